@@ -1,0 +1,47 @@
+# Docmill: the few commands that a person and CI both run.
+PYTHON ?= python3
+UV_VERSION = 0.13.9
+BIN = .venv/bin
+UV = .uv/bin/uv
+# A folder of your own instead of samples/: make demo DOCS=path/to/folder
+DOCS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test chaos lint format bench lock clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/.ready  ## install everything, hash-checked, into .venv
+
+.uv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Docmill needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv==$(UV_VERSION)
+
+.venv/.ready: .uv/bin/uv requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup  ## the whole path on real documents with a real model (DOCS=... for yours)
+	$(BIN)/docmill demo $(DOCS)
+
+test: setup  ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: setup  ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## let ruff format and mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .uv/bin/uv  ## resolve pyproject.toml into requirements.lock
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra embedded --group dev --output-file requirements.lock pyproject.toml
+
+clean:  ## remove the environment and the embedded data
+	rm -rf .venv .uv .docmill .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,42 @@
+"""The one exception tree. Every message names the thing, what was found and what to do.
+
+DocmillError
+├── ConfigError          docmill.toml, a spec file or the environment is wrong
+├── InputError           something the user passed cannot be used
+│   └── NotFound         no batch, document or file of that name
+├── ServiceAway          Postgres, Redis or an embedded server cannot be reached
+├── ReadError            a document cannot be read            (worker/read)
+└── EngineError          an engine did not answer a prompt    (worker/llm/engine.py)
+"""
+
+
+class DocmillError(Exception):
+    """Anything that Docmill itself reports. Commands print it and exit with 1."""
+
+
+class ConfigError(DocmillError):
+    """docmill.toml, a spec file or the environment is wrong."""
+
+
+class InputError(DocmillError):
+    """Something that the user passed cannot be used."""
+
+
+class NotFound(InputError):
+    """There is no batch, document or file of that name."""
+
+
+class ServiceAway(DocmillError):
+    """Postgres, Redis or an embedded server cannot be reached."""
+
+
+class ReadError(DocmillError):
+    """A document cannot be read; `category` says why in one word.
+
+    Categories: encrypted, damaged, too_many_pages, too_much_text, unsupported_type, encoding,
+    reader_timeout, reader_memory, reader_crashed.
+    """
+
+    def __init__(self, category: str, message: str) -> None:
+        super().__init__(message)
+        self.category = category

@@ -1,0 +1,1 @@
+"""The path itself: ingest -> classify -> route -> run -> persist."""

@@ -1,0 +1,1 @@
+"""Everything needed to talk to a language model."""
