@@ -1,0 +1,115 @@
+"""The way to Postgres: which one, and whether its schema is ours."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, create_engine, inspect
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from models.embedded import attach_postgres
+from models.errors import ConfigError, DocmillError, ServiceAway
+from models.settings import settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+@cache
+def database_url() -> str:
+    """DATABASE_URL, or the embedded server's, started when it is not running."""
+    return settings().database_url or attach_postgres(settings().home)
+
+
+def conninfo(url: str) -> str:
+    """The form that psycopg takes: `postgresql://`, without an SQLAlchemy driver."""
+    scheme, _, rest = url.partition("://")
+    name = scheme.split("+")[0]
+    return f"{'postgresql' if name == 'postgres' else name}://{rest}"
+
+
+@cache
+def engine() -> Engine:
+    """This process's SQLAlchemy engine. Raises ConfigError when DATABASE_URL is no Postgres URL."""
+    try:
+        url = make_url(conninfo(database_url()))
+    except (ArgumentError, ValueError) as exc:
+        raise ConfigError(f"DATABASE_URL is not a URL: {exc}") from exc
+    if url.get_backend_name() != "postgresql":
+        raise ConfigError(
+            f"DATABASE_URL must start with postgresql://, found {url.get_backend_name()}://"
+        )
+    return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=2, pool_pre_ping=True)
+
+
+def ready_engine() -> Engine:
+    """The engine, once the database answers and holds our schema.
+
+    An empty database gets the schema; an older one is left to `docmill db upgrade`, because
+    changing tables under running workers is the operator's decision.
+    Raises ServiceAway or DocmillError.
+    """
+    try:
+        current = current_revision()
+    except OperationalError as exc:
+        raise ServiceAway(
+            f"Postgres does not answer at {safe_url()}: {str(exc.orig).strip()}. "
+            "Start it, or unset DATABASE_URL to use the embedded one."
+        ) from exc
+    if current is None:
+        upgrade()
+    elif current != head_revision():
+        raise DocmillError(
+            f"the database at {safe_url()} has schema {current}, this Docmill needs "
+            f"{head_revision()}: run `docmill db upgrade`"
+        )
+    return engine()
+
+
+def safe_url() -> str:
+    """The database URL without its password."""
+    return make_url(conninfo(database_url())).render_as_string(hide_password=True)
+
+
+def current_revision() -> str | None:
+    """The schema revision that the database holds; None for an empty database."""
+    from alembic.runtime.migration import MigrationContext
+
+    with engine().connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head_revision() -> str:
+    """The newest schema revision that this Docmill knows."""
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    assert head is not None
+    return head
+
+
+def upgrade(revision: str = "head") -> None:
+    """Bring the schema up. Several processes may call it at once; one does the work."""
+    from alembic import command
+
+    command.upgrade(_alembic(), revision)
+
+
+def downgrade(revision: str) -> None:
+    """Take the schema down to a revision; `base` removes every table and all data."""
+    from alembic import command
+
+    command.downgrade(_alembic(), revision)
+
+
+def _alembic() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config

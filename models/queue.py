@@ -1,0 +1,83 @@
+"""The way to Redis: a short, bounded queue of hints.
+
+A message carries ids only. It is a hint that something in Postgres can be worked on; losing or
+repeating one is harmless. Results, retries, countdowns and canvas are therefore all switched off.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from urllib.parse import parse_qs, urlsplit
+
+import redis
+from celery import Celery  # noqa: TID251
+
+from models.embedded import attach_valkey
+from models.errors import ConfigError
+from models.settings import settings
+from models.words import Queue
+
+TASKS = {queue: f"docmill.{queue}" for queue in Queue}
+"""The Celery task that takes the hints of each queue."""
+
+EPOCH = "docmill:epoch"
+"""A key that is gone when Redis has lost its data: then every hint is taken for lost."""
+
+
+@cache
+def redis_url() -> str:
+    """REDIS_URL, or the embedded server's, started when it is not running."""
+    url = settings().redis_url or attach_valkey(settings().home)
+    if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+        raise ConfigError(
+            f"REDIS_URL must start with redis://, rediss:// or unix://, found "
+            f"{urlsplit(url).scheme or url}://"
+        )
+    return url
+
+
+def broker_url(url: str) -> str:
+    """The form that Celery takes: it spells Unix sockets in its own way."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    database = parse_qs(parts.query).get("db", ["0"])[0]
+    return f"redis+socket://{parts.path}?virtual_host={database}"
+
+
+@cache
+def redis_client() -> redis.Redis:
+    """This process's Redis client, for depths and small shared state."""
+    return redis.Redis.from_url(redis_url(), socket_timeout=5, socket_connect_timeout=2)
+
+
+@cache
+def celery_app() -> Celery:
+    """The Celery application, with everything off that Postgres does better."""
+    app = Celery("docmill", broker=broker_url(redis_url()), set_as_current=False)
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_serializer="json",
+        accept_content=["json"],
+        task_publish_retry=False,
+        task_create_missing_queues=True,
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "health_check_interval": 10,
+        },
+    )
+    return app
+
+
+def send_hint(queue: Queue, ids: Sequence[int]) -> None:
+    """Publish one message: "look at these ids"."""
+    celery_app().send_task(TASKS[queue], args=(list(ids),), queue=queue, retry=False)

@@ -1,0 +1,143 @@
+"""What a user asks for: a spec file or the equivalent command line, checked key by key."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from models.config import explain
+from models.errors import ConfigError
+from models.words import Policy, Scope, TaskType
+
+FIELD_NAME = r"^[^\s\"{}\[\]:,]{1,64}$"
+
+
+class Ask(BaseModel):
+    """One instruction, with what its answer must look like and what it applies to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    text: Annotated[str, Field(alias="ask", min_length=1, max_length=20_000)]
+    name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    fields: tuple[Annotated[str, Field(pattern=FIELD_NAME)], ...] = ()
+    json_schema: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    task: TaskType | None = None
+    """None: the classify step decides."""
+    scope: Scope = Scope.CHUNK
+    documents: tuple[str, ...] = ()
+    """Glob patterns on the document's file name or path; empty: every document."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_is_none(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("task") == "auto":
+            return {**value, "task": None}
+        return value
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        if self.fields and self.json_schema is not None:
+            raise ValueError("give fields or a schema for an ask, not both")
+        if self.json_schema is not None:
+            check_schema(self.json_schema)
+        return self
+
+    @property
+    def label(self) -> str:
+        """What results call this ask: its name, or else its text."""
+        return self.name or self.text
+
+    @property
+    def answer_schema(self) -> dict[str, Any] | None:
+        """The JSON Schema that answers must match: the user's, or one made from `fields`."""
+        return self.json_schema if not self.fields else fields_schema(self.fields)
+
+
+class Spec(BaseModel):
+    """A whole batch but for its documents."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    asks: Annotated[tuple[Ask, ...], Field(min_length=1, max_length=100)]
+    name: Annotated[str | None, Field(max_length=200)] = None
+    policy: Policy = Policy.ALLOW_FRONTIER
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
+    max_cost: Annotated[Decimal | None, Field(ge=0, le=Decimal(10**9))] = None
+    """USD; None: no limit."""
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Self:
+        labels = [ask.label for ask in self.asks]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"two asks are called {twice[0]!r}; give each its own name")
+        return self
+
+
+def fields_schema(fields: tuple[str, ...]) -> dict[str, Any]:
+    """Each field is a string copied from the text, or null where the text does not say."""
+    return {
+        "type": "object",
+        "properties": {name: {"type": ["string", "null"]} for name in fields},
+        "required": list(fields),
+        "additionalProperties": False,
+    }
+
+
+def check_schema(schema: dict[str, Any]) -> None:
+    """Raises ValueError when this is no JSON Schema of an object."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as exc:
+        raise ValueError(f"not a JSON Schema: {exc.message}") from exc
+    if schema.get("type") != "object":
+        raise ValueError(
+            f'the schema must describe an object ("type": "object"), found {schema.get("type")!r}'
+        )
+
+
+def load_schema(path: Path) -> dict[str, Any]:
+    """Read a JSON Schema file. Raises ConfigError naming the file and the problem."""
+    try:
+        schema = json.loads(path.read_text("utf-8"))
+        if not isinstance(schema, dict):
+            raise ValueError(f"not a JSON object but {type(schema).__name__}")
+        check_schema(schema)
+    except (OSError, ValueError) as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+    return schema
+
+
+def load_spec(path: Path) -> Spec:
+    """Read a spec file. Raises ConfigError naming the file, the key and what is allowed."""
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a spec is a mapping with `asks`, found {type(raw).__name__}")
+    return make_spec(raw, str(path))
+
+
+def make_spec(raw: dict[str, Any], source: str) -> Spec:
+    """Check a spec from any door; `source` names it in the error."""
+    try:
+        return Spec.model_validate(raw)
+    except ValidationError as exc:
+        raise ConfigError("\n".join(f"{source}: {line}" for line in _explained(exc))) from exc
+
+
+def _explained(exc: ValidationError) -> list[str]:
+    lines = []
+    for error, line in zip(exc.errors(), explain(exc), strict=True):
+        if error["type"] == "extra_forbidden":
+            model = Ask if "asks" in error["loc"] else Spec
+            names = ", ".join(f.alias or n for n, f in model.model_fields.items())
+            line = f"unknown key {'.'.join(map(str, error['loc']))!r}; allowed here: {names}"
+        lines.append(line)
+    return lines

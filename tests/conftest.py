@@ -1,0 +1,123 @@
+"""Real servers for every test that wants them: one embedded pair a session, one database a test."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+
+from models import database, queue
+from models.embedded import attach_postgres, attach_valkey
+from models.settings import settings
+from worker.settings import secrets
+
+DOCMILL_NAMES = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "OLLAMA_HOST",
+    "FRONTIER_BASE_URL",
+    "FRONTIER_API_KEY",
+    "AICREDITS_API_KEY",
+    "OPENAI_API_KEY",
+    "DOCMILL_CONFIG",
+    "DOCMILL_HOME",
+)
+CACHES = (
+    settings,
+    secrets,
+    database.database_url,
+    database.engine,
+    queue.redis_url,
+    queue.redis_client,
+    queue.celery_app,
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No test sees this machine's settings, or another test's."""
+    for name in DOCMILL_NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCMILL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DOCMILL_CONFIG", str(tmp_path / "docmill.toml"))
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    if database.engine.cache_info().currsize:
+        database.engine().dispose()
+    if queue.redis_client.cache_info().currsize:
+        queue.redis_client().close()
+    for cached in CACHES:
+        cached.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The URLs of an embedded Postgres and Valkey that live as long as the session."""
+    home = tmp_path_factory.mktemp("servers")
+    return attach_postgres(home), attach_valkey(home)
+
+
+@pytest.fixture(scope="session")
+def template(servers: tuple[str, str]) -> str:
+    """A database with the schema, to be copied for each test."""
+    name = "docmill_template"
+    with psycopg.connect(servers[0], autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    url = servers[0].replace("/docmill?", f"/{name}?")
+    saved = os.environ.get("DATABASE_URL")
+    os.environ["DATABASE_URL"] = url
+    for cached in CACHES:
+        cached.cache_clear()
+    database.upgrade()
+    database.engine().dispose()
+    del os.environ["DATABASE_URL"]
+    if saved is not None:
+        os.environ["DATABASE_URL"] = saved
+    for cached in CACHES:
+        cached.cache_clear()
+    return name
+
+
+@pytest.fixture
+def database_url(
+    servers: tuple[str, str], template: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """A database of this test's own, also in its environment."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(servers[0], autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    url = servers[0].replace("/docmill?", f"/{name}?")
+    monkeypatch.setenv("DATABASE_URL", url)
+    for cached in CACHES:
+        cached.cache_clear()
+    yield url
+    _forget()
+    with psycopg.connect(servers[0], autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def redis_url(servers: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty Redis, also in this test's environment."""
+    url = servers[1]
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    monkeypatch.setenv("REDIS_URL", url)
+    for cached in CACHES:
+        cached.cache_clear()
+    yield url
+    _forget()
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+    """A plain connection to this test's database."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection

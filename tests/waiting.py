@@ -1,0 +1,17 @@
+"""Waiting for a condition instead of sleeping."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+_Found = TypeVar("_Found")
+
+
+def wait_until(condition: Callable[[], _Found], *, timeout: float = 10.0, what: str) -> _Found:
+    """The first truthy answer of `condition`; AssertionError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout:g} s: {what}")
+        time.sleep(0.01)
+    return found
