@@ -1,0 +1,114 @@
+import asyncio
+
+import pytest
+
+from tests.stubs.ollama import VERSION, OllamaStub
+from worker.llm.engine import EngineError, Message, Request, Trouble
+from worker.llm.ollama import OllamaEngine
+
+
+def request(**changes):
+    messages = (Message("user", "Invoice 4711 of Acme Traders in Pune"),)
+    return Request(**{"model_name": "m", "messages": messages, "max_tokens": 100,
+                      "context_tokens": 4096, **changes})  # fmt: skip
+
+
+LONG = (Message("user", "words of a long document " * 100),)
+
+
+@pytest.fixture
+async def stub():
+    async with OllamaStub() as made:
+        yield made
+
+
+@pytest.fixture
+async def engine(stub):
+    made = OllamaEngine(stub.url + "/")
+    yield made
+    await made.close()
+
+
+async def trouble_of(engine, **changes):
+    with pytest.raises(EngineError) as caught:
+        await engine.complete(request(**changes))
+    return caught.value
+
+
+async def test_a_request_says_all_that_ollama_would_otherwise_guess(stub, engine):
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    await engine.complete(request(schema=schema, max_tokens=77, context_tokens=2048))
+    body = stub.last_body
+    assert body["options"] == {"num_ctx": 2048, "num_predict": 77, "temperature": 0.0, "seed": 0}
+    assert (body["stream"], body["think"], body["truncate"]) == (False, False, False)
+    assert body["format"] == schema
+    assert body["keep_alive"] == "30m"
+
+
+async def test_free_text_is_asked_for_without_a_format(stub, engine):
+    await engine.complete(request())
+    assert "format" not in stub.last_body
+
+
+async def test_the_engine_s_own_clock_is_read_in_seconds(engine):
+    found = await engine.complete(request())
+    assert found.engine_seconds == 0.5
+    assert found.usage.cached_tokens is None
+    assert found.rate_limits is None
+
+
+@pytest.mark.parametrize("truncation", ["reject", "reject_text", "half", "full"])
+async def test_a_prompt_longer_than_the_window_never_passes_for_answered(stub, engine, truncation):
+    await stub.set(truncation=truncation)
+    error = await trouble_of(engine, messages=LONG, context_tokens=256)
+    assert error.trouble is Trouble.CONTEXT_EXCEEDED
+    assert error.maybe_billed is (truncation in ("half", "full"))
+    assert (await engine.complete(request(messages=LONG))).text
+
+
+@pytest.mark.parametrize(
+    ("fault", "trouble"),
+    [
+        ("error200", Trouble.SERVER_ERROR),
+        ("unfinished", Trouble.SERVER_ERROR),
+        ("no_metrics", Trouble.SERVER_ERROR),
+        ("loaded", Trouble.SERVER_ERROR),
+        ("no_message", Trouble.SERVER_ERROR),
+        ("array", Trouble.SERVER_ERROR),
+        ("499", Trouble.SERVER_ERROR),
+        ("502", Trouble.SERVER_ERROR),
+        ("403", Trouble.AUTH),
+        ("format", Trouble.BAD_REQUEST),
+    ],
+)
+async def test_every_fault_of_ollama_is_typed(stub, engine, fault, trouble):
+    stub.script.append(fault)
+    assert (await trouble_of(engine)).trouble is trouble
+
+
+async def test_health_names_version_and_models(stub, engine):
+    await stub.set(models=["m", "gemma3:4b"])
+    health = await engine.health()
+    assert (health.version, health.models) == (VERSION, ("m", "gemma3:4b"))
+
+
+async def test_health_of_something_else_than_ollama_says_so(stub):
+    engine = OllamaEngine(stub.url + "/elsewhere")
+    health = await engine.health()
+    await engine.close()
+    assert not health.ok
+
+
+async def test_one_window_per_model_loads_it_once(stub, engine):
+    await asyncio.gather(*(engine.complete(request()) for _ in range(20)))
+    assert (stub.record.loads, stub.record.reloads) == (1, 0)
+    await engine.complete(request(context_tokens=8192))
+    assert (stub.record.loads, stub.record.reloads) == (2, 1)
+
+
+async def test_a_proxy_in_the_environment_never_sees_a_prompt(stub, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    engine = OllamaEngine(stub.url)
+    assert (await engine.complete(request())).text
+    await engine.close()

@@ -1,0 +1,103 @@
+"""The three engines, each with the means to make it fail, for one conformance body."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.stubs.ollama import OllamaStub
+from tests.stubs.openai import OpenAIStub
+from tests.stubs.server import Stub
+from worker.llm.engine import Engine, EngineError, Trouble
+from worker.llm.fake import FakeEngine, Hang
+from worker.llm.ollama import OllamaEngine
+from worker.llm.openai import OpenAIEngine
+
+OPENAI_FAULTS = {
+    Trouble.UNAVAILABLE: "loading",
+    Trouble.RATE_LIMITED: "429",
+    Trouble.SERVER_ERROR: "500",
+    Trouble.QUOTA: "quota",
+    Trouble.AUTH: "401",
+    Trouble.MODEL_NOT_FOUND: "404",
+    Trouble.CONTEXT_EXCEEDED: "context",
+    Trouble.BAD_REQUEST: "400",
+    Trouble.CONTENT_FILTER: "filter",
+}
+OLLAMA_FAULTS = {
+    Trouble.UNAVAILABLE: "503",
+    Trouble.RATE_LIMITED: "429",
+    Trouble.SERVER_ERROR: "500",
+    Trouble.AUTH: "401",
+    Trouble.MODEL_NOT_FOUND: "404",
+    Trouble.CONTEXT_EXCEEDED: "context_text",
+    Trouble.BAD_REQUEST: "400",
+}
+
+REFUSALS = {
+    "ollama": list(OLLAMA_FAULTS),
+    "openai": list(OPENAI_FAULTS),
+    "fake": [trouble for trouble in Trouble if trouble is not Trouble.TIMEOUT],
+}
+"""The kinds of rigs, and what each can be made to refuse."""
+
+
+@dataclass
+class StubRig:
+    """An engine and the stub that it talks to."""
+
+    engine: Engine
+    stub: Stub
+    faults: dict[Trouble, str]
+
+    def meet(self, trouble: Trouble) -> None:
+        self.stub.script.append(self.faults[trouble])
+
+    def hang(self) -> None:
+        self.stub.script.append("timeout")
+
+    def hide_usage(self) -> None:
+        self.stub.knobs.usage = False
+
+    def in_flight(self) -> int:
+        return self.stub.record.in_flight
+
+
+@dataclass
+class FakeRig:
+    """The fake engine, which needs no server."""
+
+    engine: FakeEngine
+
+    def meet(self, trouble: Trouble) -> None:
+        billed = trouble is Trouble.SERVER_ERROR
+        wait = 0.1 if trouble is Trouble.RATE_LIMITED else None
+        error = EngineError(trouble, "fake", retry_after_s=wait, maybe_billed=billed)
+        self.engine.script.append(error)
+
+    def hang(self) -> None:
+        self.engine.script.append(Hang())
+
+    def hide_usage(self) -> None:
+        self.engine.reports_usage = False
+
+    def in_flight(self) -> int:
+        return self.engine.in_flight
+
+
+@contextlib.asynccontextmanager
+async def rig(kind: str, **options: Any) -> AsyncIterator[StubRig | FakeRig]:
+    """A running rig; `options` go to the engine's constructor."""
+    if kind == "fake":
+        timeout_s = options.get("timeout_s", 600.0)
+        yield FakeRig(FakeEngine(models=("m",), timeout_s=timeout_s))
+        return
+    async with OllamaStub() if kind == "ollama" else OpenAIStub() as stub:
+        if isinstance(stub, OpenAIStub):
+            made = StubRig(OpenAIEngine(stub.base_url, "sk-test", **options), stub, OPENAI_FAULTS)
+        else:
+            made = StubRig(OllamaEngine(stub.url, **options), stub, OLLAMA_FAULTS)
+        try:
+            yield made
+        finally:
+            await made.engine.close()
