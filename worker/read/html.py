@@ -1,0 +1,93 @@
+"""HTML: what a browser would show, with blank lines between blocks and a table row on a line."""
+
+import re
+
+from bs4 import BeautifulSoup
+from bs4.dammit import EncodingDetector
+from bs4.element import NavigableString, Tag
+
+from worker.read import Text
+from worker.read.plain import decode
+
+_HIDDEN = ["script", "style", "noscript", "template", "svg", "math", "iframe", "object", "select"]
+_BLOCKS = [
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details",
+    "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2",
+    "h3", "h4", "h5", "h6", "header", "hr", "main", "nav", "ol", "p", "pre", "section", "summary",
+    "table", "title", "ul",
+]  # fmt: skip
+_LINES = ["br", "li", "option"]
+_CELL = " | "
+# Stand for breaks while the white space of the source, which means nothing, is collapsed.
+_BLOCK_BREAK, _LINE_BREAK = "\x1e", "\x1f"
+_KEPT_SPACE, _KEPT_LINE = "\x1c", "\x1d"
+_MARKS = re.compile(r"[\x1c-\x1f]")
+_SOURCE_SPACE = re.compile(r"[ \t\n\r\f\v]+")
+_ROW_SPACE = re.compile(r"[ \t\n\r\f\v\x1c-\x1f]+")
+_BLOCK_BREAKS = re.compile(r"[ \x1f]*\x1e[ \x1e\x1f]*")
+_LINE_BREAKS = re.compile(r" *\x1f[ \x1f]*")
+
+
+def read(data: bytes, name: str) -> Text:
+    """Read the visible text as one page; the encoding may be declared in the document.
+
+    Raises ReadError `encoding`.
+    """
+    source, notes = decode(data, name, EncodingDetector.find_declared_encoding(data, is_html=True))
+    soup = BeautifulSoup(_MARKS.sub(" ", source), "html.parser")
+    _drop_hidden(soup)
+    _keep_preformatted(soup)
+    _mark_rows(soup)
+    _mark_blocks(soup)
+    return Text.of([_layout(soup.get_text())], notes)
+
+
+def _drop_hidden(soup: BeautifulSoup) -> None:
+    for tag in soup.find_all(_HIDDEN):
+        if not tag.decomposed:
+            tag.decompose()
+
+
+def _keep_preformatted(soup: BeautifulSoup) -> None:
+    """Inside <pre> the source's white space does mean something."""
+    for string in soup.find_all(string=True):
+        if string.find_parent(["pre", "textarea"]):
+            kept = str(string).expandtabs().replace("\n", _KEPT_LINE).replace(" ", _KEPT_SPACE)
+            string.replace_with(NavigableString(kept))
+
+
+def _mark_rows(soup: BeautifulSoup) -> None:
+    """Put each table row on a line. A row around another table is layout: its cells are blocks."""
+    for row in reversed(soup.find_all("tr")):
+        cells = row.find_all(["td", "th"], recursive=False)
+        if row.find("table"):
+            _surround(cells, _BLOCK_BREAK)
+        else:
+            texts = [_ROW_SPACE.sub(" ", _cell_text(cell)).strip() for cell in cells]
+            row.string = _LINE_BREAK + _CELL.join(texts) + _LINE_BREAK
+
+
+def _cell_text(cell: Tag) -> str:
+    """A cell's text; words of neighbouring blocks in it must not run together."""
+    _surround(cell.find_all(_BLOCKS + _LINES), " ")
+    return cell.get_text()
+
+
+def _mark_blocks(soup: BeautifulSoup) -> None:
+    _surround(soup.find_all(_BLOCKS), _BLOCK_BREAK)
+    _surround(soup.find_all(_LINES), _LINE_BREAK)
+
+
+def _surround(tags: list[Tag], mark: str) -> None:
+    for tag in tags:
+        tag.insert(0, NavigableString(mark))
+        tag.append(NavigableString(mark))
+
+
+def _layout(marked: str) -> str:
+    """Collapse the source's white space, then write the breaks that were marked."""
+    text = _SOURCE_SPACE.sub(" ", marked)
+    text = _BLOCK_BREAKS.sub("\n\n", text)
+    text = _LINE_BREAKS.sub("\n", text)
+    text = text.replace(_KEPT_SPACE, " ").replace(_KEPT_LINE, "\n")
+    return text.strip("\n").rstrip()
