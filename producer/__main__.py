@@ -1,0 +1,5 @@
+"""python -m producer: the same as `docmill`."""
+
+from producer.cli import main
+
+main()

@@ -1,0 +1,310 @@
+"""Every read: rows in, plain dictionaries out. Both doors, CLI and page, call these."""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+
+from models.database import ready_engine
+from models.errors import NotFound
+from models.sql import load_sql
+from models.states import ACTIVE_JOBS
+
+Row = Mapping[str, Any]
+
+FETCH = 1_000
+
+COST_KEYS = (
+    "key",
+    "tier",
+    "calls",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "cost_usd",
+    "unknown_price_calls",
+    "lost_calls",
+    "gpu_seconds",
+    "would_have_cost_usd",
+)
+"""What each row of `costs --json` holds, in this order."""
+
+RESULT_KEYS = (
+    "batch",
+    "document",
+    "chunk",
+    "pages",
+    "ask",
+    "task",
+    "tier",
+    "model",
+    "state",
+    "value",
+    "grounded",
+    "spans",
+    "escalated_from",
+    "escalation_reason",
+    "attempts",
+    "cost_usd",
+    "input_tokens",
+    "output_tokens",
+    "latency_ms",
+    "error",
+)
+"""What each line of `results --format jsonl` holds, in this order."""
+
+
+def status(batch: int) -> dict[str, Any]:
+    """How far a batch is. Raises NotFound."""
+    row = _one("status", batch=batch)
+    if row is None:
+        raise NotFound(f"there is no batch {batch}; `docmill list` shows those that are")
+    return {
+        "batch": row["batch"],
+        "name": row["name"],
+        "state": batch_state(row["state"], row["documents"], row["jobs"]),
+        "policy": "local-only" if row["local_only"] else "allow-frontier",
+        "priority": row["priority"],
+        "documents": row["documents"],
+        "jobs": row["jobs"],
+        "cost_usd": known_cost(row["cost_usd"], row["calls"]),
+        "cost_unknown_calls": row["cost_unknown_calls"],
+        "started_at": _moment(row["started_at"]),
+        "finished_at": _moment(row["finished_at"]),
+    }
+
+
+def batch_state(state: str, documents: Mapping[str, int], jobs: Mapping[str, int]) -> str:
+    """A batch is finished when no job is pending, ready or running; the feeder notes it a moment
+    later than it is so."""
+    waiting = any(documents.get(key) for key in ("pending", "running"))
+    waiting = waiting or any(jobs.get(key) for key in ACTIVE_JOBS)
+    return "finished" if state == "running" and not waiting else state
+
+
+def is_over(found: Mapping[str, Any]) -> bool:
+    """True when a status will not change by itself any more."""
+    running = any(found["jobs"].get(key) for key in ACTIVE_JOBS)
+    return found["state"] == "finished" or (found["state"] == "cancelled" and not running)
+
+
+def known_cost(cost: Decimal | None, calls: int) -> str | None:
+    """Nothing called costs 0; something called at no known price is unknown, not 0."""
+    return "0" if cost is None and calls == 0 else money(cost)
+
+
+def failures(batch: int) -> list[Row]:
+    """What failed or is held, grouped by reason."""
+    return _all("failures", batch=batch)
+
+
+def stages(batch: int) -> Row:
+    """Where a batch's jobs are on the path."""
+    row = _one("stages", batch=batch)
+    assert row is not None
+    return row
+
+
+def batches() -> list[dict[str, Any]]:
+    """Every batch, newest first."""
+    moments = ("created_at", "finished_at")
+    return [
+        {key: _moment(value) if key in moments else value for key, value in row.items()}
+        for row in _all("batches")
+    ]
+
+
+def costs(batch: int | None, by: str) -> list[dict[str, Any]]:
+    """The ledger summed up by model, task, batch or day."""
+    return [_cost(row) for row in _all("costs", batch=batch, by=by)]
+
+
+def _cost(row: Row) -> dict[str, Any]:
+    plain = {key: row[key] for key in COST_KEYS}
+    for key in ("cost_usd", "would_have_cost_usd"):
+        plain[key] = money(row[key])
+    plain["gpu_seconds"] = float(row["gpu_seconds"]) if row["gpu_seconds"] is not None else None
+    return plain
+
+
+def unknown_prices(batch: int | None) -> list[str]:
+    """Why some calls have no known cost."""
+    reasons = (
+        reason for row in _all("costs", batch=batch, by="model") for reason in row["reasons"] or ()
+    )
+    return sorted(set(reasons))
+
+
+def results(
+    batch: int | None = None,
+    *,
+    document: str | None = None,
+    ask: str | None = None,
+    task: str | None = None,
+    tier: str | None = None,
+    state: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    """One row per job, streamed. Raises NotFound when the batch does not exist."""
+    if batch is not None:
+        status(batch)
+    params = {
+        "batch": batch,
+        "document": document,
+        "ask": ask,
+        "task": task,
+        "tier": tier,
+        "state": state,
+    }
+    with ready_engine().connect() as connection:
+        rows = connection.execution_options(stream_results=True, yield_per=FETCH).execute(
+            text(load_sql("producer", "results")), params
+        )
+        order = {key: place for place, key in enumerate(value_keys(batch))}
+        for row in rows.mappings():
+            yield _result(dict(row), order)
+
+
+def _result(row: Row, order: Mapping[str, int]) -> dict[str, Any]:
+    plain = dict(row)
+    if isinstance(row["value"], dict):  # jsonb forgets in which order the user named the fields
+        by_ask = sorted(row["value"], key=lambda key: order.get(key, len(order)))
+        plain["value"] = {key: row["value"][key] for key in by_ask}
+    plain["cost_usd"] = money(row["cost_usd"])
+    for key in ("input_tokens", "output_tokens", "latency_ms"):
+        plain[key] = int(row[key]) if row[key] is not None else None
+    if plain["state"] == "held" and plain["reason"] and plain["error"]:
+        plain["error"] = {**plain["error"], "message": plain["reason"]}
+    return plain
+
+
+def value_keys(batch: int | None) -> list[str]:
+    """The top-level keys that answers of a batch have, in the order of its asks."""
+    query = (
+        "SELECT json_schema FROM asks WHERE cast(:batch AS bigint) IS NULL OR batch_id = :batch "
+        "ORDER BY batch_id, ordinal"
+    )
+    with ready_engine().connect() as connection:
+        schemas = connection.execute(text(query), {"batch": batch}).scalars().all()
+    keys = [key for schema in schemas if schema for key in schema.get("properties", {})]
+    return list(dict.fromkeys(keys))
+
+
+def receipt(batch: int) -> dict[str, Any]:
+    """Which engines, hosts and models saw any text of a batch. Raises NotFound."""
+    state = status(batch)
+    seen = [
+        {**row, "first_call": _moment(row["first_call"]), "last_call": _moment(row["last_call"])}
+        for row in _all("receipt", batch=batch)
+    ]
+    hosts = sorted({row["host"] for row in seen})
+    frontier = [row for row in seen if row["tier"] == "frontier" and not row["stand_in"]]
+    return {
+        "batch": batch,
+        "policy": state["policy"],
+        "engines": seen,
+        "hosts": hosts,
+        "frontier_calls": sum(row["calls"] for row in frontier),
+        "statement": _statement(state["policy"], hosts, bool(frontier)),
+    }
+
+
+def _statement(policy: str, hosts: list[str], frontier: bool) -> str:
+    if not hosts:
+        return "no call was made for this batch"
+    where = ", ".join(hosts)
+    if frontier:
+        return f"calls went to {where}, the frontier among them (policy {policy})"
+    return f"no call left {where}"
+
+
+def latest_batch() -> int | None:
+    """The newest batch's id."""
+    with ready_engine().connect() as connection:
+        newest: int | None = connection.execute(text("SELECT max(id) FROM batches")).scalar()
+        return newest
+
+
+def money(value: Decimal | None) -> str | None:
+    """USD as a plain decimal string."""
+    if value is None:
+        return None
+    text_form = format(value.normalize(), "f")
+    return "0" if text_form in ("-0", "") else text_form
+
+
+def _moment(value: Any) -> str | None:
+    return value.isoformat() if value is not None else None
+
+
+def _one(name: str, **params: Any) -> Row | None:
+    rows = _all(name, **params)
+    return rows[0] if rows else None
+
+
+def _all(name: str, **params: Any) -> list[Row]:
+    with ready_engine().connect() as connection:
+        rows = connection.execute(text(load_sql("producer", name)), params)
+        return [dict(row) for row in rows.mappings()]
+
+
+def page_batches(before: int | None, most: int) -> list[dict[str, Any]]:
+    """One page of batches, newest first, with their costs: what the web page lists."""
+    return [
+        {
+            **row,
+            "state": batch_state(
+                row["state"], {"pending": row["documents_waiting"]}, {"pending": row["open"]}
+            ),
+            "cost_usd": known_cost(row["cost_usd"], row["calls"]),
+            "created_at": _moment(row["created_at"]),
+        }
+        for row in _all("page_batches", before=before, most=most)
+    ]
+
+
+def page_frame(batch: int) -> Row:
+    """A batch's asks (numbered from 1), budget and birth. Raises NotFound."""
+    row = _one("page_frame", batch=batch)
+    if row is None:
+        raise NotFound(f"there is no batch {batch}")
+    return {**row, "max_cost_usd": money(row["max_cost_usd"]), "asks": row["asks"] or []}
+
+
+def page_results(
+    batch: int, filters: Mapping[str, str | int | None], after: int | None, most: int
+) -> list[dict[str, Any]]:
+    """Up to `most` results that follow job `after`; the ask is filtered by its number."""
+    order = {key: place for place, key in enumerate(value_keys(batch))}
+    rows = _all("page_results", batch=batch, after=after, most=most, **filters)
+    return [_result(row, order) for row in rows]
+
+
+def page_job(batch: int, job: int) -> dict[str, Any]:
+    """One job with its answer. Raises NotFound."""
+    row = _one("page_job", batch=batch, job=job)
+    if row is None:
+        raise NotFound(f"there is no job {job} in batch {batch}")
+    order = {key: place for place, key in enumerate(value_keys(batch))}
+    return {**_result(row, order), "finished_at": _moment(row["finished_at"])}
+
+
+def page_job_texts(job: int, most: int) -> list[Row]:
+    """The pieces of text that a job looks at, in their order."""
+    return sorted(_all("page_job_texts", job=job, most=most), key=lambda row: row["ordinal"])
+
+
+def page_job_calls(job: int, most: int) -> list[dict[str, Any]]:
+    """A job's calls, oldest first."""
+    return [
+        {**row, "cost_usd": money(row["cost_usd"]), "started_at": _moment(row["started_at"])}
+        for row in _all("page_job_calls", job=job, most=most)
+    ]
+
+
+def page_costs(batch: int | None, by: str) -> list[dict[str, Any]]:
+    """Like `costs`, with the reasons of unknown prices and whether a stand-in answered."""
+    return [
+        {**_cost(row), "reasons": row["reasons"] or [], "stand_in": row["stand_in"]}
+        for row in _all("costs", batch=batch, by=by)
+    ]

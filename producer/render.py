@@ -1,0 +1,309 @@
+"""How things look on a terminal. Nothing else prints tables."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+
+from producer.sources import Refused
+from producer.submit import Submitted
+
+Row = Mapping[str, Any]
+
+MOST_ROWS = 200
+"""A terminal is no place for more; --format is."""
+
+RECENT_S = 20
+"""The span in which stages.sql counts recent ends; gives the ETA."""
+
+console = Console()
+errors = Console(stderr=True)
+
+STYLES = {
+    "done": "green",
+    "failed": "red",
+    "held": "yellow",
+    "skipped": "dim",
+    "cancelled": "dim",
+    "running": "cyan",
+}
+
+
+def submitted(result: Submitted) -> None:
+    """What became of a submit."""
+    for source in result.refused:
+        refused(source)
+    if result.batch is None:
+        errors.print("[red]nothing was submitted:[/] no document could be used")
+        return
+    console.print(
+        f"batch [bold]{result.batch}[/]: {_count(result.documents, 'document')} submitted"
+        + (f", {len(result.refused)} refused" if result.refused else "")
+    )
+    console.print(f"follow it with: docmill watch {result.batch}", style="dim")
+
+
+def refused(source: Refused) -> None:
+    """One thing that could not be used."""
+    errors.print(f"[yellow]refused[/] ({source.category}) {escape(source.message)}")
+
+
+def status(found: Row, stages: Row, failures: Sequence[Row]) -> None:
+    """How far a batch is."""
+    name = f" {escape(found['name'])}" if found["name"] else ""
+    console.print(
+        f"batch [bold]{found['batch']}[/]{name}: [bold]{found['state']}[/]  "
+        f"({found['policy']}, priority {found['priority']})"
+    )
+    console.print(f"documents: {_counts(found['documents'])}")
+    console.print(f"jobs:      {_counts(found['jobs'])}")
+    if found["state"] in ("running", "paused"):
+        console.print(f"eta:       {_eta(stages)}")
+    console.print(f"cost:      {_cost_line(found)}")
+    if failures:
+        console.print(_failures(failures, found["batch"]))
+
+
+def _counts(states: Mapping[str, int]) -> str:
+    if not states:
+        return "none yet"
+    return ", ".join(
+        f"[{STYLES.get(key, 'default')}]{n} {key}[/]" for key, n in sorted(states.items())
+    )
+
+
+def _cost_line(found: Row) -> str:
+    unknown = found["cost_unknown_calls"]
+    known = f"${found['cost_usd']}" if found["cost_usd"] is not None else "unknown"
+    return known + (
+        f" (and {_count(unknown, 'call')} of unknown price)"
+        if unknown and found["cost_usd"]
+        else ""
+    )
+
+
+def _eta(stages: Row) -> str:
+    left = stages["total"] - stages["ended"]
+    if not stages["recent"]:
+        return "not known yet"
+    seconds = round(left * RECENT_S / stages["recent"])
+    return f"about {seconds // 60} min {seconds % 60:02d} s"
+
+
+def _failures(failures: Sequence[Row], batch: int) -> Table:
+    table = Table(title=f"what went wrong (docmill retry {batch} [--reason R] tries again)")
+    for column in ("what", "state", "reason", "n", "for example"):
+        table.add_column(column)
+    for row in failures:
+        example = f"{row['path']}: {row['message']}"
+        table.add_row(
+            row["kind"], row["state"], row["category"], str(row["n"]), escape(example[:200])
+        )
+    return table
+
+
+def batches(found: Sequence[Row]) -> None:
+    """Every batch in a line."""
+    if not found:
+        console.print("no batch yet; `docmill submit` makes one")
+        return
+    table = Table()
+    for column in ("batch", "name", "state", "policy", "priority", "documents"):
+        table.add_column(column)
+    for column in ("jobs", "open", "done", "failed", "held"):
+        table.add_column(column, justify="right")
+    for row in found:
+        table.add_row(
+            str(row["batch"]),
+            escape(row["name"] or ""),
+            row["state"],
+            row["policy"],
+            str(row["priority"]),
+            f"{row['documents']}"
+            + (f" ({row['documents_waiting']} to read)" if row["documents_waiting"] else ""),
+            *(str(row[key]) for key in ("jobs", "open", "done", "failed", "held")),
+        )
+    console.print(table)
+
+
+def results(rows: Iterable[Row]) -> None:
+    """The answers, short enough to read."""
+    table = Table(show_lines=False)
+    for column in ("document", "pages", "ask", "task", "model", "state", "answer", "in text"):
+        table.add_column(column, overflow="fold")
+    more = 0
+    for number, row in enumerate(rows):
+        if number >= MOST_ROWS:
+            more += 1
+            continue
+        table.add_row(*_result_cells(row))
+    console.print(table)
+    if more:
+        console.print(f"... and {more} more; --format jsonl or csv prints all", style="dim")
+
+
+def _result_cells(row: Row) -> list[str]:
+    state = row["state"]
+    name = row["document"].rsplit("/", 1)[-1]
+    pages = "-".join(str(page) for page in dict.fromkeys(row["pages"] or ()) if page is not None)
+    return [
+        escape(name),
+        pages,
+        escape(_short(row["ask"], 40)),
+        row["task"] or "",
+        escape(row["model"] or ""),
+        f"[{STYLES.get(state, 'default')}]{state}[/]",
+        escape(_answer(row)),
+        {True: "[green]yes[/]", False: "[red]no[/]", None: ""}[row["grounded"]],
+    ]
+
+
+def _answer(row: Row) -> str:
+    if row["value"] is not None:
+        return _short(brief(row["value"]), 160)
+    if row["error"]:
+        return _short(f"{row['error']['category']}: {row['error']['message']}", 160)
+    return _short(row["reason"] or "", 160)
+
+
+def brief(value: Any) -> str:
+    """An answer as a person would jot it down."""
+    if isinstance(value, dict):
+        if len(value) == 1:
+            return brief(next(iter(value.values())))
+        return ", ".join(f"{key}: {brief(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(brief, value))
+    return "-" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _short(text: str, most: int) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else flat[: most - 1] + "…"
+
+
+def costs(rows: Sequence[Row], by: str, reasons: Sequence[str]) -> None:
+    """The ledger summed up."""
+    if not rows:
+        console.print("no calls yet")
+        return
+    table = Table(title=f"costs by {by}")
+    for column in (by, "tier"):
+        table.add_column(column)
+    for column in (
+        "calls",
+        "in",
+        "cached",
+        "out",
+        "cost USD",
+        "unknown",
+        "lost",
+        "GPU s",
+        "at the frontier*",
+    ):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(*_cost_cells(row))
+    console.print(table)
+    console.print(
+        "* estimate: the same tokens at the frontier model's price. "
+        "unknown: calls whose price is not known; they are not in the sum.",
+        style="dim",
+    )
+    for reason in reasons:
+        console.print(f"unknown because: {escape(reason)}", style="dim")
+
+
+def _cost_cells(row: Row) -> list[str]:
+    def number(key: str) -> str:
+        return "-" if row[key] is None else f"{row[key]:,}"
+
+    def usd(key: str) -> str:
+        return "unknown" if row[key] is None else f"{float(row[key]):,.4f}"
+
+    return [
+        escape(str(row["key"])),
+        row["tier"],
+        number("calls"),
+        number("input_tokens"),
+        number("cached_tokens"),
+        number("output_tokens"),
+        usd("cost_usd"),
+        str(row["unknown_price_calls"]),
+        str(row["lost_calls"]),
+        "-" if row["gpu_seconds"] is None else f"{row['gpu_seconds']:,.1f}",
+        usd("would_have_cost_usd"),
+    ]
+
+
+def receipt(found: Row) -> None:
+    """Who saw the batch."""
+    table = Table(title=f"receipt of batch {found['batch']} ({found['policy']})")
+    for column in ("tier", "engine", "host", "model", "calls", "lost", "jobs"):
+        table.add_column(column)
+    for row in found["engines"]:
+        table.add_row(
+            row["tier"] + (" (stand-in)" if row["stand_in"] else ""),
+            row["engine"],
+            row["host"],
+            escape(row["model"]),
+            str(row["calls"]),
+            str(row["lost_calls"]),
+            str(row["jobs"]),
+        )
+    console.print(table)
+    console.print(found["statement"])
+
+
+class Progress:
+    """A bar per stage, kept up to date."""
+
+    def __init__(self, batch: int) -> None:
+        self._bars = RichProgress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(bar_width=40),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._tasks = {
+            stage: self._bars.add_task(stage, total=None, note="")
+            for stage in ("ingest", "classify", "run")
+        }
+
+    def __enter__(self) -> "Progress":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, found: Row, stages: Row) -> None:
+        """Draw one look at the batch."""
+        documents = found["documents"]
+        unread = documents.get("pending", 0) + documents.get("running", 0)
+        total = sum(documents.values())
+        self._update("ingest", total - unread, total, "documents")
+        jobs = stages["total"]
+        self._update("classify", jobs - stages["to_classify"], jobs, "jobs")
+        note = (
+            f"local {stages['local_running']} running, {stages['local_ready']} waiting; "
+            f"frontier {stages['frontier_running']} running, {stages['frontier_ready']} waiting; "
+            f"eta {_eta(stages)}"
+            if stages["ended"] < jobs
+            else "jobs"
+        )
+        self._update("run", stages["ended"], jobs, note)
+
+    def _update(self, stage: str, done: int, total: int, note: str) -> None:
+        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

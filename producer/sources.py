@@ -1,0 +1,190 @@
+"""What the user points at, made into documents: files, folders, globs, JSONL, standard input.
+
+What cannot be used is refused with its reason, and the rest goes on. The bytes are only looked
+at, never parsed: that is the worker's job, in a process that may die of it.
+"""
+
+import glob
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+MEBIBYTE = 1_048_576
+SNIFF_BYTES = 8_192
+
+MEDIA_TYPES = {
+    ".pdf": "application/pdf",
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".xhtml": "text/html",
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+}
+PLAIN = "text/plain"
+
+CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
+MOST_CONTROL_SHARE = 0.1
+"""Text has next to no control characters; a binary file is full of them."""
+
+BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A document to submit."""
+
+    path: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something that is not submitted, and why."""
+
+    path: str
+    category: str
+    message: str
+
+
+Source = Accepted | Refused
+
+
+def gather(paths: Sequence[str], stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
+    """Every document behind the given paths, in a stable order, each file once.
+
+    Categories of refusals: not_found, empty, too_large, unsupported_type, unreadable, bad_line.
+    """
+    seen: set[Path] = set()
+    for path in paths:
+        if path == "-":
+            yield from _from_stdin(stdin, file_mb)
+            continue
+        files = _files(path)
+        if not files:
+            yield Refused(path, "not_found", f"{path}: no such file or folder")
+        for file in files:
+            resolved = file.resolve()
+            if resolved not in seen:
+                seen.add(resolved)
+                yield from _from_file(file, file_mb)
+
+
+def _files(path: str) -> list[Path]:
+    """The files that a path stands for. A name with brackets that exists is a name, not a glob."""
+    given = Path(path)
+    if given.is_dir():
+        return _inside(given)
+    if given.exists():
+        return [given]
+    matches = sorted(Path(match) for match in glob.glob(path, recursive=True))
+    return [file for match in matches for file in (_inside(match) if match.is_dir() else [match])]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Every file below a folder but hidden ones, by name."""
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    )
+
+
+def _from_file(file: Path, file_mb: int) -> Iterator[Source]:
+    try:
+        if file.stat().st_size > file_mb * MEBIBYTE:
+            yield _too_large(str(file), file_mb)
+            return
+        data = file.read_bytes()
+    except OSError as exc:
+        yield Refused(str(file), "unreadable", f"{file}: {exc.strerror or exc}")
+        return
+    if file.suffix.lower() == ".jsonl":
+        yield from _from_lines(str(file), data)
+    else:
+        yield _document(str(file), file.suffix.lower(), data)
+
+
+def _from_stdin(stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
+    data = stdin.read(file_mb * MEBIBYTE + 1)
+    if len(data) > file_mb * MEBIBYTE:
+        yield _too_large("-", file_mb)
+    elif _is_jsonl(data):
+        yield from _from_lines("-", data)
+    else:
+        yield _document("-", "", data)
+
+
+def _is_jsonl(data: bytes) -> bool:
+    first = data.lstrip().split(b"\n", 1)[0]
+    try:
+        value = json.loads(first)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "text" in value
+
+
+def _from_lines(path: str, data: bytes) -> Iterator[Source]:
+    """One document a line: {"text": ..., "id": ...}; without an id the line number names it."""
+    found = False
+    for number, line in enumerate(data.splitlines(), start=1):
+        if not line.strip():
+            continue
+        found = True
+        try:
+            yield _from_line(path, number, json.loads(line))
+        except ValueError as exc:
+            yield Refused(
+                f"{path}:{number}", "bad_line", f"{path}, line {number}: not JSON ({exc})"
+            )
+    if not found:
+        yield _empty(path)
+
+
+def _from_line(path: str, number: int, value: object) -> Source:
+    text = value.get("text") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(text, str):
+        message = f'{path}, line {number}: needs an object with a string "text"'
+        return Refused(f"{path}:{number}", "bad_line", message)
+    name = f"{path}#{value.get('id', number)}"
+    data = text.encode("utf-8", "replace")
+    return Accepted(name, PLAIN, data) if data.strip() else _empty(name)
+
+
+def _document(path: str, suffix: str, data: bytes) -> Source:
+    if not data.strip():
+        return _empty(path)
+    media_type = _media_type(suffix, data)
+    if media_type is None:
+        message = f"{path}: neither PDF, HTML, Markdown nor plain text"
+        return Refused(path, "unsupported_type", message)
+    return Accepted(path, media_type, data)
+
+
+def _media_type(suffix: str, data: bytes) -> str | None:
+    if data[:1024].lstrip().startswith(b"%PDF-"):
+        return "application/pdf"
+    if suffix == ".pdf":
+        return "application/pdf"  # damaged at the front; the reader may still mend it
+    if _is_binary(data[:SNIFF_BYTES]):
+        return None
+    return MEDIA_TYPES.get(suffix, PLAIN)
+
+
+def _is_binary(head: bytes) -> bool:
+    if head.startswith(BYTE_ORDER_MARKS):
+        return False
+    controls = len(head) - len(head.translate(None, CONTROL))
+    return controls > MOST_CONTROL_SHARE * len(head)
+
+
+def _empty(path: str) -> Refused:
+    return Refused(path, "empty", f"{path}: empty")
+
+
+def _too_large(path: str, file_mb: int) -> Refused:
+    message = f"{path}: larger than {file_mb} MB; raise limits.file_mb in docmill.toml or split it"
+    return Refused(path, "too_large", message)

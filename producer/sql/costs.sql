@@ -1,0 +1,24 @@
+-- The ledger summed up. Calls under way (reserved) are left out until they end.
+SELECT
+    CASE :by
+        WHEN 'model' THEN c.model_asked
+        WHEN 'task' THEN coalesce(c.task, 'classify step')
+        WHEN 'batch' THEN c.batch_id::text
+        ELSE to_char(c.started_at, 'YYYY-MM-DD')
+    END AS key,
+    c.tier,
+    count(*) AS calls,
+    sum(c.input_tokens) AS input_tokens,
+    sum(c.cached_tokens) AS cached_tokens,
+    sum(c.output_tokens) AS output_tokens,
+    sum(c.cost_usd) AS cost_usd,
+    count(*) FILTER (WHERE c.cost_usd IS NULL) AS unknown_price_calls,
+    count(*) FILTER (WHERE c.state = 'lost') AS lost_calls,
+    round(sum(c.engine_seconds)::numeric, 3) AS gpu_seconds,
+    sum(c.would_have_cost_usd) AS would_have_cost_usd,
+    bool_or(c.stand_in) AS stand_in,
+    array_agg(DISTINCT c.cost_reason) FILTER (WHERE c.cost_usd IS NULL) AS reasons
+FROM calls c
+WHERE c.state <> 'reserved' AND (cast(:batch AS bigint) IS NULL OR c.batch_id = :batch)
+GROUP BY 1, 2
+ORDER BY 1, 2

@@ -1,0 +1,1 @@
+UPDATE batches SET priority = :priority WHERE id = :batch RETURNING id

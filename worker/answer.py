@@ -1,0 +1,88 @@
+"""From an engine's text to a value that matches the schema, or to what is wrong with it."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from worker.llm.engine import Completion, Finish
+
+FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
+CHARS_PER_TOKEN = 2.5
+"""Generous for text in an answer, so that a bound string ends before the output limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """The answer, parsed and matching its schema."""
+
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """What is wrong with an answer, in words that also go into the repair prompt."""
+
+    category: str
+    problem: str
+
+
+def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
+    """Parse and validate. Categories: truncated, content_filter, invalid_json, schema_mismatch."""
+    if completion.finish is Finish.CONTENT_FILTER:
+        return Invalid("content_filter", "the provider's filter cut the answer off")
+    try:
+        value = json.loads(_unfenced(completion.text))
+    except ValueError as exc:
+        if completion.finish is Finish.LENGTH:
+            return Invalid("truncated", "the answer ran into its output limit")
+        return Invalid("invalid_json", f"not JSON ({exc})")
+    problem = next(_validator(json.dumps(schema)).iter_errors(value), None)
+    if problem is not None:
+        where = "/".join(map(str, problem.absolute_path)) or "the answer"
+        return Invalid("schema_mismatch", f"{where}: {problem.message[:300]}")
+    return Valid(value)
+
+
+def _unfenced(text: str) -> str:
+    match = FENCE.match(text)
+    return match.group(1) if match else text
+
+
+@lru_cache(maxsize=512)
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(schema))
+
+
+def bounded(schema: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
+    """The schema for generation with every free string bounded, for models that ramble.
+
+    Only what the engine generates is bounded so; answers are checked against the user's schema.
+    """
+    strings = max(1, _count_strings(schema))
+    most = max(24, int(max_tokens * CHARS_PER_TOKEN / strings) - 16)
+    result: dict[str, Any] = _bound(schema, most)
+    return result
+
+
+def _count_strings(node: Any) -> int:
+    if isinstance(node, Mapping):
+        return int(_is_free_string(node)) + sum(map(_count_strings, node.values()))
+    return sum(map(_count_strings, node)) if isinstance(node, list) else 0
+
+
+def _is_free_string(node: Mapping[str, Any]) -> bool:
+    kinds = node.get("type")
+    is_string = kinds == "string" or (isinstance(kinds, list) and "string" in kinds)
+    return is_string and "enum" not in node and "maxLength" not in node
+
+
+def _bound(node: Any, most: int) -> Any:
+    if isinstance(node, Mapping):
+        copy = {key: _bound(value, most) for key, value in node.items()}
+        return {**copy, "maxLength": most} if _is_free_string(node) else copy
+    return [_bound(item, most) for item in node] if isinstance(node, list) else node

@@ -1,0 +1,79 @@
+"""The Celery worker: four tasks that hand ids to this process's loop, and how it starts and stops.
+
+The pool is threads: each waits for its micro-batch while the work itself runs on one event loop.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+
+from celery.platforms import SecurityWarning  # noqa: TID251
+from celery.signals import worker_shutdown, worker_shutting_down  # noqa: TID251
+
+from models.config import load_config
+from models.database import database_url, ready_engine
+from models.queue import TASKS, celery_app
+from models.settings import settings
+from models.words import Pool, Queue, Tier
+from worker.log import logger, set_up
+from worker.process import WorkerProcess
+from worker.settings import secrets
+from worker.site import Site, find_site
+
+THREADS_PER_QUEUE = 4
+"""Micro-batches that one process may hold at once, per queue."""
+
+
+def serve(pool: Pool, slots: int | None) -> None:
+    """Run one worker pool in this process until it is told to stop.
+
+    Raises DocmillError when it cannot be run here (no API key, wrong config, no schema).
+    """
+    set_up(pool)
+    site = find_site(load_config(settings().docmill_config), settings(), secrets())
+    _refuse_what_is_missing(pool, site)
+    ready_engine().dispose()
+    process = WorkerProcess(pool, site, database_url(), settings().home, slots)
+    process.start()
+    logger().info(
+        "worker started",
+        queues=",".join(pool.queues),
+        local=f"{site.config.classifier.model} at {site.local.host}",
+    )
+    _consume(pool, process)
+
+
+def _refuse_what_is_missing(pool: Pool, site: Site) -> None:
+    if Queue.FRONTIER in pool.queues:
+        site.engine(Tier.FRONTIER)
+
+
+def _consume(pool: Pool, process: WorkerProcess) -> None:
+    app = celery_app()
+    for queue in pool.queues:
+        app.task(name=TASKS[queue])(task_for(process.take, queue))
+    worker_shutting_down.connect(lambda **_: process.begin_drain(), weak=False)
+    worker_shutdown.connect(lambda **_: process.stop(), weak=False)
+    # It warns of root because of pickle, which we do not accept.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    app.worker_main(
+        [
+            "--quiet",
+            "worker",
+            "--pool=threads",
+            f"--concurrency={THREADS_PER_QUEUE * len(pool.queues)}",
+            f"--queues={','.join(pool.queues)}",
+            "--loglevel=WARNING",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+        ]
+    )
+
+
+def task_for(take: Callable[[Queue, Sequence[int]], None], queue: Queue) -> Callable[..., None]:
+    """The body of a queue's task."""
+
+    def task(ids: list[int]) -> None:
+        take(queue, ids)
+
+    return task

@@ -1,0 +1,100 @@
+"""One job's conversation with its engine: every call reserved, journaled and accounted for."""
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+from uuid import UUID, uuid4, uuid5
+
+from worker.gate import Gate
+from worker.journal import Journal
+from worker.ledger import CallRow, Ledger, request_key
+from worker.llm.engine import Completion, Engine, EngineError, Finish, Request, Trouble
+
+NAMESPACE = UUID("8d3f5f0a-5f6e-4f0e-9a43-6c1f5d0b7c11")
+
+
+class Reserve(Protocol):
+    """Writes a further call into the ledger before it is made."""
+
+    async def __call__(self, call_id: UUID, job_id: int, purpose: str, request: Request) -> None:
+        """Raises LeaseLost when the job is not this worker's any more."""
+        ...
+
+
+class LeaseLost(Exception):
+    """The job belongs to somebody else now; whatever we know of it is worth nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every conversation with one engine shares."""
+
+    engine: Engine
+    gate: Gate
+    journal: Journal
+    ledger: Ledger
+    reserve: Reserve
+
+
+class Asking:
+    """The calls of one job's turn. `reserved` is the call that the claim already wrote."""
+
+    def __init__(
+        self, desk: Desk, job_id: int, reserved: UUID, earlier: dict[str, dict[str, Any]]
+    ) -> None:
+        self._desk = desk
+        self._job_id = job_id
+        self._reserved: UUID | None = reserved
+        self._earlier = earlier
+        self.calls: list[CallRow] = []
+
+    @property
+    def unused(self) -> list[UUID]:
+        """The claim's call, when it was never made."""
+        return [self._reserved] if self._reserved is not None else []
+
+    async def ask(
+        self, request: Request, version: str, purpose: str = "run"
+    ) -> tuple[UUID, Completion]:
+        """Make one call, unless its answer is already known. Raises EngineError."""
+        key = request_key(request, version)
+        known = self._earlier.get(str(key))
+        if known is not None:
+            completion = Completion(known["text"], Finish(known["finish"]), latency_ms=0)
+            return UUID(known["call_id"]), completion
+        call_id = await self._next_call(purpose, request)
+        # The same for the same question of the same job, also from another process after a crash.
+        sent = replace(request, idempotency_key=str(uuid5(NAMESPACE, f"{self._job_id}:{key}")))
+        completion = await self._send(call_id, sent)
+        row = self._desk.ledger.settled(call_id, request, key, completion)
+        self._desk.journal.append(call_id, row)
+        self._desk.gate.success()
+        self.calls.append(row)
+        return call_id, completion
+
+    async def _next_call(self, purpose: str, request: Request) -> UUID:
+        if self._reserved is not None:
+            call_id, self._reserved = self._reserved, None
+            return call_id
+        call_id = uuid4()
+        await self._desk.reserve(call_id, self._job_id, purpose, request)
+        return call_id
+
+    async def _send(self, call_id: UUID, request: Request) -> Completion:
+        started = time.monotonic()
+        try:
+            return await self._desk.engine.complete(request)
+        except EngineError as error:
+            self._lose(call_id, error, started)
+            raise
+        except asyncio.CancelledError:
+            gone = EngineError(
+                Trouble.TIMEOUT, "cancelled by this worker while under way", maybe_billed=True
+            )
+            self._lose(call_id, gone, started)
+            raise
+
+    def _lose(self, call_id: UUID, error: EngineError, started: float) -> None:
+        latency_ms = round((time.monotonic() - started) * 1000)
+        self.calls.append(self._desk.ledger.failed(call_id, error, latency_ms))

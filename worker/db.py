@@ -1,0 +1,93 @@
+"""The worker's way to Postgres: statements by name, one small pool, outages waited out."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_dumps
+from psycopg_pool import AsyncConnectionPool
+
+from models.database import conninfo
+from models.sql import load_sql
+from worker.outage import Outage
+from worker.wire import dumps
+
+Row = dict[str, Any]
+Statement = tuple[str, dict[str, Any]]
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
+
+TRANSIENT = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+"""Postgres asks to try again at once; nothing is away."""
+
+
+class Database:
+    """Runs statements from worker/sql. Every one is guarded by state and owner, so that running it
+    again after a lost connection is harmless; that is what makes waiting out an outage safe."""
+
+    def __init__(self, url: str, *, connections: int = 4) -> None:
+        set_json_dumps(dumps)
+        self.url = conninfo(url)
+        self.outage = Outage("postgres")
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Row]] = AsyncConnectionPool(
+            self.url,
+            min_size=1,
+            max_size=connections,
+            open=False,
+            timeout=5,
+            reconnect_timeout=3600,
+            kwargs={"row_factory": dict_row, "autocommit": True},
+        )
+
+    async def open(self) -> None:
+        """Start the pool; Postgres need not be up yet."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    async def run(self, name: str, **params: Any) -> list[Row]:
+        """Run one statement and return its rows, for as long as it takes."""
+        return await self.run_all([(name, params)])
+
+    async def run_all(self, statements: Sequence[Statement]) -> list[Row]:
+        """Run statements in one transaction and one round trip; return the last one's rows."""
+        wait = FIRST_WAIT_S
+        while True:
+            try:
+                rows = await self.run_once(statements)
+            except TRANSIENT:
+                continue
+            except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+                self.outage.begin(exc)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, LONGEST_WAIT_S)
+            else:
+                self.outage.end()
+                return rows
+
+    async def run_once(self, statements: Sequence[Statement]) -> list[Row]:
+        """Like run_all, but an outage is the caller's to handle (psycopg.OperationalError)."""
+        async with self._pool.connection() as connection:
+            if len(statements) == 1:
+                name, params = statements[0]
+                cursor = await connection.execute(load_sql("worker", name), params)
+                return await cursor.fetchall() if cursor.description else []
+            async with connection.transaction(), connection.pipeline():
+                cursors = [
+                    await connection.execute(load_sql("worker", name), params)
+                    for name, params in statements
+                ]
+            last = cursors[-1]
+            return await last.fetchall() if last.description else []
+
+    def connection(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Row]]:
+        """A connection of the pool, for what needs a session of its own."""
+        return self._pool.connection()

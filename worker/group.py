@@ -1,0 +1,55 @@
+"""Group commit: whatever is ready while one write is under way goes together into the next."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class GroupCommit(Generic[T]):
+    """Collects items from many tasks and writes them in bulk, one write at a time.
+
+    `put` returns when its item is durable. Under load groups grow by themselves; without load an
+    item is written at once.
+    """
+
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]], most: int = 256) -> None:
+        self._write = write
+        self._most = most
+        self._waiting: list[tuple[T, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def put(self, item: T) -> None:
+        """Write an item; raises what the write of its group raised."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, done))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._drain())
+        await done
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._write_group(group)
+        finally:
+            self._writer = None
+
+    async def _write_group(self, group: list[tuple[T, "asyncio.Future[None]"]]) -> None:
+        try:
+            await self._write([item for item, _ in group])
+        except Exception as exc:  # every waiter learns of it; none is left waiting
+            _resolve(group, exc)
+        else:
+            _resolve(group, None)
+
+
+def _resolve(group: list[tuple[T, "asyncio.Future[None]"]], exc: Exception | None) -> None:
+    for _, done in group:
+        if done.done():
+            continue
+        if exc is None:
+            done.set_result(None)
+        else:
+            done.set_exception(exc)

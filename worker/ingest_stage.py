@@ -1,0 +1,165 @@
+"""The ingest stage: claims documents, reads them in child processes, writes chunks and jobs."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from models.config import Config
+from models.errors import ReadError
+from models.failure import Failure
+from models.states import DocumentState, JobState
+from models.words import Scope, TaskType
+from worker.chunk import chunk
+from worker.db import Database, Row
+from worker.gate import Gate
+from worker.ingest import AskRow, Ingested, ingest
+from worker.persist import as_json
+from worker.read import MARKDOWN, PLAIN, Text, read_document
+from worker.read.sandbox import Reader
+from worker.settings import LEASE_S
+from worker.stage import Held, Lease
+
+KILLERS = frozenset({"reader_crashed", "reader_memory", "reader_timeout"})
+"""Failures that took a reader process down: one more try, then quarantine."""
+
+UNPARSED = frozenset({PLAIN, MARKDOWN})
+
+MOST_KILLS = 2
+KILL_DELAY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOutcome:
+    """A document read, or why not; neither: the worker was stopped."""
+
+    document_id: int
+    ingested: Ingested | None
+    failure: Failure | None = None
+    kills: int = 0
+
+
+class IngestStage:
+    """Reads documents; one child process per slot."""
+
+    name = "ingest"
+    gate: Gate | None = None
+
+    def __init__(self, db: Database, reader: Reader, config: Config, owner: UUID) -> None:
+        self._db = db
+        self._reader = reader
+        self._config = config
+        self._owner = owner
+        self._asks: dict[int, tuple[AskRow, ...]] = {}
+
+    async def claim(self, ids: Sequence[int]) -> list[Held]:
+        """Lease pending documents."""
+        rows = await self._db.run(
+            "claim_documents", ids=list(ids), owner=self._owner, lease_s=LEASE_S
+        )
+        for batch_id in {row["batch_id"] for row in rows} - self._asks.keys():
+            asks = await self._db.run("batch_asks", batch_id=batch_id)
+            self._asks[batch_id] = tuple(map(_ask, asks))
+        return [Held(row["id"], row["id"], row["batch_id"], row) for row in rows]
+
+    async def work(self, held: Held) -> ReadOutcome:
+        """Read one document. Never raises: a bad document is an outcome."""
+        row: Row = held.payload
+        try:
+            text = await self._read(row)
+        except ReadError as error:
+            return self._failed(row, error)
+        except asyncio.CancelledError:
+            return ReadOutcome(row["id"], None)
+        return ReadOutcome(row["id"], await asyncio.to_thread(self._ingested, row, text))
+
+    async def _read(self, row: Row) -> Text:
+        """Parsers run in a child process; plain text needs none and cannot hurt this one."""
+        if row["media_type"] in UNPARSED:
+            return await asyncio.to_thread(self._plain, row)
+        return await self._reader.read(bytes(row["data"]), row["media_type"], row["path"])
+
+    def _plain(self, row: Row) -> Text:
+        limits = self._config.limits
+        return read_document(
+            bytes(row["data"]),
+            row["media_type"],
+            row["path"],
+            max_pages=limits.pages,
+            max_characters=limits.characters,
+        )
+
+    def _failed(self, row: Row, error: ReadError) -> ReadOutcome:
+        killer = error.category in KILLERS
+        again = killer and row["kills"] + 1 < MOST_KILLS
+        failure = Failure(error.category, "ingest", again, str(error))
+        return ReadOutcome(row["id"], None, failure, int(killer))
+
+    def _ingested(self, row: Row, text: Text) -> Ingested:
+        return ingest(
+            row["path"],
+            len(text.pages),
+            text.notes,
+            chunk(text, self._config.chunks.tokens),
+            self._asks[row["batch_id"]],
+            local_only=row["local_only"],
+            config=self._config,
+        )
+
+    async def finish(self, outcome: ReadOutcome) -> None:
+        """Write chunks and jobs, or the failure."""
+        match outcome:
+            case ReadOutcome(document_id, Ingested() as ingested):
+                await self._db.run("finish_document", **self._row(document_id, ingested))
+            case ReadOutcome(document_id, None, Failure() as failure, kills):
+                await self._fail(document_id, failure, kills)
+            case ReadOutcome(document_id):
+                await self._db.run("release_documents", ids=[document_id], owner=self._owner)
+
+    def _row(self, document_id: int, ingested: Ingested) -> dict[str, Any]:
+        skipped = sum(job["state"] == JobState.SKIPPED for job in ingested.jobs)
+        return {
+            "id": document_id,
+            "owner": self._owner,
+            "state": ingested.state,
+            "pages": ingested.pages,
+            "language": ingested.language,
+            "notes": ingested.notes,
+            "jobs_total": len(ingested.jobs),
+            "jobs_finished": skipped,
+            "chunks": as_json(ingested.chunks),
+            "jobs": as_json(ingested.jobs),
+        }
+
+    async def _fail(self, document_id: int, failure: Failure, kills: int) -> None:
+        row = {
+            "id": document_id,
+            "state": DocumentState.PENDING if failure.retryable else DocumentState.FAILED,
+            "kills": kills,
+            "delay_s": KILL_DELAY_S if failure.retryable else None,
+            "error": failure.as_json(),
+        }
+        await self._db.run("fail_documents", rows=as_json([row]), owner=self._owner)
+
+    async def release(self, held: Sequence[Held]) -> None:
+        """Back to pending, without a trace."""
+        ids = [item.lease for item in held]
+        await self._db.run("release_documents", ids=ids, owner=self._owner)
+
+    async def renew(self, leases: Collection[Lease]) -> set[Lease]:
+        """Prolong leases. Raises psycopg.OperationalError when Postgres is away."""
+        params = {"ids": list(leases), "owner": self._owner, "lease_s": LEASE_S}
+        rows = await self._db.run_once([("renew_documents", params)])
+        return {row["id"] for row in rows}
+
+
+def _ask(row: Row) -> AskRow:
+    return AskRow(
+        id=row["id"],
+        text=row["text"],
+        json_schema=row["json_schema"],
+        task=TaskType(row["task"]) if row["task"] else None,
+        scope=Scope(row["scope"]),
+        documents=tuple(row["documents"]),
+    )

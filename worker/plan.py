@@ -1,0 +1,187 @@
+"""Plan: read and cut the documents of a batch and say what it would take, without storing any.
+
+The producer gathers the documents and sends them here as JSON lines, after a first line with the
+spec: this package can read PDF, that one never does.
+"""
+
+import asyncio
+import base64
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from models.config import load_config
+from models.errors import ReadError
+from models.settings import settings
+from models.spec import Spec, make_spec
+from models.states import JobState
+from models.words import Policy, TaskType, Tier
+from worker.chunk import chunk
+from worker.ingest import AskRow, ingest
+from worker.ledger import PROMPT_TOKENS
+from worker.llm.prices import MILLION, PriceBook
+from worker.process import make_reader
+from worker.read.sandbox import Reader
+from worker.route import route
+from worker.settings import secrets
+from worker.site import Site, find_site
+
+DEAREST = TaskType.REASONING
+"""What an ask without a task type may at worst turn out to be."""
+
+
+@dataclass(slots=True)
+class AskPlan:
+    """What one ask would take. `task` is auto where the classify step would decide."""
+
+    ask: str
+    task: str
+    tier: str
+    model: str
+    jobs: int = 0
+    input_tokens: int = 0
+    output_tokens_max: int = 0
+    cost_usd_max: Decimal | None = Decimal(0)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a batch would take. Tokens are estimates, costs upper bounds of frontier calls."""
+
+    documents: int = 0
+    pages: int = 0
+    chunks: int = 0
+    blank_chunks: int = 0
+    jobs: int = 0
+    classify_calls_max: int = 0
+    cost_usd_max: Decimal | None = Decimal(0)
+    asks: list[AskPlan] = field(default_factory=list)
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+
+
+def plan(lines: Iterable[str], *, as_json: bool) -> int:
+    """Print the plan of a batch; 0 unless nothing can be planned."""
+    stream = iter(lines)
+    spec = make_spec(json.loads(next(stream)), "spec")
+    site = find_site(load_config(settings().docmill_config), settings(), secrets())
+    made = asyncio.run(_Planner(spec, site).read(map(json.loads, stream)))
+    sys.stdout.write(_as_json(made) if as_json else _as_text(made))
+    return 0
+
+
+class _Planner:
+    def __init__(self, spec: Spec, site: Site) -> None:
+        self._config = site.config
+        self._prices = PriceBook(site.config)
+        self._local_only = spec.policy is Policy.LOCAL_ONLY
+        self._asks = [
+            AskRow(number, ask.text, ask.answer_schema, ask.task, ask.scope, ask.documents)
+            for number, ask in enumerate(spec.asks)
+        ]
+        self._plan = Plan(asks=[self._ask_plan(ask.label, ask.task) for ask in spec.asks])
+
+    def _ask_plan(self, label: str, task: TaskType | None) -> AskPlan:
+        chosen = self._route(task)
+        return AskPlan(label, task or "auto", chosen.tier, chosen.model_name)
+
+    def _route(self, task: TaskType | None) -> Any:
+        return route(
+            task or DEAREST, local_only=self._local_only, language=None, config=self._config
+        )
+
+    async def read(self, documents: Iterator[dict[str, str]]) -> Plan:
+        reader = make_reader(self._config, children=2)
+        try:
+            for document in documents:
+                await self._read_one(reader, document)
+        finally:
+            reader.close()
+        return self._sum()
+
+    async def _read_one(self, reader: Reader, document: dict[str, str]) -> None:
+        data = base64.b64decode(document["data"])
+        try:
+            text = await reader.read(data, document["media_type"], document["path"])
+        except ReadError as error:
+            entry = {"path": document["path"], "category": error.category, "message": str(error)}
+            self._plan.unreadable.append(entry)
+            return
+        pieces = chunk(text, self._config.chunks.tokens)
+        made = ingest(
+            document["path"],
+            len(text.pages),
+            text.notes,
+            pieces,
+            self._asks,
+            local_only=self._local_only,
+            config=self._config,
+        )
+        self._plan.documents += 1
+        self._plan.pages += made.pages
+        self._plan.chunks += len(made.chunks)
+        self._plan.blank_chunks += sum(row["blank"] is not None for row in made.chunks)
+        for job in made.jobs:
+            if job["state"] != JobState.SKIPPED:
+                self._count(job)
+
+    def _count(self, job: dict[str, Any]) -> None:
+        asked = self._plan.asks[job["ask_id"]]
+        task = TaskType(asked.task) if asked.task != "auto" else DEAREST
+        asked.jobs += 1
+        asked.input_tokens += job["tokens"] + PROMPT_TOKENS // 4
+        asked.output_tokens_max += self._config.task(task).max_tokens
+
+    def _sum(self) -> Plan:
+        for asked in self._plan.asks:
+            asked.cost_usd_max = self._cost(asked)
+        costs = [asked.cost_usd_max for asked in self._plan.asks]
+        self._plan.cost_usd_max = None if None in costs else sum(filter(None, costs), Decimal(0))
+        self._plan.jobs = sum(asked.jobs for asked in self._plan.asks)
+        self._plan.classify_calls_max = sum(a.jobs for a in self._plan.asks if a.task == "auto")
+        return self._plan
+
+    def _cost(self, asked: AskPlan) -> Decimal | None:
+        """None: the price is not known. Local work has no price per token."""
+        if asked.tier == Tier.LOCAL or asked.jobs == 0:
+            return Decimal(0)
+        price = self._prices.price(asked.model)
+        if price is None:
+            return None
+        dollars = (
+            asked.input_tokens * price.input_per_mtok
+            + asked.output_tokens_max * price.output_per_mtok
+        )
+        return (dollars / MILLION).quantize(Decimal("0.000001"))
+
+
+def _as_json(made: Plan) -> str:
+    return json.dumps(asdict(made), default=str, ensure_ascii=False) + "\n"
+
+
+def _as_text(made: Plan) -> str:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="plan: nothing was stored or sent")
+    for column in ("ask", "task", "tier", "model", "jobs", "tokens in", "tokens out <=", "USD <="):
+        table.add_column(column)
+    for asked in made.asks:
+        cost = "unknown" if asked.cost_usd_max is None else str(asked.cost_usd_max)
+        numbers = (asked.jobs, asked.input_tokens, asked.output_tokens_max)
+        table.add_row(asked.ask[:40], asked.task, asked.tier, asked.model, *map(str, numbers), cost)
+    console = Console()
+    with console.capture() as capture:
+        console.print(table)
+        console.print(
+            f"{made.documents} documents, {made.pages} pages, {made.chunks} chunks "
+            f"({made.blank_chunks} blank), {made.jobs} jobs, "
+            f"at most {made.classify_calls_max} classify calls, "
+            f"USD <= {'unknown' if made.cost_usd_max is None else made.cost_usd_max}"
+        )
+        for category, number in Counter(entry["category"] for entry in made.unreadable).items():
+            console.print(f"{number} documents cannot be read: {category}")
+    return capture.get()

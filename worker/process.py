@@ -1,0 +1,178 @@
+"""One worker process: its engines, stages and pumps on one event loop, in the order of the path.
+
+ingest   documents -> chunks and jobs
+classify (chunk, ask) -> task type -> route
+run      local | frontier engine -> answer
+persist  answer, ledger and counters together
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from models.config import Config
+from models.words import Pool, Queue, Tier
+from worker.asking import Desk
+from worker.classify import ClassifyStage
+from worker.db import Database
+from worker.feeder import Feeder
+from worker.gate import Gate
+from worker.ingest_stage import IngestStage
+from worker.journal import Journal, abandoned
+from worker.ledger import Ledger
+from worker.llm.prices import PriceBook
+from worker.log import logger
+from worker.persist import Persist, as_json
+from worker.pump import Pump
+from worker.read import read_document
+from worker.read.sandbox import Limits, Reader
+from worker.run_stage import Reservations, RunStage
+from worker.settings import GRACE_S
+from worker.site import EngineSite, Site
+from worker.slots import Slots
+
+
+class WorkerProcess:
+    """Everything between the Celery tasks and the outside, on a loop thread of its own."""
+
+    def __init__(
+        self, pool: Pool, site: Site, database_url: str, home: Path, slots: int | None
+    ) -> None:
+        self.owner = uuid4()
+        self._pool = pool
+        self._site = site
+        self._slots = slots
+        self._journals = home / "journal"
+        self._db = Database(database_url)
+        self._feeder = Feeder(database_url)
+        self._pumps: dict[Queue, Pump] = {}
+        self._tiers: dict[Tier, tuple[Desk, Slots]] = {}
+        self._reader: Reader | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
+
+    def start(self) -> None:
+        """Start the loop and everything on it. Raises what building the engines raises."""
+        self._thread.start()
+        self._call(self._start()).result()
+
+    def take(self, queue: Queue, ids: Sequence[int]) -> None:
+        """Called by a Celery task: work on these ids, return when there is nothing left to do."""
+        self._call(self._pumps[queue].take(ids)).result()
+
+    def begin_drain(self) -> None:
+        """Stop claiming and let running work finish; safe to call from a signal handler."""
+        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._drain()))
+
+    def stop(self) -> None:
+        """After the drain: close everything."""
+        self._call(self._stop()).result(timeout=30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+
+    def _call(self, coroutine: Coroutine[None, None, None]) -> "Future[None]":
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def _start(self) -> None:
+        self._drained = asyncio.Event()
+        await self._db.open()
+        self._journal = Journal(self._journals)
+        self._persist = Persist(self._db, self._journal, self.owner)
+        await self._replay()
+        for queue in self._pool.queues:
+            self._pumps[queue] = self._pump(queue)
+        for pump in self._pumps.values():
+            pump.start()
+        self._feeder.start()
+
+    async def _replay(self) -> None:
+        """Answers that reached this host but not Postgres, before a worker here died."""
+        for path, calls in abandoned(self._journals):
+            if calls:
+                await self._db.run("settle_calls", calls=as_json(calls))
+                logger().info("replayed answers of a worker that died", answers=len(calls))
+            path.unlink(missing_ok=True)
+
+    def _pump(self, queue: Queue) -> Pump:
+        config = self._site.config
+        if queue is Queue.INGEST:
+            slots = Slots(self._slots or READERS)
+            self._reader = make_reader(config, slots.size)
+            stage = IngestStage(self._db, self._reader, config, self.owner)
+            return Pump(stage, slots, self._db)
+        desk, slots = self._desk(Tier.FRONTIER if queue is Queue.FRONTIER else Tier.LOCAL)
+        if queue is Queue.CLASSIFY:
+            return Pump(ClassifyStage(self._db, desk, config, self.owner), slots, self._db)
+        run_stage = RunStage(Tier(queue), self._db, desk, self._persist, config, self.owner)
+        return Pump(run_stage, slots, self._db)
+
+    def _desk(self, tier: Tier) -> tuple[Desk, Slots]:
+        """The desk of a tier's engine; classify and local share one, and its slots."""
+        if tier in self._tiers:
+            return self._tiers[tier]
+        site = self._site.engine(tier)
+        prices = PriceBook(self._site.config)
+        ledger = Ledger(site, prices, self._site.frontier_model)
+        desk = _make_desk(ledger, self._db, self._journal, self.owner)
+        slots = Slots(self._slots or _slots(site))
+        self._tiers[tier] = (desk, slots)
+        return self._tiers[tier]
+
+    async def _drain(self) -> None:
+        await self._feeder.stop()
+        await asyncio.gather(*(pump.drain(GRACE_S) for pump in self._pumps.values()))
+        self._drained.set()
+
+    async def _stop(self) -> None:
+        await self._feeder.stop()
+        await asyncio.gather(*(pump.drain(0) for pump in self._pumps.values()))
+        if self._reader is not None:
+            self._reader.close()
+        for desk, _ in self._tiers.values():
+            await desk.gate.close()
+            await desk.engine.close()
+        self._journal.close()
+        await self._db.close()
+
+
+MEBIBYTE = 1_048_576
+
+READERS = 2
+"""Documents read at once; each has a child process."""
+
+
+def _slots(site: EngineSite) -> int:
+    if site.tier is Tier.FRONTIER and site.config.max_in_flight is not None:
+        return site.config.max_in_flight
+    return site.config.slots
+
+
+def _make_desk(ledger: Ledger, db: Database, journal: Journal, owner: UUID) -> Desk:
+    site = ledger.site
+    engine = site.make()
+    where = {"engine": site.config.kind, "host": site.host, "stand_in": site.stand_in}
+    return Desk(
+        engine=engine,
+        gate=Gate(f"the {site.tier} engine at {site.host}", engine.health),
+        journal=journal,
+        ledger=ledger,
+        reserve=Reservations(db, owner, where, ledger),
+    )
+
+
+def make_reader(config: Config, children: int) -> Reader:
+    """The readers of this process, with the limits of the config."""
+    limits = config.limits
+    return Reader(
+        children,
+        Limits(
+            wall_s=limits.read_seconds,
+            cpu_s=limits.read_seconds,
+            memory_bytes=limits.read_memory_mb * MEBIBYTE,
+        ),
+        read=partial(read_document, max_pages=limits.pages, max_characters=limits.characters),
+    )

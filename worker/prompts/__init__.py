@@ -1,0 +1,102 @@
+"""Prompts: the words live in one YAML file per task, the assembly here.
+
+The fixed part (system, examples, then the ask) comes first and the text last, so that an engine
+that keeps its prompt cache reads only the text anew. Each file's hash is part of the request key:
+a changed prompt is a new request.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from models.words import TaskType
+from worker.llm.engine import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One file of this folder."""
+
+    system: str
+    shots: tuple[Mapping[str, Any], ...]
+    schema: Mapping[str, Any] | None
+    request: str
+    version: str
+
+
+REQUEST = "Task: {ask}\nAnswer as: {form}\nText:\n{text}"
+REPAIR = "That is not a valid answer: {problem}. Answer again with nothing but JSON as: {form}"
+
+CLASSIFY_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"task": {"enum": [str(task) for task in TaskType]}},
+    "required": ["task"],
+    "additionalProperties": False,
+}
+
+
+@cache
+def prompt(name: str) -> Prompt:
+    """The prompt of a task type, or `classify`."""
+    source = resources.files(__package__).joinpath(f"{name}.yaml").read_bytes()
+    raw = yaml.safe_load(source)
+    return Prompt(
+        system=raw["system"],
+        shots=tuple(raw["shots"]),
+        schema=raw.get("schema"),
+        request=raw.get("request", REQUEST),
+        version=hashlib.sha256(source).hexdigest()[:12],
+    )
+
+
+@cache
+def _fixed(name: str) -> tuple[Message, ...]:
+    chosen = prompt(name)
+    messages = [Message("system", chosen.system)]
+    for shot in chosen.shots:
+        words = {key: value for key, value in shot.items() if key != "answer"}
+        messages.append(Message("user", chosen.request.format(**words)))
+        messages.append(Message("assistant", json.dumps(shot["answer"], ensure_ascii=False)))
+    return tuple(messages)
+
+
+def task_messages(
+    task: TaskType, ask: str, text: str, schema: Mapping[str, Any]
+) -> tuple[Message, ...]:
+    """The prompt for one job."""
+    request = REQUEST.format(ask=ask.strip(), form=form(schema), text=text.strip())
+    return (*_fixed(task), Message("user", request))
+
+
+def classify_messages(ask: str, excerpt: str) -> tuple[Message, ...]:
+    """The prompt that finds a job's task type."""
+    begins = " ".join(excerpt.split())[:80]
+    request = prompt("classify").request.format(ask=" ".join(ask.split())[:600], excerpt=begins)
+    return (*_fixed("classify"), Message("user", request))
+
+
+def repair_messages(
+    messages: tuple[Message, ...], answer: str, problem: str, schema: Mapping[str, Any]
+) -> tuple[Message, ...]:
+    """The one repair try: the bad answer, what is wrong with it, and the form again."""
+    complaint = REPAIR.format(problem=problem, form=form(schema))
+    return (*messages, Message("assistant", answer[:2000]), Message("user", complaint))
+
+
+def form(schema: Mapping[str, Any]) -> str:
+    """A JSON Schema as a person would sketch it: {"total": string or null, ...}."""
+    if "enum" in schema:
+        return " or ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
+    if "properties" in schema:
+        inner = ", ".join(f'"{key}": {form(value)}' for key, value in schema["properties"].items())
+        return "{" + inner + "}"
+    if "items" in schema and isinstance(schema["items"], Mapping):
+        return f"[{form(schema['items'])}, ...]"
+    kinds = schema.get("type", "any value")
+    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)

@@ -1,0 +1,213 @@
+"""The pump: hints come in, leases are claimed as slots come free, outcomes are made durable.
+
+One pump per stage and process. A Celery task hands its ids to `take` and waits there, which is
+all the back-pressure that the broker needs. What is claimed is at most what the slots hold plus a
+little ahead; everything else stays a hint, so that pause, cancel and priority act at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import psycopg
+
+from worker.db import Database
+from worker.log import logger
+from worker.settings import CONTROL_S, LEASE_S, MICRO_BATCH, RENEW_S
+from worker.slots import Slots
+from worker.stage import Held, Stage
+
+
+class _Carried:
+    """A held item on its way through the pump."""
+
+    __slots__ = ("begun", "held", "task")
+
+    def __init__(self, held: Held) -> None:
+        self.held = held
+        self.begun = False
+        self.task: asyncio.Task[None] | None = None
+
+
+class Pump:
+    """Moves one stage's work in this process."""
+
+    def __init__(self, stage: Stage, slots: Slots, db: Database) -> None:
+        self.stage = stage
+        self._slots = slots
+        self._db = db
+        self._hints: deque[int] = deque()
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._carried: dict[int, _Carried] = {}
+        self._in_hand = 0
+        self._changed = asyncio.Event()
+        self._stopping = False
+        self._renewed_at = 0.0
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to claim and to renew."""
+        self._loops = [
+            asyncio.create_task(self._claim_loop(), name=f"{self.stage.name} claims"),
+            asyncio.create_task(self._lease_loop(), name=f"{self.stage.name} leases"),
+        ]
+
+    async def take(self, ids: Iterable[int]) -> None:
+        """Work on these ids; returns when each is done, given back, or found to need nothing."""
+        if self._stopping:
+            return
+        loop = asyncio.get_running_loop()
+        futures = []
+        for hint in ids:
+            if hint not in self._waiting:  # else: a duplicate of what is already here
+                self._waiting[hint] = loop.create_future()
+                self._hints.append(hint)
+            futures.append(self._waiting[hint])
+        self._changed.set()
+        await asyncio.gather(*futures)
+
+    async def drain(self, grace_s: float) -> None:
+        """Stop claiming, let running work finish for up to grace_s, give the rest back."""
+        self._stopping = True
+        self._changed.set()
+        self._drop_hints()
+        await self._give_back(lambda carried: True)
+        running = [carried.task for carried in self._carried.values() if carried.task]
+        if running:
+            _, late = await asyncio.wait(running, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=5)
+        for loop in self._loops:
+            loop.cancel()
+
+    def _drop_hints(self) -> None:
+        while self._hints:
+            self._resolve(self._hints.popleft())
+
+    def _resolve(self, hint: int) -> None:
+        future = self._waiting.pop(hint, None)
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    # --- claiming -------------------------------------------------------------------------------
+
+    async def _claim_loop(self) -> None:
+        while not self._stopping:
+            await self._until_useful()
+            if self.stage.gate is not None:
+                await self.stage.gate.wait_open()
+            ids = self._next_ids()
+            if ids:
+                await self._claim(ids)
+
+    async def _until_useful(self) -> None:
+        while not self._stopping and not (self._hints and self._room() > 0 and self._may_claim()):
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), timeout=CONTROL_S)
+            except TimeoutError:
+                continue
+
+    def _room(self) -> int:
+        return self._slots.size + self._slots.ahead - self._in_hand
+
+    def _may_claim(self) -> bool:
+        """A worker that could not renew its leases for a whole lease claims nothing."""
+        return not self._carried or self._lease_age() < LEASE_S
+
+    def _lease_age(self) -> float:
+        return asyncio.get_running_loop().time() - self._renewed_at
+
+    def _next_ids(self) -> list[int]:
+        most = min(len(self._hints), self._room(), MICRO_BATCH)
+        return [self._hints.popleft() for _ in range(most)]
+
+    async def _claim(self, ids: list[int]) -> None:
+        if not self._carried:
+            self._renewed_at = asyncio.get_running_loop().time()
+        held = await self.stage.claim(ids)
+        if self._stopping:
+            await self.stage.release(held)
+            held = []
+        for item in held:
+            self._carry(item)
+        for hint in set(ids) - {item.hint for item in held}:
+            self._resolve(hint)
+
+    def _carry(self, held: Held) -> None:
+        carried = _Carried(held)
+        self._carried[held.hint] = carried
+        self._in_hand += 1
+        carried.task = asyncio.create_task(self._through(carried))
+
+    async def _through(self, carried: _Carried) -> None:
+        try:
+            outcome = await self._worked(carried)
+            await self.stage.finish(outcome)
+        except asyncio.CancelledError:
+            pass  # not begun and given back, or too late: its lease runs out by itself
+        except Exception:
+            # A fault of ours: said aloud; the lease runs out and the job comes round again.
+            logger().exception(f"{self.stage.name}: unexpected error", id=carried.held.hint)
+        finally:
+            self._carried.pop(carried.held.hint, None)
+            self._resolve(carried.held.hint)
+
+    async def _worked(self, carried: _Carried) -> object:
+        try:
+            async with self._slots:
+                carried.begun = True
+                return await self.stage.work(carried.held)
+        finally:
+            self._in_hand -= 1
+            self._changed.set()
+
+    # --- leases and control ---------------------------------------------------------------------
+
+    async def _lease_loop(self) -> None:
+        while True:
+            await asyncio.sleep(CONTROL_S)
+            try:
+                await self._obey_control()
+                if self._carried and self._lease_age() >= RENEW_S:
+                    await self._renew()
+            except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+                self._db.outage.begin(exc)
+            if self._carried and self._lease_age() >= LEASE_S:
+                self._abandon()
+
+    async def _renew(self) -> None:
+        asked = {carried.held.lease: carried for carried in self._carried.values()}
+        now = asyncio.get_running_loop().time()
+        ours = await self.stage.renew(asked.keys())
+        self._renewed_at = now
+        for lease, carried in asked.items():
+            still_carried = self._carried.get(carried.held.hint) is carried
+            if lease not in ours and still_carried and carried.task is not None:
+                carried.task.cancel()
+
+    def _abandon(self) -> None:
+        """No renewal for a whole lease: the jobs may be somebody else's by now. Stop the calls."""
+        for carried in self._carried.values():
+            if carried.task is not None:
+                carried.task.cancel()
+
+    async def _obey_control(self) -> None:
+        """Give back what has not begun and belongs to a batch that was paused or cancelled."""
+        idle = {c.held.batch_id for c in self._carried.values() if not c.begun}
+        if not idle:
+            return
+        rows = await self._db.run_once([("stopped_batches", {"ids": list(idle)})])
+        stopped = {row["id"] for row in rows}
+        if stopped:
+            await self._give_back(lambda carried: carried.held.batch_id in stopped)
+
+    async def _give_back(self, which: Callable[[_Carried], bool]) -> None:
+        idle = [c for c in self._carried.values() if not c.begun and which(c)]
+        for carried in idle:
+            if carried.task is not None:
+                carried.task.cancel()
+        if idle:
+            await self.stage.release([carried.held for carried in idle])

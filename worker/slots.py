@@ -1,0 +1,17 @@
+"""How many requests may be in flight at one engine from this process."""
+
+import asyncio
+
+
+class Slots(asyncio.Semaphore):
+    """A semaphore that knows its size. Stages that share an engine share its slots."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+    @property
+    def ahead(self) -> int:
+        """How much may be claimed and still wait: enough to refill every slot while the next
+        claim is under way, and no more, so that what is urgent need not wait behind it."""
+        return min(self.size, 32)

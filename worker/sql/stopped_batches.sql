@@ -1,0 +1,1 @@
+SELECT id FROM batches WHERE id = ANY(%(ids)s) AND state <> 'running'

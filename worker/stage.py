@@ -1,0 +1,51 @@
+"""What every step of the path that works in bulk looks like to the pump."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from worker.gate import Gate
+
+Lease = Any
+"""What a lease is held on: a job id, a document id or a classify key."""
+
+
+@dataclass(slots=True)
+class Held:
+    """Something this worker holds the lease of. `hint` is the id that the message named."""
+
+    hint: int
+    lease: Lease
+    batch_id: int
+    payload: Any
+
+
+T = TypeVar("T")
+
+
+class Stage(Protocol):
+    """Claims ids, works on what it got, makes the outcome durable."""
+
+    name: str
+    gate: Gate | None
+    """Nothing is claimed while it is shut."""
+
+    async def claim(self, ids: Sequence[int]) -> list[Held]:
+        """Lease what can be worked on now; the others need nothing (more) done."""
+        ...
+
+    async def work(self, held: Held) -> Any:
+        """The part that holds a slot. Returns the outcome, also when it is cancelled."""
+        ...
+
+    async def finish(self, outcome: Any) -> None:
+        """Make the outcome durable. Returns once it is."""
+        ...
+
+    async def release(self, held: Sequence[Held]) -> None:
+        """Give back what was claimed and not begun."""
+        ...
+
+    async def renew(self, leases: Collection[Lease]) -> set[Lease]:
+        """Prolong leases; those that do not come back belong to somebody else."""
+        ...
