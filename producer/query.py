@@ -27,6 +27,7 @@ COST_KEYS = (
     "lost_calls",
     "gpu_seconds",
     "would_have_cost_usd",
+    "stand_in",
 )
 """What each row of `costs --json` holds, in this order."""
 
@@ -108,11 +109,17 @@ def stages(batch: int) -> Row:
 
 def batches() -> list[dict[str, Any]]:
     """Every batch, newest first."""
-    moments = ("created_at", "finished_at")
-    return [
-        {key: _moment(value) if key in moments else value for key, value in row.items()}
-        for row in _all("batches")
-    ]
+    return [_batch(row) for row in _all("batches")]
+
+
+def _batch(row: Row) -> dict[str, Any]:
+    waiting = {"pending": row["documents_waiting"]}
+    return {
+        **row,
+        "state": batch_state(row["state"], waiting, {"ready": row["open"]}),
+        "created_at": _moment(row["created_at"]),
+        "finished_at": _moment(row["finished_at"]),
+    }
 
 
 def costs(batch: int | None, by: str) -> list[dict[str, Any]]:
@@ -268,7 +275,11 @@ def page_frame(batch: int) -> Row:
     row = _one("page_frame", batch=batch)
     if row is None:
         raise NotFound(f"there is no batch {batch}")
-    return {**row, "max_cost_usd": money(row["max_cost_usd"]), "asks": row["asks"] or []}
+    return {
+        "created_at": _moment(row["created_at"]),
+        "max_cost_usd": money(row["max_cost_usd"]),
+        "asks": row["asks"] or [],
+    }
 
 
 def page_results(

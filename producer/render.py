@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -14,6 +15,8 @@ from producer.sources import Refused
 from producer.submit import Submitted
 
 Row = Mapping[str, Any]
+
+DOCUMENT_WIDTH, ASK_WIDTH = 20, 12
 
 MOST_ROWS = 200
 """A terminal is no place for more; --format is."""
@@ -32,6 +35,18 @@ STYLES = {
     "cancelled": "dim",
     "running": "cyan",
 }
+
+
+def _table(title: str | None = None, *, expand: bool = False) -> Table:
+    """Plain enough for 80 columns."""
+    return Table(
+        title=title,
+        expand=expand,
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title_justify="left",
+    )
 
 
 def submitted(result: Submitted) -> None:
@@ -96,7 +111,7 @@ def _eta(stages: Row) -> str:
 
 
 def _failures(failures: Sequence[Row], batch: int) -> Table:
-    table = Table(title=f"what went wrong (docmill retry {batch} [--reason R] tries again)")
+    table = _table(title=f"what went wrong (docmill retry {batch} [--reason R] tries again)")
     for column in ("what", "state", "reason", "n", "for example"):
         table.add_column(column)
     for row in failures:
@@ -112,7 +127,7 @@ def batches(found: Sequence[Row]) -> None:
     if not found:
         console.print("no batch yet; `docmill submit` makes one")
         return
-    table = Table()
+    table = _table()
     for column in ("batch", "name", "state", "policy", "priority", "documents"):
         table.add_column(column)
     for column in ("jobs", "open", "done", "failed", "held"):
@@ -132,10 +147,12 @@ def batches(found: Sequence[Row]) -> None:
 
 
 def results(rows: Iterable[Row]) -> None:
-    """The answers, short enough to read."""
-    table = Table(show_lines=False)
-    for column in ("document", "pages", "ask", "task", "model", "state", "answer", "in text"):
-        table.add_column(column, overflow="fold")
+    """The answers, short enough to read on 80 columns."""
+    table = _table(expand=True)
+    table.add_column("document", no_wrap=True, max_width=DOCUMENT_WIDTH)
+    table.add_column("ask", no_wrap=True, max_width=ASK_WIDTH)
+    table.add_column("by", no_wrap=True)
+    table.add_column("answer (✓ all of it stands in the text, ✗ not all)", ratio=1)
     more = 0
     for number, row in enumerate(rows):
         if number >= MOST_ROWS:
@@ -151,16 +168,18 @@ def _result_cells(row: Row) -> list[str]:
     state = row["state"]
     name = row["document"].rsplit("/", 1)[-1]
     pages = "-".join(str(page) for page in dict.fromkeys(row["pages"] or ()) if page is not None)
+    shown = "" if state == "done" else f"[{STYLES.get(state, 'default')}]{state}[/] "
+    mark = {True: "[green]✓[/] ", False: "[red]✗[/] ", None: ""}[row["grounded"]]
     return [
-        escape(name),
-        pages,
-        escape(_short(row["ask"], 40)),
-        row["task"] or "",
-        escape(row["model"] or ""),
-        f"[{STYLES.get(state, 'default')}]{state}[/]",
-        escape(_answer(row)),
-        {True: "[green]yes[/]", False: "[red]no[/]", None: ""}[row["grounded"]],
+        escape(_short(name, DOCUMENT_WIDTH - len(pages) - 2) + (f" p{pages}" if pages else "")),
+        escape(_short(row["ask"], ASK_WIDTH)),
+        _by(row),
+        shown + mark + escape(_answer(row)),
     ]
+
+
+def _by(row: Row) -> str:
+    return "stand-in" if row["stand_in"] else row["tier"] or ""
 
 
 def _answer(row: Row) -> str:
@@ -192,31 +211,22 @@ def costs(rows: Sequence[Row], by: str, reasons: Sequence[str]) -> None:
     if not rows:
         console.print("no calls yet")
         return
-    table = Table(title=f"costs by {by}")
-    for column in (by, "tier"):
-        table.add_column(column)
-    for column in (
-        "calls",
-        "in",
-        "cached",
-        "out",
-        "cost USD",
-        "unknown",
-        "lost",
-        "GPU s",
-        "at the frontier*",
-    ):
-        table.add_column(column, justify="right")
+    table = _table(title=f"costs by {by}")
+    table.add_column(by, no_wrap=True, max_width=20)
+    table.add_column("by", no_wrap=True)
+    for column in ("calls", "in", "out", "GPU s", "USD", "frontier*"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*_cost_cells(row))
     console.print(table)
-    console.print(
-        "* estimate: the same tokens at the frontier model's price. "
-        "unknown: calls whose price is not known; they are not in the sum.",
-        style="dim",
-    )
-    for reason in reasons:
-        console.print(f"unknown because: {escape(reason)}", style="dim")
+    console.print("* estimate: what the same tokens cost at the frontier model", style="dim")
+    unknown = sum(row["unknown_price_calls"] for row in rows)
+    lost = sum(row["lost_calls"] for row in rows)
+    if unknown:
+        why = "; ".join(map(escape, reasons))
+        console.print(f"{_count(unknown, 'call')} of unknown cost, not in USD: {why}", style="dim")
+    if lost:
+        console.print(f"{_count(lost, 'call')} lost: their upper bound is in USD", style="dim")
 
 
 def _cost_cells(row: Row) -> list[str]:
@@ -228,22 +238,19 @@ def _cost_cells(row: Row) -> list[str]:
 
     return [
         escape(str(row["key"])),
-        row["tier"],
+        _by(row),
         number("calls"),
         number("input_tokens"),
-        number("cached_tokens"),
         number("output_tokens"),
+        "-" if row["gpu_seconds"] is None else f"{row['gpu_seconds']:,.0f}",
         usd("cost_usd"),
-        str(row["unknown_price_calls"]),
-        str(row["lost_calls"]),
-        "-" if row["gpu_seconds"] is None else f"{row['gpu_seconds']:,.1f}",
         usd("would_have_cost_usd"),
     ]
 
 
 def receipt(found: Row) -> None:
     """Who saw the batch."""
-    table = Table(title=f"receipt of batch {found['batch']} ({found['policy']})")
+    table = _table(title=f"receipt of batch {found['batch']} ({found['policy']})")
     for column in ("tier", "engine", "host", "model", "calls", "lost", "jobs"):
         table.add_column(column)
     for row in found["engines"]:

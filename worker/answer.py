@@ -12,8 +12,9 @@ from jsonschema import Draft202012Validator
 from worker.llm.engine import Completion, Finish
 
 FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
-CHARS_PER_TOKEN = 2.5
-"""Generous for text in an answer, so that a bound string ends before the output limit."""
+CHARS_PER_TOKEN = 1.2
+"""Digits and Indian scripts come to little more than one character a token; a bound string must end
+before the output limit whatever it is made of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import psycopg
+
 from models.config import Config
 from models.words import Pool, Queue, Tier
 from worker.asking import Desk
@@ -125,7 +127,15 @@ class WorkerProcess:
     async def _drain(self) -> None:
         await self._feeder.stop()
         await asyncio.gather(*(pump.drain(GRACE_S) for pump in self._pumps.values()))
+        await self._close_batches()
         self._drained.set()
+
+    async def _close_batches(self) -> None:
+        """The last worker to go notes what its last answers finished."""
+        try:
+            await self._db.run_once([("close_batches", {})])
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            return  # the next feeder does it
 
     async def _stop(self) -> None:
         await self._feeder.stop()

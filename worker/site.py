@@ -35,11 +35,11 @@ STAND_IN = "stand-in/"
 KEY_NAMES = "FRONTIER_API_KEY (or AICREDITS_API_KEY, or OPENAI_API_KEY)"
 
 EMBEDDED_MAX_TOKENS = {
-    TaskType.EXTRACTION: 160,
-    TaskType.CLASSIFICATION: 32,
-    TaskType.SIMPLE_CODE: 160,
-    TaskType.SUMMARY: 128,
-    TaskType.REASONING: 160,
+    TaskType.EXTRACTION: 192,
+    TaskType.CLASSIFICATION: 48,
+    TaskType.SIMPLE_CODE: 224,
+    TaskType.SUMMARY: 224,
+    TaskType.REASONING: 256,
 }
 """A 270M model has said what it has to say by then."""
 

@@ -1,7 +1,7 @@
 -- One page of batches, newest first, with what they cost.
-SELECT p.batch, p.name, p.state, p.policy, p.priority, p.documents, p.documents_waiting, p.jobs,
-       p.pending + p.ready + p.running AS open, p.done, p.failed, p.held, p.created_at,
-       c.cost_usd, c.calls, c.cost_unknown_calls
+SELECT p.batch, p.name, p.state, p.policy, p.priority, p.documents, p.documents_waiting,
+       p.documents_failed, p.jobs, p.pending + p.ready + p.running AS open, p.done, p.failed, p.held,
+       p.created_at, c.cost_usd, c.calls, c.cost_unknown_calls
 FROM batch_progress p
 CROSS JOIN LATERAL (
     SELECT sum(cost_usd) AS cost_usd, count(*) AS calls,

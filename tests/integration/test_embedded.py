@@ -197,8 +197,11 @@ def test_servers_left_by_a_killed_guardian_are_ended_by_the_next_start(home: Pat
             kill_guardian(home, name)
     strays = {server_pid(home, name) for name in BOTH}
     assert None not in strays
+    log = home / "run" / "postgres.log"
+    assert "fast shutdown" not in log.read_text()
     with User(home, POSTGRES, VALKEY) as user:
         assert what_is_kept(*user.urls()) == KEPT
+        assert "fast shutdown" in log.read_text()  # asked, not killed
         assert not {server_pid(home, name) for name in BOTH} & strays
 
 

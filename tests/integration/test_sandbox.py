@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fpdf import FPDF
+from pebble import CONSTS
 
 from models.errors import ReadError
 from worker.read import PDF, PLAIN, Page, Text
@@ -143,11 +144,13 @@ async def test_a_reader_that_loops_is_stopped_at_the_cpu_limit():
         assert await fate(reader, "any") == "read"
 
 
-async def test_a_reader_that_hangs_is_killed_at_the_wall_limit(fifo):
+async def test_a_reader_that_hangs_is_killed_at_the_wall_limit(fifo, monkeypatch):
+    monkeypatch.setattr(CONSTS, "term_timeout", 60)  # of no use: children ignore SIGTERM
     with Reader(1, Limits(wall_s=0.5), act) as reader:
         task, process = await blocked(reader, fifo)
         with pytest.raises(ReadError, match=r"block was not read within 0.5 s$") as error:
-            await task
+            async with asyncio.timeout(20):
+                await task
         assert error.value.category == "reader_timeout"
         assert gone(process)
         assert await fate(reader, "any") == "read"
@@ -169,6 +172,18 @@ async def test_a_cancelled_read_kills_its_child_and_frees_its_place(fifo):
             await task
         assert await pid(reader) != process
         assert gone(process)
+
+
+async def test_a_read_cancelled_on_its_way_to_a_child_frees_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Reader(1, LIMITS, act) as reader:
+        task = asyncio.create_task(reader.read(bytes(200 << 20), PLAIN, "loop"))
+        while not any(tmp_path.rglob("*.in")):  # from here on the file is being written
+            await asyncio.sleep(0)
+        task.cancel()
+        async with asyncio.timeout(15):
+            assert await pid(reader)
+        assert task.cancelled()
 
 
 async def test_close_cancels_what_is_under_way_and_ends_every_child(fifo):

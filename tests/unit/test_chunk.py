@@ -122,6 +122,11 @@ def test_an_early_border_does_not_leave_a_tiny_piece():
     assert texts(page, budget=60)[0].startswith("Title\n\nword word")
 
 
+def test_a_short_piece_before_a_cut_is_joined_to_its_neighbour_if_both_fit():
+    page = "a" * 20 + "\n\n" + "b" * 20 + "\n" + "c" * 200
+    assert texts(page, budget=20)[0] == "a" * 20 + "\n\n" + "b" * 20
+
+
 def test_pages_share_a_piece_while_they_fit():
     (piece,) = pieces("First page.", "Second page.", budget=100)
     assert (piece.page_from, piece.page_to) == (1, 2)

@@ -41,6 +41,8 @@ def _params(model: str, port: int) -> xllamacpp.CommonParams:
     params.swa_full = True
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.cpuparams.n_threads = min(_MOST_THREADS, usable_cores())
+    # Waiting threads sleep: spinning ones take the cores that the workers need.
+    params.cpuparams.poll = 0
     params.use_jinja = True
     params.chat_template = _TEMPLATE.read_text("utf-8").rstrip("\n")
     params.warmup = True
