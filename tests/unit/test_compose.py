@@ -282,6 +282,8 @@ def test_the_env_example_itself_sets_no_password_and_no_key():
 
 @pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "REDIS_PASSWORD"])
 def test_without_its_passwords_nothing_starts(name):
+    uses = [found["how"] for found in VARIABLE.finditer(COMPOSE_TEXT) if found["name"] == name]
+    assert set(uses) == {":?"}
     with pytest.raises(LookupError, match=f"{name}: set it in .env"):
         interpolate(RAW, env_file() | FILLED_IN | {name: ""})
 

@@ -111,9 +111,7 @@ def test_what_is_held_says_how_to_go_on(trouble):
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.booleans())
-def test_a_fault_is_retried_only_while_attempts_are_left_and_it_can_help(
-    attempts, most, retryable
-):
+def test_a_fault_is_retried_only_while_attempts_are_left_and_it_can_help(attempts, most, retryable):
     failure = Failure("invalid_json", "run", retryable, "not JSON")
     verdict = after_fault(failure, attempts=attempts, max_attempts=most)
     assert isinstance(verdict, Retry if retryable and attempts < most else GiveUp)

@@ -179,7 +179,10 @@ def test_a_frontier_task_under_local_only_runs_on_the_extraction_model():
         ({"summary": {"model": "s"}}, DEFAULT_FRONTIER_MODEL),
         ({"summary": {"model": "s"}, "reasoning": {"engine": "local", "model": "r"}}, "s"),
         ({"summary": {"model": "s"}, "reasoning": {"model": "r"}}, "r"),
-        ({"summary": {"engine": "local"}, "reasoning": {"engine": "local"}}, DEFAULT_FRONTIER_MODEL),
+        (
+            {"summary": {"engine": "local"}, "reasoning": {"engine": "local"}},
+            DEFAULT_FRONTIER_MODEL,
+        ),
     ],
 )
 def test_the_frontier_model_is_the_one_that_reasons(tasks, model):

@@ -1,0 +1,222 @@
+"""The page in front of a real database: what it shows, and what it gives to take away."""
+
+import asyncio
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from threading import BoundedSemaphore
+from typing import Any
+
+import pytest
+
+from producer import web_files
+from tests.web_batches import (
+    ASKS,
+    EVIL,
+    QUOTED,
+    TEXT,
+    Connection,
+    TestClient,
+    answer,
+    fail,
+    make_batch,
+    open_page,
+    rows_of,
+    see,
+)
+
+
+@pytest.fixture
+def client(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")  # nothing of the page needs it
+    with open_page() as client:
+        yield client
+
+
+def test_an_empty_docmill_says_how_to_begin(client: TestClient) -> None:
+    assert "docmill submit" in see(client, "/")
+
+
+def test_the_list_shows_name_policy_progress_and_cost(client: TestClient, db: Connection) -> None:
+    batch = make_batch(db, ["a.txt"], name="March", policy="local-only")
+    answer(db, batch, "extraction", {"total": "42.50"}, cost_usd="0.25", cost_reason=None)
+    answer(db, batch, "summary", {"summary": "s"})
+    page = see(client, "/")
+    for words in ("March", "local-only", "finished", "2 of 2 jobs", "$0.2500", "1 call of unknown"):
+        assert words in page
+    assert see(client, "/live").strip() in page
+
+
+def test_the_list_is_paged(client: TestClient, db: Connection) -> None:
+    db.execute("INSERT INTO batches (local_only) SELECT true FROM generate_series(1, 60)")
+    first = see(client, "/")
+    older = re.search(r'href="(/\?before=\d+)"', first)
+    assert older is not None
+    second = see(client, older[1])
+    assert len(re.findall('href="/batches/', first)) == 50
+    assert len(re.findall('href="/batches/', second)) == 10
+
+
+def test_hostile_text_is_shown_as_text_everywhere(client: TestClient, db: Connection) -> None:
+    batch = make_batch(db, [f"{EVIL}.txt", f"{QUOTED}.txt"], name=EVIL + QUOTED)
+    jobs = answer(db, batch, "summary", {EVIL: QUOTED}, cost_reason=EVIL, spans={EVIL: [100, 110]})
+    fail(db, batch, "extraction", EVIL)
+    here = f"/batches/{batch}"
+    paths = [f"{here}/jobs/{job}" for job in jobs] + [f"{here}?document={QUOTED}", f"{here}/cancel"]
+    for path in ["/", here, *paths]:
+        page = see(client, path)
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "alert(1)" in page
+
+
+def test_a_job_shows_where_its_values_stand(client: TestClient, db: Connection) -> None:
+    batch = make_batch(db, ["a.txt"])
+    start = 100 + TEXT.index("42.50")
+    spans = {"total": [start, start + 5]}
+    [job] = answer(db, batch, "extraction", {"total": "42.50"}, spans=spans, grounded=True)
+    page = see(client, f"/batches/{batch}/jobs/{job}")
+    assert '<mark title="total">42.50</mark> &lt;b&gt;EUR' in page
+    assert f"{start}–{start + 5}" in page
+    assert "unknown" in page
+    assert "no price known" in page
+
+
+def test_a_job_on_a_whole_document_shows_the_chunks_that_hold_its_values(
+    client: TestClient, db: Connection
+) -> None:
+    batch = make_batch(db, ["a.txt"])
+    [job] = answer(db, batch, "extraction", {"n": "15"}, spans={"n": [2015, 2017]}, grounded=True)
+    db.execute("UPDATE jobs SET chunk_id = NULL WHERE id = %s", (job,))
+    db.execute(
+        "INSERT INTO chunks (document_id, ordinal, page_from, page_to, char_start, char_end, "
+        "tokens, text) SELECT id, n, n, n, n * 100, n * 100 + 99, 9, 'chunk no. ' || n || ' of 30' "
+        "FROM documents, generate_series(2, 30) AS n"
+    )
+    db.execute("UPDATE chunks SET text = 'here stands no 15 too' WHERE ordinal = 20")
+    page = see(client, f"/batches/{batch}/jobs/{job}")
+    assert 'no <mark title="n">15</mark> too' in page
+    assert page.count("<h3>Chunk ") == 10
+    assert "20 more chunks of this document not shown" in page
+
+
+def test_a_job_of_another_batch_is_not_found(client: TestClient, db: Connection) -> None:
+    first, second = make_batch(db, ["a.txt"]), make_batch(db, ["b.txt"])
+    job = rows_of(see(client, f"/batches/{first}"))[0]
+    assert f"no job {job} in batch {second}" in see(client, f"/batches/{second}/jobs/{job}", 404)
+
+
+def test_results_come_a_hundred_a_page_and_none_twice(client: TestClient, db: Connection) -> None:
+    batch = make_batch(db, [f"{number:03}.txt" for number in range(120)])
+    seen, path = [], f"/batches/{batch}?tier=local"
+    while path:
+        page = see(client, path)
+        seen.append(rows_of(page))
+        following = re.search(r'rel="next" href="([^"#]+)', page)
+        path = following[1].replace("&amp;", "&") if following else ""
+    assert [len(jobs) for jobs in seen] == [100, 100, 40]
+    assert len({job for jobs in seen for job in jobs}) == 240
+
+
+@pytest.mark.parametrize(
+    ("filters", "rows"),
+    [
+        ("document=a.txt", 4),
+        ("document=in/a.txt", 2),
+        ("document=.txt", 0),
+        ("ask=2", 3),
+        ("task=extraction", 3),
+        ("tier=frontier", 0),
+        ("state=done&ask=1", 3),
+    ],
+)
+def test_filters_hold_on_the_page_and_in_the_download(
+    client: TestClient, db: Connection, filters: str, rows: int
+) -> None:
+    batch = make_batch(db, ["in/a.txt", "out/a.txt", "b.txt"])
+    answer(db, batch, "extraction", {"total": "42.50"})
+    assert len(rows_of(see(client, f"/batches/{batch}?{filters}"))) == rows
+    lines = see(client, f"/batches/{batch}/results.jsonl?{filters}").splitlines()
+    assert len(lines) == rows
+    assert len(see(client, f"/batches/{batch}/results.csv?{filters}").splitlines()) == rows + 1
+
+
+def test_downloads_hold_every_row_once(client: TestClient, db: Connection) -> None:
+    batch = make_batch(db, [f"{number}.txt" for number in range(600)])
+    answer(db, batch, "extraction", {"total": "4\n2"})
+    answered = client.get(f"/batches/{batch}/results.csv")
+    assert f'filename="batch-{batch}.csv"' in answered.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(answered.text, newline="")))
+    text = see(client, f"/batches/{batch}/results.jsonl")
+    lines = [json.loads(line) for line in text.rstrip("\n").split("\n")]
+    documents = sorted(f"{number}.txt" for number in range(600) for _ in ASKS)
+    assert sorted(row["document"] for row in rows) == documents
+    assert sorted(line["document"] for line in lines) == documents
+    assert {row["value.total"] for row in rows} == {"4\n2", ""}
+
+
+def test_downloads_wait_for_each_other_and_leave_the_pages_alone(
+    client: TestClient, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make_batch(db, ["a.txt"])
+    turns = BoundedSemaphore(1)
+    monkeypatch.setattr(web_files, "_turns", turns)
+    with turns:
+        assert "try again" in see(client, f"/batches/{batch}/results.csv", 503)
+        assert see(client, "/")
+    assert see(client, f"/batches/{batch}/results.csv")
+
+
+# SQLAlchemy closes the connection and leaves its cursor, which then is gone, to the collector
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. .function ServerCursor:pytest.PytestUnraisableExceptionWarning"
+)
+async def test_a_browser_that_goes_away_gives_its_turn_back(
+    client: TestClient, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make_batch(db, [f"{number}.txt" for number in range(1500)])
+    monkeypatch.setattr(web_files, "_turns", BoundedSemaphore(1))
+    for _ in range(3):
+        assert 0 < await glance(client.app, f"/batches/{batch}/results.jsonl") < 6
+    assert db.execute("SELECT FROM pg_stat_activity WHERE state LIKE 'idle in%'").fetchall() == []
+
+
+async def glance(app: Any, path: str) -> int:
+    """Ask for a page and go away as soon as it begins to come; how many parts came."""
+    began, parts = asyncio.Event(), 0
+
+    async def receive() -> dict[str, Any]:
+        await began.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        nonlocal parts
+        parts += bool(message.get("body"))
+        if parts:
+            assert message.get("status", 200) == 200
+            began.set()
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "root_path": ""}
+    await app({**scope, "headers": [(b"host", b"localhost")]}, receive, send)
+    return parts
+
+
+def test_costs_say_what_is_unknown_and_who_stood_in(client: TestClient, db: Connection) -> None:
+    batch = make_batch(db, ["a.txt"])
+    answer(db, batch, "summary", {}, stand_in=True)
+    for by in ("model", "task", "batch", "day"):
+        page = see(client, f"/costs?by={by}&batch={batch}")
+        assert "no price known" in page
+        assert ">stand-in<" in page
+        assert "$" not in page  # nothing is known, so nothing may look free
+    assert "must be one of model, task" in see(client, "/costs?by=colour", 400)
+    assert "there is no batch 9" in see(client, "/costs?batch=9", 404)
+
+
+def test_the_receipt_names_every_host(client: TestClient, db: Connection) -> None:
+    batch = make_batch(db, ["a.txt"], policy="local-only")
+    answer(db, batch, "summary", {})
+    page = see(client, f"/batches/{batch}/receipt")
+    assert "Policy local-only: no call left gpu:11434." in page
