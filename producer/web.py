@@ -1,5 +1,7 @@
 """The page: batches, progress, results and costs in a browser, on this machine unless told else."""
 
+import asyncio
+import logging
 import signal
 import socket
 import sys
@@ -112,11 +114,16 @@ def serve(host: str, port: int) -> None:
         ws="none",
         timeout_graceful_shutdown=STOP_S,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     server = uvicorn.Server(config)
     _stop_by_signal(server)
     _prepare()
+    shown = f"[{bare(host)}]" if ":" in host else host
+    address = f"http://{shown}:{listener.getsockname()[1]}/"
+    typer.echo(f"the page is at {address}")
     if not is_loopback(host):
-        typer.echo(NO_LOGIN.format(f"{host}:{port}"), err=True)
+        typer.echo(NO_LOGIN.format(address), err=True)
+    sys.stdout.flush()
     with listener:
         server.run(sockets=[listener])
 
@@ -128,8 +135,14 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as exc:
         why = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
         raise InputError(
-            f"the page cannot listen on {host} port {port}: {why}; choose others with --host, --port"
+            f"the page cannot listen on {host} port {port}: {why}; choose with --host and --port"
         ) from exc
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Downloads that the end of the page cuts off are no defect: their traceback says nothing."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, asyncio.CancelledError)
 
 
 def _stop_by_signal(server: uvicorn.Server) -> None:
@@ -148,4 +161,3 @@ def _prepare() -> None:
         ready_engine()
     except DocmillError as exc:
         typer.echo(f"docmill web: {exc}", err=True)
-        sys.stderr.flush()

@@ -1,13 +1,15 @@
 """Results as downloads: streamed block by block, whatever the size of the batch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from io import StringIO
 from itertools import chain, islice
+from threading import BoundedSemaphore
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from models.errors import NotFound
 from producer import export, query
@@ -16,7 +18,14 @@ from producer.web_params import Filters, path_number, read_filters
 BLOCK = 500
 """Rows made into text at a time."""
 
+AT_ONCE = 4
+"""Downloads at a time: each holds connections, and the pages need some too."""
+
 Rows = Iterator[dict[str, Any]]
+Blocks = Generator[str, None, None]
+Headers = Mapping[str, str]
+
+_turns = BoundedSemaphore(AT_ONCE)
 
 
 def download(request: Request) -> StreamingResponse:
@@ -27,13 +36,34 @@ def download(request: Request) -> StreamingResponse:
         raise HTTPException(404)
     media_type, blocks_of = FORMS[form]
     rows = query.results(batch, **_filters(batch, read_filters(request)))
-    blocks = blocks_of(batch, rows)
+    blocks = _in_turn(blocks_of(batch, rows))
     first = next(blocks, "")  # what goes wrong at once still becomes a page that says so
-    return StreamingResponse(
-        chain((first,), blocks),
-        media_type=media_type,
-        headers={"content-disposition": f'attachment; filename="batch-{batch}.{form}"'},
-    )
+    headers = {"content-disposition": f'attachment; filename="batch-{batch}.{form}"'}
+    return _Stream(first, blocks, media_type, headers)
+
+
+class _Stream(StreamingResponse):
+    """Closes its rows, and with them a connection, when the browser goes away too."""
+
+    def __init__(self, first: str, blocks: Blocks, media_type: str, headers: Headers) -> None:
+        super().__init__(chain((first,), blocks), media_type=media_type, headers=headers)
+        self._blocks = blocks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send everything, or as much as is wanted."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._blocks.close()
+
+
+def _in_turn(blocks: Iterator[str]) -> Blocks:
+    if not _turns.acquire(blocking=False):
+        raise HTTPException(503, f"{AT_ONCE} downloads are under way; try again when one has ended")
+    try:
+        yield from blocks
+    finally:
+        _turns.release()
 
 
 def _filters(batch: int, filters: Filters) -> dict[str, Any]:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +18,8 @@ from producer.render import RECENT_S, brief
 
 STOP_POLLING = 286
 """htmx: show this, and ask no more."""
+
+SMALL_USD = Decimal("0.001")
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -49,8 +53,10 @@ def usd(amount: str | None) -> str:
     """Money with enough digits to tell small sums apart; NULL is unknown, never 0."""
     if amount is None:
         return "unknown"
-    number = float(amount)
-    return "$0" if number == 0 else f"${number:,.4f}" if number >= 0.001 else f"${number:.2g}"
+    number = Decimal(amount)
+    if number == 0:
+        return "$0"
+    return f"${number:,.4f}" if number >= SMALL_USD else f"${Decimal(f'{number:.2g}'):f}"
 
 
 def count(number: float | None) -> str:
@@ -131,15 +137,19 @@ class Run:
 
 def runs(text: str, start: int, spans: Mapping[str, Any]) -> list[Run]:
     """Text cut where a span begins or ends; `start` is the text's place in its document."""
-    places = {name: (begin - start, end - start) for name, (begin, end) in spans.items()}
-    borders = {0, len(text), *(edge for span in places.values() for edge in span)}
-    cuts = sorted(cut for cut in borders if 0 <= cut <= len(text))
+    size = len(text)
+    places = {
+        name: (max(begin - start, 0), min(end - start, size))
+        for name, (begin, end) in spans.items()
+        if begin - start < size and end > start
+    }
+    cuts = sorted({0, size, *chain.from_iterable(places.values())})
     return [
         Run(
             text[begin:end],
             tuple(name for name, (first, last) in places.items() if first <= begin and end <= last),
         )
-        for begin, end in zip(cuts, cuts[1:], strict=False)
+        for begin, end in pairwise(cuts)
     ]
 
 

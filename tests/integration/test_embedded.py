@@ -9,8 +9,6 @@ import psycopg
 import pytest
 import redis
 
-from models.embedded import attach_postgres
-from models.errors import ConfigError, ServiceAway
 from tests.embedded_users import (
     POSTGRES,
     VALKEY,
@@ -140,9 +138,11 @@ def test_servers_stop_when_the_last_user_is_killed(home: Path) -> None:
 def test_a_forked_child_stays_a_user(home: Path) -> None:
     with User(home, script=_FORK) as user:
         user.line()
+        before = server_pid(home, "valkey")
         user.process.wait(timeout=30)
-        assert is_guarded(home, "valkey")
-        assert server_pid(home, "valkey") is not None
+        with User(home, VALKEY) as other:
+            other.line()
+            assert server_pid(home, "valkey") == before
     wait_until_stopped(home, "valkey")
 
 
@@ -240,21 +240,3 @@ def test_the_number_of_a_dead_postgres_may_belong_to_another_process(home: Path)
         (data / "postmaster.pid").write_text(f"{other.process.pid}\n{data}\n")
         with User(home, POSTGRES) as user:
             assert user.line()
-
-
-def test_a_server_that_cannot_start_says_why(home: Path) -> None:
-    with User(home, POSTGRES) as user:
-        user.line()
-    wait_until_stopped(home, "postgres")
-    version = server_folder(home, "postgres") / "data" / "PG_VERSION"
-    version.write_text("9\n")
-    with pytest.raises(ServiceAway, match=r"(?s)version 9.*DATABASE_URL") as caught:
-        attach_postgres(home)
-    assert str(home) in str(caught.value)
-
-
-def test_a_home_that_is_a_file_is_refused(home: Path) -> None:
-    home.write_text("")
-    with pytest.raises(ConfigError, match="DOCMILL_HOME"):
-        attach_postgres(home)
-    home.unlink()

@@ -1,4 +1,4 @@
-"""Where embedded data lies: several homes, deep homes, and homes of root."""
+"""Where embedded data lies: several homes, deep homes, homes of root, and unusable ones."""
 
 import os
 import shutil
@@ -12,9 +12,10 @@ import pytest
 import redis
 from sqlalchemy import create_engine, text
 
+from models.embedded import attach_postgres
 from models.embedded.places import home_key
 from models.embedded.wheels import wheel_folder
-from models.errors import ConfigError
+from models.errors import ConfigError, ServiceAway
 from tests.embedded_users import (
     POSTGRES,
     VALKEY,
@@ -119,3 +120,21 @@ def test_programs_in_a_closed_folder_are_copied_for_roots_postgres(home: Path) -
 def test_a_missing_wheel_is_explained() -> None:
     with pytest.raises(ConfigError, match=r"pip install 'docmill\[embedded\]'`, or set REDIS_URL"):
         wheel_folder("no_such_wheel", "set REDIS_URL")
+
+
+def test_a_server_that_cannot_start_says_why(home: Path) -> None:
+    with User(home, POSTGRES) as user:
+        user.line()
+    wait_until_stopped(home, "postgres")
+    version = server_folder(home, "postgres") / "data" / "PG_VERSION"
+    version.write_text("9\n")
+    with pytest.raises(ServiceAway, match=r"(?s)version 9.*DATABASE_URL") as caught:
+        attach_postgres(home)
+    assert str(home) in str(caught.value)
+
+
+def test_a_home_that_is_a_file_is_refused(home: Path) -> None:
+    home.write_text("")
+    with pytest.raises(ConfigError, match="DOCMILL_HOME"):
+        attach_postgres(home)
+    home.unlink()
