@@ -12,6 +12,9 @@ from models.embedded import attach_postgres
 from models.errors import ConfigError, DocmillError, ServiceAway
 from models.settings import settings
 
+CONNECT_S = 10
+"""How long a connection may take to open, in seconds."""
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -42,7 +45,12 @@ def engine() -> Engine:
         raise ConfigError(
             f"DATABASE_URL must start with postgresql://, found {url.get_backend_name()}://"
         )
-    return create_engine(url.set(drivername="postgresql+psycopg"), pool_size=2, pool_pre_ping=True)
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=2,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_S},
+    )
 
 
 def ready_engine() -> Engine:
@@ -71,7 +79,9 @@ def ready_engine() -> Engine:
 
 def safe_url() -> str:
     """The database URL without its password."""
-    return make_url(conninfo(database_url())).render_as_string(hide_password=True)
+    url = make_url(conninfo(database_url()))
+    shown = url.difference_update_query(["password", "sslpassword"])
+    return shown.render_as_string(hide_password=True)
 
 
 def current_revision() -> str | None:

@@ -10,7 +10,7 @@ from types import FrameType
 
 import typer
 
-from models.database import database_url, ready_engine
+from models.database import ready_engine, safe_url
 from models.queue import redis_url
 from models.words import Pool
 
@@ -78,8 +78,8 @@ def up(host: str, port: int) -> int:
         running = stack.enter_context(pools(Pool.INGEST, Pool.LOCAL, Pool.FRONTIER))
         page = subprocess.Popen(web, start_new_session=True)
         stack.callback(stop, [page])
-        typer.echo(f"docmill is up: page at http://{host}:{port}/  (Ctrl-C stops everything)")
-        typer.echo(f"database: {database_url()}")
+        typer.echo("docmill is up; Ctrl-C stops everything")
+        typer.echo(f"database: {safe_url()}")
         return _until_signal([*running, page])
 
 

@@ -58,7 +58,7 @@ RESULT_KEYS = (
 
 def status(batch: int) -> dict[str, Any]:
     """How far a batch is. Raises NotFound."""
-    row = _one("status", batch=batch)
+    row = one("status", batch=batch)
     if row is None:
         raise NotFound(f"there is no batch {batch}; `docmill list` shows those that are")
     return {
@@ -71,8 +71,8 @@ def status(batch: int) -> dict[str, Any]:
         "jobs": row["jobs"],
         "cost_usd": known_cost(row["cost_usd"], row["calls"]),
         "cost_unknown_calls": row["cost_unknown_calls"],
-        "started_at": _moment(row["started_at"]),
-        "finished_at": _moment(row["finished_at"]),
+        "started_at": moment(row["started_at"]),
+        "finished_at": moment(row["finished_at"]),
     }
 
 
@@ -97,19 +97,19 @@ def known_cost(cost: Decimal | None, calls: int) -> str | None:
 
 def failures(batch: int) -> list[Row]:
     """What failed or is held, grouped by reason."""
-    return _all("failures", batch=batch)
+    return every("failures", batch=batch)
 
 
 def stages(batch: int) -> Row:
     """Where a batch's jobs are on the path."""
-    row = _one("stages", batch=batch)
+    row = one("stages", batch=batch)
     assert row is not None
     return row
 
 
 def batches() -> list[dict[str, Any]]:
     """Every batch, newest first."""
-    return [_batch(row) for row in _all("batches")]
+    return [_batch(row) for row in every("batches")]
 
 
 def _batch(row: Row) -> dict[str, Any]:
@@ -117,17 +117,18 @@ def _batch(row: Row) -> dict[str, Any]:
     return {
         **row,
         "state": batch_state(row["state"], waiting, {"ready": row["open"]}),
-        "created_at": _moment(row["created_at"]),
-        "finished_at": _moment(row["finished_at"]),
+        "created_at": moment(row["created_at"]),
+        "finished_at": moment(row["finished_at"]),
     }
 
 
 def costs(batch: int | None, by: str) -> list[dict[str, Any]]:
     """The ledger summed up by model, task, batch or day."""
-    return [_cost(row) for row in _all("costs", batch=batch, by=by)]
+    return [cost_row(row) for row in every("costs", batch=batch, by=by)]
 
 
-def _cost(row: Row) -> dict[str, Any]:
+def cost_row(row: Row) -> dict[str, Any]:
+    """A summed-up row of the ledger as both doors show it."""
     plain = {key: row[key] for key in COST_KEYS}
     for key in ("cost_usd", "would_have_cost_usd"):
         plain[key] = money(row[key])
@@ -138,7 +139,7 @@ def _cost(row: Row) -> dict[str, Any]:
 def unknown_prices(batch: int | None) -> list[str]:
     """Why some calls have no known cost."""
     reasons = (
-        reason for row in _all("costs", batch=batch, by="model") for reason in row["reasons"] or ()
+        reason for row in every("costs", batch=batch, by="model") for reason in row["reasons"] or ()
     )
     return sorted(set(reasons))
 
@@ -163,16 +164,16 @@ def results(
         "tier": tier,
         "state": state,
     }
+    order = {key: place for place, key in enumerate(value_keys(batch))}
     with ready_engine().connect() as connection:
-        rows = connection.execution_options(stream_results=True, yield_per=FETCH).execute(
-            text(load_sql("producer", "results")), params
-        )
-        order = {key: place for place, key in enumerate(value_keys(batch))}
-        for row in rows.mappings():
-            yield _result(dict(row), order)
+        streaming = connection.execution_options(stream_results=True, yield_per=FETCH)
+        with streaming.execute(text(load_sql("producer", "results")), params) as rows:
+            for row in rows.mappings():
+                yield result_row(dict(row), order)
 
 
-def _result(row: Row, order: Mapping[str, int]) -> dict[str, Any]:
+def result_row(row: Row, order: Mapping[str, int]) -> dict[str, Any]:
+    """A row of the results view as both doors show it; `order` ranks the keys of answers."""
     plain = dict(row)
     if isinstance(row["value"], dict):  # jsonb forgets in which order the user named the fields
         by_ask = sorted(row["value"], key=lambda key: order.get(key, len(order)))
@@ -201,8 +202,8 @@ def receipt(batch: int) -> dict[str, Any]:
     """Which engines, hosts and models saw any text of a batch. Raises NotFound."""
     state = status(batch)
     seen = [
-        {**row, "first_call": _moment(row["first_call"]), "last_call": _moment(row["last_call"])}
-        for row in _all("receipt", batch=batch)
+        {**row, "first_call": moment(row["first_call"]), "last_call": moment(row["last_call"])}
+        for row in every("receipt", batch=batch)
     ]
     hosts = sorted({row["host"] for row in seen})
     frontier = [row for row in seen if row["tier"] == "frontier" and not row["stand_in"]]
@@ -225,13 +226,6 @@ def _statement(policy: str, hosts: list[str], frontier: bool) -> str:
     return f"no call left {where}"
 
 
-def latest_batch() -> int | None:
-    """The newest batch's id."""
-    with ready_engine().connect() as connection:
-        newest: int | None = connection.execute(text("SELECT max(id) FROM batches")).scalar()
-        return newest
-
-
 def money(value: Decimal | None) -> str | None:
     """USD as a plain decimal string."""
     if value is None:
@@ -240,82 +234,19 @@ def money(value: Decimal | None) -> str | None:
     return "0" if text_form in ("-0", "") else text_form
 
 
-def _moment(value: Any) -> str | None:
+def moment(value: Any) -> str | None:
+    """A timestamp in ISO 8601."""
     return value.isoformat() if value is not None else None
 
 
-def _one(name: str, **params: Any) -> Row | None:
-    rows = _all(name, **params)
+def one(name: str, **params: Any) -> Row | None:
+    """The first row of a statement of producer/sql, if any."""
+    rows = every(name, **params)
     return rows[0] if rows else None
 
 
-def _all(name: str, **params: Any) -> list[Row]:
+def every(name: str, **params: Any) -> list[Row]:
+    """All rows of a statement of producer/sql."""
     with ready_engine().connect() as connection:
         rows = connection.execute(text(load_sql("producer", name)), params)
         return [dict(row) for row in rows.mappings()]
-
-
-def page_batches(before: int | None, most: int) -> list[dict[str, Any]]:
-    """One page of batches, newest first, with their costs: what the web page lists."""
-    return [
-        {
-            **row,
-            "state": batch_state(
-                row["state"], {"pending": row["documents_waiting"]}, {"pending": row["open"]}
-            ),
-            "cost_usd": known_cost(row["cost_usd"], row["calls"]),
-            "created_at": _moment(row["created_at"]),
-        }
-        for row in _all("page_batches", before=before, most=most)
-    ]
-
-
-def page_frame(batch: int) -> Row:
-    """A batch's asks (numbered from 1), budget and birth. Raises NotFound."""
-    row = _one("page_frame", batch=batch)
-    if row is None:
-        raise NotFound(f"there is no batch {batch}")
-    return {
-        "created_at": _moment(row["created_at"]),
-        "max_cost_usd": money(row["max_cost_usd"]),
-        "asks": row["asks"] or [],
-    }
-
-
-def page_results(
-    batch: int, filters: Mapping[str, str | int | None], after: int | None, most: int
-) -> list[dict[str, Any]]:
-    """Up to `most` results that follow job `after`; the ask is filtered by its number."""
-    order = {key: place for place, key in enumerate(value_keys(batch))}
-    rows = _all("page_results", batch=batch, after=after, most=most, **filters)
-    return [_result(row, order) for row in rows]
-
-
-def page_job(batch: int, job: int) -> dict[str, Any]:
-    """One job with its answer. Raises NotFound."""
-    row = _one("page_job", batch=batch, job=job)
-    if row is None:
-        raise NotFound(f"there is no job {job} in batch {batch}")
-    order = {key: place for place, key in enumerate(value_keys(batch))}
-    return {**_result(row, order), "finished_at": _moment(row["finished_at"])}
-
-
-def page_job_texts(job: int, most: int) -> list[Row]:
-    """The pieces of text that a job looks at, in their order."""
-    return sorted(_all("page_job_texts", job=job, most=most), key=lambda row: row["ordinal"])
-
-
-def page_job_calls(job: int, most: int) -> list[dict[str, Any]]:
-    """A job's calls, oldest first."""
-    return [
-        {**row, "cost_usd": money(row["cost_usd"]), "started_at": _moment(row["started_at"])}
-        for row in _all("page_job_calls", job=job, most=most)
-    ]
-
-
-def page_costs(batch: int | None, by: str) -> list[dict[str, Any]]:
-    """Like `costs`, with the reasons of unknown prices and whether a stand-in answered."""
-    return [
-        {**_cost(row), "reasons": row["reasons"] or [], "stand_in": row["stand_in"]}
-        for row in _all("costs", batch=batch, by=by)
-    ]

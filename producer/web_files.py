@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from models.errors import NotFound
-from producer import export, query
+from producer import export, page_query, query
 from producer.web_params import Filters, path_number, read_filters
 
 BLOCK = 500
@@ -67,7 +67,7 @@ def _in_turn(blocks: Iterator[str]) -> Blocks:
 
 
 def _filters(batch: int, filters: Filters) -> dict[str, Any]:
-    asks = {ask["number"]: ask["label"] for ask in query.page_frame(batch)["asks"]}
+    asks = {ask["number"]: ask["label"] for ask in page_query.page_frame(batch)["asks"]}
     if filters.ask is not None and filters.ask not in asks:
         raise NotFound(f"batch {batch} has no ask {filters.ask}")
     return {**filters.as_dict(), "ask": asks.get(filters.ask)}

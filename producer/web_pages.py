@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from models.states import JobState
 from models.words import TaskType, Tier
-from producer import query
+from producer import page_query, query
 from producer.web_params import path_number, query_number, query_word, read_filters
 from producer.web_view import STOP_POLLING, leaves, page
 
@@ -31,7 +31,7 @@ def batches_live(request: Request) -> Response:
 
 def _batches(request: Request) -> dict[str, Any]:
     before = query_number(request, "before")
-    found = query.page_batches(before, BATCHES + 1)
+    found = page_query.page_batches(before, BATCHES + 1)
     following = found[BATCHES - 1]["batch"] if len(found) > BATCHES else None
     return {"batches": found[:BATCHES], "before": before, "following": following}
 
@@ -42,11 +42,11 @@ def batch(request: Request) -> Response:
     live = _progress(number)
     filters = read_filters(request)
     after = query_number(request, "after")
-    rows = query.page_results(number, filters.as_dict(), after, RESULTS + 1)
+    rows = page_query.page_results(number, filters.as_dict(), after, RESULTS + 1)
     return page(
         "batch.html",
         **live,
-        frame=query.page_frame(number),
+        frame=page_query.page_frame(number),
         filters=filters.as_dict(),
         after=after,
         rows=rows[:RESULTS],
@@ -84,7 +84,7 @@ def cancel(request: Request) -> Response:
 
 def job(request: Request) -> Response:
     """One job: its answer, the text with the values marked, and its calls."""
-    found = query.page_job(path_number(request, "batch"), path_number(request, "job"))
+    found = page_query.page_job(path_number(request, "batch"), path_number(request, "job"))
     spans = found["spans"] or {}
     value = found["value"]
     return page(
@@ -92,8 +92,8 @@ def job(request: Request) -> Response:
         job=found,
         spans=spans,
         leaves=list(leaves(value, spans)) if isinstance(value, (dict, list)) else [],
-        texts=query.page_job_texts(found["job"], PIECES),
-        calls=query.page_job_calls(found["job"], CALLS),
+        texts=page_query.page_job_texts(found["job"], PIECES),
+        calls=page_query.page_job_calls(found["job"], CALLS),
     )
 
 
@@ -102,9 +102,9 @@ def costs(request: Request) -> Response:
     by = query_word(request, "by", COST_KEYS) or COST_KEYS[0]
     number = query_number(request, "batch")
     if number is not None:
-        query.page_frame(number)
+        page_query.page_frame(number)
     return page(
-        "costs.html", rows=query.page_costs(number, by), by=by, keys=COST_KEYS, batch=number
+        "costs.html", rows=page_query.page_costs(number, by), by=by, keys=COST_KEYS, batch=number
     )
 
 

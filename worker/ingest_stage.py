@@ -12,13 +12,14 @@ from models.failure import Failure
 from models.states import DocumentState, JobState
 from models.words import Scope, TaskType
 from worker.chunk import chunk
-from worker.db import Database, Row
+from worker.db import Database, Row, Statement
 from worker.gate import Gate
+from worker.group import GroupCommit
 from worker.ingest import AskRow, Ingested, ingest
 from worker.persist import as_json
 from worker.read import MARKDOWN, PLAIN, Text, read_document
 from worker.read.sandbox import Reader
-from worker.settings import LEASE_S
+from worker.settings import LEASE_S, MICRO_BATCH
 from worker.stage import Held, Lease
 
 KILLERS = frozenset({"reader_crashed", "reader_memory", "reader_timeout"})
@@ -52,6 +53,7 @@ class IngestStage:
         self._config = config
         self._owner = owner
         self._asks: dict[int, tuple[AskRow, ...]] = {}
+        self._group: GroupCommit[ReadOutcome] = GroupCommit(self._write, most=MICRO_BATCH)
 
     async def claim(self, ids: Sequence[int]) -> list[Held]:
         """Lease pending documents."""
@@ -109,38 +111,21 @@ class IngestStage:
 
     async def finish(self, outcome: ReadOutcome) -> None:
         """Write chunks and jobs, or the failure."""
-        match outcome:
-            case ReadOutcome(document_id, Ingested() as ingested):
-                await self._db.run("finish_document", **self._row(document_id, ingested))
-            case ReadOutcome(document_id, None, Failure() as failure, kills):
-                await self._fail(document_id, failure, kills)
-            case ReadOutcome(document_id):
-                await self._db.run("release_documents", ids=[document_id], owner=self._owner)
+        await self._group.put(outcome)
 
-    def _row(self, document_id: int, ingested: Ingested) -> dict[str, Any]:
-        skipped = sum(job["state"] == JobState.SKIPPED for job in ingested.jobs)
-        return {
-            "id": document_id,
-            "owner": self._owner,
-            "state": ingested.state,
-            "pages": ingested.pages,
-            "language": ingested.language,
-            "notes": ingested.notes,
-            "jobs_total": len(ingested.jobs),
-            "jobs_finished": skipped,
-            "chunks": as_json(ingested.chunks),
-            "jobs": as_json(ingested.jobs),
-        }
-
-    async def _fail(self, document_id: int, failure: Failure, kills: int) -> None:
-        row = {
-            "id": document_id,
-            "state": DocumentState.PENDING if failure.retryable else DocumentState.FAILED,
-            "kills": kills,
-            "delay_s": KILL_DELAY_S if failure.retryable else None,
-            "error": failure.as_json(),
-        }
-        await self._db.run("fail_documents", rows=as_json([row]), owner=self._owner)
+    async def _write(self, outcomes: Sequence[ReadOutcome]) -> None:
+        read = [(o.document_id, o.ingested) for o in outcomes if o.ingested is not None]
+        failed = [o for o in outcomes if o.failure is not None]
+        stopped = [o.document_id for o in outcomes if o.ingested is None and o.failure is None]
+        statements: list[Statement] = []
+        if failed:
+            rows = as_json([_failure_row(outcome) for outcome in failed])
+            statements.append(("fail_documents", {"rows": rows, "owner": self._owner}))
+        if stopped:
+            statements.append(("release_documents", {"ids": stopped, "owner": self._owner}))
+        if read:
+            statements.append(("finish_documents", {**_read_rows(read), "owner": self._owner}))
+        await self._db.run_all(statements)
 
     async def release(self, held: Sequence[Held]) -> None:
         """Back to pending, without a trace."""
@@ -163,3 +148,36 @@ def _ask(row: Row) -> AskRow:
         scope=Scope(row["scope"]),
         documents=tuple(row["documents"]),
     )
+
+
+def _read_rows(read: Sequence[tuple[int, Ingested]]) -> dict[str, Any]:
+    """The parameters of finish_documents.sql."""
+    return {
+        "documents": as_json([_document_row(*one) for one in read]),
+        "chunks": as_json([{**row, "document_id": n} for n, made in read for row in made.chunks]),
+        "jobs": as_json([{**row, "document_id": n} for n, made in read for row in made.jobs]),
+    }
+
+
+def _document_row(document_id: int, made: Ingested) -> dict[str, Any]:
+    return {
+        "id": document_id,
+        "state": made.state,
+        "pages": made.pages,
+        "language": made.language,
+        "notes": made.notes,
+        "jobs_total": len(made.jobs),
+        "jobs_finished": sum(job["state"] == JobState.SKIPPED for job in made.jobs),
+    }
+
+
+def _failure_row(outcome: ReadOutcome) -> dict[str, Any]:
+    failure = outcome.failure
+    assert failure is not None
+    return {
+        "id": outcome.document_id,
+        "state": DocumentState.PENDING if failure.retryable else DocumentState.FAILED,
+        "kills": outcome.kills,
+        "delay_s": KILL_DELAY_S if failure.retryable else None,
+        "error": failure.as_json(),
+    }

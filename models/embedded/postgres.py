@@ -118,6 +118,7 @@ def _place(home: Path, account: Account | None) -> Path:
     prefix = f"docmill-{os.geteuid()}-{home_key(home)}-"
     place = Path(tempfile.mkdtemp(prefix=prefix, dir="/var/tmp"))
     admit(place, account)
+    (place / "home").write_text(f"{home}\n", "utf-8")  # for who wonders whose data this is
     draft = pointer.with_suffix(".new")
     draft.write_text(f"{place}\n", "utf-8")
     draft.replace(pointer)

@@ -98,7 +98,7 @@ def test_equal_pairs_share_their_classify_key_and_others_do_not():
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize(("task", "scope"), product([*TaskType, None], Scope))
+@pytest.mark.parametrize(("task", "scope"), list(product([*TaskType, None], Scope)))
 def test_local_only_makes_no_frontier_job(task, scope):
     made = ingested([ENGLISH, HINDI], ask(task=task, scope=scope), local_only=True)
     assert {job.get("queue") for job in made.jobs} <= {Tier.LOCAL, None}

@@ -51,7 +51,7 @@ class Llama:
     def prepare(self, home: Path) -> Launch:
         """Put the model file together on the first start, and choose a port."""
         model = _model_file(self.folder(home))
-        port = _free_port()
+        port = _port(self.folder(home) / "port")
         command = (sys.executable, "-m", "worker.llm.embedded_server", str(model), str(port))
         return Launch(command, f"http://127.0.0.1:{port}/v1", _PACKAGES)
 
@@ -70,7 +70,7 @@ class Llama:
 def attach_llama(home: Path) -> str:
     """Start or share the embedded model of `home`, for the rest of this process's life.
 
-    Returns `http://127.0.0.1:PORT/v1`; the port is another one after the server was restarted.
+    Returns `http://127.0.0.1:PORT/v1`; the port stays over restarts unless somebody else took it.
     Raises ConfigError when it is not installed or `home` cannot be used, ServiceAway when it does
     not answer within 120 s.
     """
@@ -92,11 +92,24 @@ def _model_file(folder: Path) -> Path:
     return model
 
 
-def _free_port() -> int:
+def _port(memory: Path) -> int:
+    """The port of the last start where it is still free, so that a server that was started again
+    is found by those who knew it; else any free one."""
+    try:
+        port = _bound(int(memory.read_text("ascii")))
+    except (OSError, ValueError, OverflowError):
+        port = _bound(0)
+    memory.write_text(str(port), "ascii")
+    return port
+
+
+def _bound(port: int) -> int:
+    """The port, once it is certain that nobody listens on it (0: any free one). Raises OSError."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        free: int = probe.getsockname()[1]
+        return free
 
 
 SERVER = Llama()

@@ -12,6 +12,9 @@ WITH wanted AS (
         lease_until = now() + %(lease_s)s * interval '1 second'
     FROM wanted w WHERE d.id = w.id
     RETURNING d.id, d.batch_id, d.path, d.media_type, d.attempts, d.kills
+), started AS (
+    UPDATE batches b SET started_at = now()
+    WHERE b.started_at IS NULL AND b.id IN (SELECT batch_id FROM claimed)
 )
 SELECT c.*, b.local_only, o.data
 FROM claimed c

@@ -1,0 +1,40 @@
+-- The chunks and jobs of documents that were read, their new states and the end of their bytes, in
+-- one statement. A document whose lease this worker lost in the meantime is left alone.
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(%(documents)s) AS d (
+        id bigint, state text, pages integer, language text, notes text[],
+        jobs_total integer, jobs_finished integer)
+), moved AS (
+    UPDATE documents d
+    SET state = g.state, pages = g.pages, language = g.language, notes = g.notes,
+        jobs_total = g.jobs_total, jobs_finished = g.jobs_finished,
+        error = NULL, owner = NULL, lease_until = NULL, not_before = NULL,
+        finished_at = CASE WHEN g.state = 'ready' THEN NULL ELSE now() END
+    FROM given g
+    WHERE d.id = g.id AND d.state = 'running' AND d.owner = %(owner)s
+    RETURNING d.id, d.batch_id
+), spent AS (
+    DELETE FROM document_contents o USING moved m WHERE o.document_id = m.id
+), cut AS (
+    INSERT INTO chunks (document_id, ordinal, page_from, page_to, char_start, char_end, tokens,
+                        language, blank, text)
+    SELECT m.id, c.ordinal, c.page_from, c.page_to, c.char_start, c.char_end, c.tokens,
+           c.language, c.blank, c.text
+    FROM jsonb_to_recordset(%(chunks)s) AS c (
+        document_id bigint, ordinal integer, page_from integer, page_to integer,
+        char_start integer, char_end integer, tokens integer, language text, blank text, text text)
+    JOIN moved m ON m.id = c.document_id
+    RETURNING id, document_id, ordinal
+)
+INSERT INTO jobs (batch_id, local_only, document_id, chunk_id, ask_id, state, classify_key, task,
+                  queue, model, tokens, language, reason, finished_at)
+SELECT m.batch_id, b.local_only, m.id, c.id, j.ask_id, j.state, j.classify_key, j.task,
+       j.queue, j.model, j.tokens, j.language, j.reason,
+       CASE WHEN j.state = 'skipped' THEN now() END
+FROM jsonb_to_recordset(%(jobs)s) AS j (
+    document_id bigint, chunk integer, ask_id bigint, state text, classify_key uuid, task text,
+    queue text, model text, tokens integer, language text, reason text)
+JOIN moved m ON m.id = j.document_id
+JOIN batches b ON b.id = m.batch_id
+LEFT JOIN cut c ON c.document_id = m.id AND c.ordinal = j.chunk
+ORDER BY m.id, c.ordinal NULLS FIRST, j.ask_id
