@@ -217,5 +217,5 @@ class ClassifyStage:
     async def renew(self, leases: Collection[Lease]) -> set[Lease]:
         """Prolong leases. Raises psycopg.OperationalError when Postgres is away."""
         params = {"ids": list(leases), "owner": self._owner, "lease_s": LEASE_S}
-        rows = await self._db.run_once([("renew_pending", params)])
+        [rows] = await self._db.run_once([("renew_pending", params)])
         return {row["id"] for row in rows}

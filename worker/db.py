@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import psycopg
@@ -58,7 +57,11 @@ class Database:
         return await self.run_all([(name, params)])
 
     async def run_all(self, statements: Sequence[Statement]) -> list[Row]:
-        """Run statements in one transaction and one round trip; return the last one's rows."""
+        """Run statements in one transaction; return the last one's rows."""
+        return (await self.run_each(statements))[-1]
+
+    async def run_each(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """Run statements in one transaction and one round trip; return the rows of each."""
         wait = FIRST_WAIT_S
         while True:
             try:
@@ -73,21 +76,19 @@ class Database:
                 self.outage.end()
                 return rows
 
-    async def run_once(self, statements: Sequence[Statement]) -> list[Row]:
-        """Like run_all, but an outage is the caller's to handle (psycopg.OperationalError)."""
+    async def run_once(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """Like run_each, but an outage is the caller's to handle (psycopg.OperationalError)."""
         async with self._pool.connection() as connection:
             if len(statements) == 1:
                 name, params = statements[0]
-                cursor = await connection.execute(load_sql("worker", name), params)
-                return await cursor.fetchall() if cursor.description else []
+                return [await _rows(await connection.execute(load_sql("worker", name), params))]
             async with connection.transaction(), connection.pipeline():
                 cursors = [
                     await connection.execute(load_sql("worker", name), params)
                     for name, params in statements
                 ]
-            last = cursors[-1]
-            return await last.fetchall() if last.description else []
+            return [await _rows(cursor) for cursor in cursors]
 
-    def connection(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Row]]:
-        """A connection of the pool, for what needs a session of its own."""
-        return self._pool.connection()
+
+async def _rows(cursor: "psycopg.AsyncCursor[Row]") -> list[Row]:
+    return await cursor.fetchall() if cursor.description else []

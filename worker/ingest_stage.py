@@ -135,7 +135,7 @@ class IngestStage:
     async def renew(self, leases: Collection[Lease]) -> set[Lease]:
         """Prolong leases. Raises psycopg.OperationalError when Postgres is away."""
         params = {"ids": list(leases), "owner": self._owner, "lease_s": LEASE_S}
-        rows = await self._db.run_once([("renew_documents", params)])
+        [rows] = await self._db.run_once([("renew_documents", params)])
         return {row["id"] for row in rows}
 
 

@@ -199,7 +199,7 @@ class Pump:
         idle = {c.held.batch_id for c in self._carried.values() if not c.begun}
         if not idle:
             return
-        rows = await self._db.run_once([("stopped_batches", {"ids": list(idle)})])
+        [rows] = await self._db.run_once([("stopped_batches", {"ids": list(idle)})])
         stopped = {row["id"] for row in rows}
         if stopped:
             await self._give_back(lambda carried: carried.held.batch_id in stopped)

@@ -7,7 +7,7 @@ from uuid import UUID
 from models.config import Config
 from models.words import TaskType, Tier
 from worker.asking import Desk, LeaseLost
-from worker.db import Database, Row
+from worker.db import Database, Row, Statement
 from worker.gate import Gate
 from worker.ground import Source
 from worker.group import GroupCommit
@@ -84,17 +84,28 @@ class RunStage:
 
     async def claim(self, ids: Sequence[int]) -> list[Held]:
         """Lease ready jobs and reserve their first calls."""
-        rows = await self._db.run(
-            "claim_ready",
-            ids=list(ids),
-            queue=self._tier,
-            owner=self._owner,
-            lease_s=LEASE_S,
-            prices=self._prices,
-            **self._where,
-        )
+        rows = await self._claim(list(ids))
         await self._learn_asks({row["ask_id"] for row in rows})
         return [Held(row["id"], row["id"], row["batch_id"], self._job(row)) for row in rows]
+
+    async def _claim(self, ids: list[int]) -> list[Row]:
+        claim: Statement = (
+            "claim_ready",
+            {
+                "ids": ids,
+                "queue": self._tier,
+                "owner": self._owner,
+                "lease_s": LEASE_S,
+                "prices": self._prices,
+                **self._where,
+            },
+        )
+        if self._tier is Tier.LOCAL:
+            return await self._db.run_all([claim])
+        hold: Statement = ("hold_over_budget", {"ids": ids, "prices": self._prices})
+        lock: Statement = ("lock_budgets", {"ids": ids, "queue": self._tier})
+        _, rows, _ = await self._db.run_each([lock, claim, hold])
+        return rows
 
     async def _learn_asks(self, ids: set[int]) -> None:
         missing = [ask_id for ask_id in ids if ask_id not in self._asks]
@@ -136,5 +147,5 @@ class RunStage:
     async def renew(self, leases: Collection[Lease]) -> set[Lease]:
         """Prolong leases. Raises psycopg.OperationalError when Postgres is away."""
         params = {"ids": list(leases), "owner": self._owner, "lease_s": LEASE_S}
-        rows = await self._db.run_once([("renew_jobs", params)])
+        [rows] = await self._db.run_once([("renew_jobs", params)])
         return {row["id"] for row in rows}

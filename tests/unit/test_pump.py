@@ -111,7 +111,7 @@ class FakeDatabase:
             raise psycopg.OperationalError("away")
         ((name, params),) = statements
         assert name == "stopped_batches"
-        return [{"id": batch} for batch in params["ids"] if batch in self.stopped]
+        return [[{"id": batch} for batch in params["ids"] if batch in self.stopped]]
 
 
 class Rig:

@@ -1,12 +1,33 @@
 -- Lease ready jobs of one queue to this worker and reserve their calls in the ledger, in one
--- statement. The policy is read again here: a local-only job is never handed to the frontier.
-WITH wanted AS (
-    SELECT j.id
+-- statement. The policy is read again here: a local-only job is never handed to the frontier. So is
+-- the budget: what is spent and reserved of it leaves room for the jobs claimed, in their order.
+WITH free AS (
+    SELECT j.id, j.batch_id, b.max_cost_usd,
+           sum(j.tokens * p.usd_per_token + p.usd_per_call)
+               OVER (PARTITION BY j.batch_id ORDER BY j.id) AS usd,
+           p.model IS NOT NULL AS priced
     FROM jobs j
     JOIN batches b ON b.id = j.batch_id AND b.state = 'running'
+    LEFT JOIN jsonb_to_recordset(%(prices)s)
+        AS p (model text, task text, usd_per_token numeric, usd_per_call numeric)
+        ON p.model = j.model AND p.task = j.task
     WHERE j.id = ANY(%(ids)s) AND j.state = 'ready' AND j.queue = %(queue)s
       AND (j.not_before IS NULL OR j.not_before <= now())
       AND (%(queue)s = 'local' OR NOT (b.local_only OR j.local_only))
+), spent AS (
+    SELECT c.batch_id, sum(coalesce(c.cost_usd, c.reserved_usd)) AS usd
+    FROM calls c
+    WHERE c.tier = 'frontier'
+      AND c.batch_id IN (SELECT batch_id FROM free WHERE max_cost_usd IS NOT NULL)
+    GROUP BY c.batch_id
+), wanted AS (
+    SELECT j.id
+    FROM jobs j
+    JOIN free f ON f.id = j.id
+    LEFT JOIN spent s ON s.batch_id = j.batch_id
+    WHERE j.state = 'ready'
+      AND (%(queue)s = 'local' OR f.max_cost_usd IS NULL
+           OR (f.priced AND coalesce(s.usd, 0) + f.usd <= f.max_cost_usd))
     FOR UPDATE OF j SKIP LOCKED
 ), claimed AS (
     UPDATE jobs j
