@@ -17,15 +17,19 @@ from worker.settings import CONTROL_S, LEASE_S, MICRO_BATCH, RENEW_S
 from worker.slots import Slots
 from worker.stage import Held, Stage
 
+LAST_WRITES_S = 5.0
+"""How long outcomes of cancelled work may take to be written at the end."""
+
 
 class _Carried:
     """A held item on its way through the pump."""
 
-    __slots__ = ("begun", "held", "task")
+    __slots__ = ("begun", "held", "in_hand", "task")
 
     def __init__(self, held: Held) -> None:
         self.held = held
         self.begun = False
+        self.in_hand = True
         self.task: asyncio.Task[None] | None = None
 
 
@@ -43,6 +47,7 @@ class Pump:
         self._changed = asyncio.Event()
         self._stopping = False
         self._renewed_at = 0.0
+        self._claiming: asyncio.Task[None] | None = None
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -69,18 +74,26 @@ class Pump:
     async def drain(self, grace_s: float) -> None:
         """Stop claiming, let running work finish for up to grace_s, give the rest back."""
         self._stopping = True
-        self._changed.set()
+        claims, leases = self._loops or (None, None)
+        if claims is not None:
+            claims.cancel()
+        if self._claiming is not None and not self._claiming.done():  # its leases are ours
+            await asyncio.wait([self._claiming], timeout=grace_s)
         self._drop_hints()
         await self._give_back(lambda carried: True)
+        await self._let_finish(grace_s)
+        if leases is not None:
+            leases.cancel()
+
+    async def _let_finish(self, grace_s: float) -> None:
         running = [carried.task for carried in self._carried.values() if carried.task]
-        if running:
-            _, late = await asyncio.wait(running, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=5)
-        for loop in self._loops:
-            loop.cancel()
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=grace_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=LAST_WRITES_S)
 
     def _drop_hints(self) -> None:
         while self._hints:
@@ -100,7 +113,9 @@ class Pump:
                 await self.stage.gate.wait_open()
             ids = self._next_ids()
             if ids:
-                await self._claim(ids)
+                self._claiming = asyncio.create_task(self._claim(ids))
+                await asyncio.shield(self._claiming)
+                self._claiming = None
 
     async def _until_useful(self) -> None:
         while not self._stopping and not (self._hints and self._room() > 0 and self._may_claim()):
@@ -127,7 +142,7 @@ class Pump:
     async def _claim(self, ids: list[int]) -> None:
         if not self._carried:
             self._renewed_at = asyncio.get_running_loop().time()
-        held = await self.stage.claim(ids)
+        held = await self._claimed(ids)
         if self._stopping:
             await self.stage.release(held)
             held = []
@@ -136,11 +151,32 @@ class Pump:
         for hint in set(ids) - {item.hint for item in held}:
             self._resolve(hint)
 
+    async def _claimed(self, ids: list[int]) -> list[Held]:
+        try:
+            return await self.stage.claim(ids)
+        except Exception:
+            # A fault of ours, said aloud. Nothing is lost: the feeder hints these ids again.
+            logger().exception(f"{self.stage.name}: could not claim", ids=ids)
+            return []
+
     def _carry(self, held: Held) -> None:
         carried = _Carried(held)
         self._carried[held.hint] = carried
         self._in_hand += 1
         carried.task = asyncio.create_task(self._through(carried))
+        carried.task.add_done_callback(lambda _: self._ended(carried))
+
+    def _ended(self, carried: _Carried) -> None:
+        """However its task ended, also if it was cancelled before its first step."""
+        self._out_of_hand(carried)
+        self._carried.pop(carried.held.hint, None)
+        self._resolve(carried.held.hint)
+
+    def _out_of_hand(self, carried: _Carried) -> None:
+        if carried.in_hand:
+            carried.in_hand = False
+            self._in_hand -= 1
+            self._changed.set()
 
     async def _through(self, carried: _Carried) -> None:
         try:
@@ -151,18 +187,13 @@ class Pump:
         except Exception:
             # A fault of ours: said aloud; the lease runs out and the job comes round again.
             logger().exception(f"{self.stage.name}: unexpected error", id=carried.held.hint)
-        finally:
-            self._carried.pop(carried.held.hint, None)
-            self._resolve(carried.held.hint)
 
     async def _worked(self, carried: _Carried) -> object:
-        try:
-            async with self._slots:
-                carried.begun = True
-                return await self.stage.work(carried.held)
-        finally:
-            self._in_hand -= 1
-            self._changed.set()
+        async with self._slots:
+            carried.begun = True
+            outcome = await self.stage.work(carried.held)
+        self._out_of_hand(carried)
+        return outcome
 
     # --- leases and control ---------------------------------------------------------------------
 
