@@ -5,6 +5,7 @@ BIN = .venv/bin
 UV = .uv/bin/uv
 # A folder of your own instead of samples/: make demo DOCS=path/to/folder
 DOCS ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test chaos lint format bench lock clean
@@ -29,6 +30,9 @@ demo: setup  ## the whole path on real documents with a real model (DOCS=... for
 
 test: setup  ## the whole test suite
 	$(BIN)/python -m pytest
+
+bench: setup  ## what Docmill itself costs, as ratios in one run (BENCH=--smoke: does it run?)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: setup  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -41,7 +41,8 @@ def broker_url(url: str) -> str:
     if parts.scheme != "unix":
         return url
     database = parse_qs(parts.query).get("db", ["0"])[0]
-    return f"redis+socket://{parts.path}?virtual_host={database}"
+    account = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    return f"redis+socket://{account}{parts.path}?virtual_host={database}"
 
 
 @cache

@@ -244,11 +244,10 @@ def costs(
     """What the calls cost, from the ledger; what is not known is said to be unknown."""
     from producer import query, render
 
-    found = query.costs(batch, by)
     if as_json:
-        _print_json(found)
+        _print_json(query.costs(batch, by))
     else:
-        render.costs(found, by, query.unknown_prices(batch))
+        render.costs(query.costs_explained(batch, by), by)
 
 
 @app.command()

@@ -69,7 +69,7 @@ def _what(paths: Sequence[str]) -> tuple[Spec, list[str]]:
 
 def _show(batch: int) -> None:
     render.results(query.results(batch))
-    render.costs(query.costs(batch, "task"), "task", query.unknown_prices(batch))
+    render.costs(query.costs_explained(batch, "task"), "task")
     home = settings().home
     render.console.print(
         "\nThe answers come from a 270M-parameter base model on this machine's CPU; a frontier "

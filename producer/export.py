@@ -59,12 +59,17 @@ def _contract(row: Row) -> dict[str, Any]:
 
 
 def _flat(row: Row, value_keys: list[str], *, safe: bool = True) -> dict[str, Any]:
-    flat = {key: _cell(row[key]) for key in RESULT_KEYS}
+    guard = _unformulated if safe else _same
+    flat = {key: guard(_cell(row[key])) for key in RESULT_KEYS}
     value = row["value"] if isinstance(row["value"], dict) else {}
     for key in value_keys:
         cell = _cell(value.get(key))
         flat[f"value.{key}"] = _unformulated(cell) if safe else _as_text(cell)
     return flat
+
+
+def _same(cell: Any) -> Any:
+    return cell
 
 
 def _cell(value: Any) -> Any:

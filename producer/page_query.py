@@ -7,7 +7,6 @@ from models.errors import NotFound
 from producer.query import (
     Row,
     batch_state,
-    cost_row,
     every,
     known_cost,
     moment,
@@ -73,12 +72,4 @@ def page_job_calls(job: int, most: int) -> list[dict[str, Any]]:
     return [
         {**row, "cost_usd": money(row["cost_usd"]), "started_at": moment(row["started_at"])}
         for row in every("page_job_calls", job=job, most=most)
-    ]
-
-
-def page_costs(batch: int | None, by: str) -> list[dict[str, Any]]:
-    """Like `costs`, with the reasons of unknown prices and whether a stand-in answered."""
-    return [
-        {**cost_row(row), "reasons": row["reasons"] or [], "stand_in": row["stand_in"]}
-        for row in every("costs", batch=batch, by=by)
     ]

@@ -27,7 +27,6 @@ COST_KEYS = (
     "lost_calls",
     "gpu_seconds",
     "would_have_cost_usd",
-    "stand_in",
 )
 """What each row of `costs --json` holds, in this order."""
 
@@ -136,12 +135,12 @@ def cost_row(row: Row) -> dict[str, Any]:
     return plain
 
 
-def unknown_prices(batch: int | None) -> list[str]:
-    """Why some calls have no known cost."""
-    reasons = (
-        reason for row in every("costs", batch=batch, by="model") for reason in row["reasons"] or ()
-    )
-    return sorted(set(reasons))
+def costs_explained(batch: int | None, by: str) -> list[dict[str, Any]]:
+    """Like `costs`, with the reasons of unknown prices and whether a stand-in answered."""
+    return [
+        {**cost_row(row), "reasons": row["reasons"] or [], "stand_in": row["stand_in"]}
+        for row in every("costs", batch=batch, by=by)
+    ]
 
 
 def results(

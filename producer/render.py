@@ -206,7 +206,7 @@ def _short(text: str, most: int) -> str:
     return flat if len(flat) <= most else flat[: most - 1] + "…"
 
 
-def costs(rows: Sequence[Row], by: str, reasons: Sequence[str]) -> None:
+def costs(rows: Sequence[Row], by: str) -> None:
     """The ledger summed up."""
     if not rows:
         console.print("no calls yet")
@@ -223,6 +223,7 @@ def costs(rows: Sequence[Row], by: str, reasons: Sequence[str]) -> None:
     unknown = sum(row["unknown_price_calls"] for row in rows)
     lost = sum(row["lost_calls"] for row in rows)
     if unknown:
+        reasons = sorted({reason for row in rows for reason in row["reasons"]})
         why = "; ".join(map(escape, reasons))
         console.print(f"{_count(unknown, 'call')} of unknown cost, not in USD: {why}", style="dim")
     if lost:

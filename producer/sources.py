@@ -75,10 +75,13 @@ def gather(paths: Sequence[str], stdin: BinaryIO, file_mb: int) -> Iterator[Sour
 def _files(path: str) -> list[Path]:
     """The files that a path stands for. A name with brackets that exists is a name, not a glob."""
     given = Path(path)
-    if given.is_dir():
-        return _inside(given)
-    if given.exists():
-        return [given]
+    try:
+        if given.is_dir():
+            return _inside(given)
+        if given.exists():
+            return [given]
+    except (OSError, ValueError):
+        return []  # too long a name, or a NUL in it: no such file
     matches = sorted(Path(match) for match in glob.glob(path, recursive=True))
     return [file for match in matches for file in (_inside(match) if match.is_dir() else [match])]
 
@@ -122,7 +125,7 @@ def _is_jsonl(data: bytes) -> bool:
     first = data.lstrip().split(b"\n", 1)[0]
     try:
         value = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and "text" in value
 
@@ -136,7 +139,7 @@ def _from_lines(path: str, data: bytes) -> Iterator[Source]:
         found = True
         try:
             yield _from_line(path, number, json.loads(line))
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             yield Refused(
                 f"{path}:{number}", "bad_line", f"{path}, line {number}: not JSON ({exc})"
             )

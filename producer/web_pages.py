@@ -104,7 +104,7 @@ def costs(request: Request) -> Response:
     if number is not None:
         page_query.page_frame(number)
     return page(
-        "costs.html", rows=page_query.page_costs(number, by), by=by, keys=COST_KEYS, batch=number
+        "costs.html", rows=query.costs_explained(number, by), by=by, keys=COST_KEYS, batch=number
     )
 
 

@@ -1,6 +1,7 @@
 """From an engine's text to a value that matches the schema, or to what is wrong with it."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +9,12 @@ from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from referencing.exceptions import Unresolvable
 
 from worker.llm.engine import Completion, Finish
 
-FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""NUL and halves of characters: JSON can spell them, no database stores them."""
 CHARS_PER_TOKEN = 1.2
 """Digits and Indian scripts come to little more than one character a token; a bound string must end
 before the output limit whatever it is made of."""
@@ -37,21 +40,54 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
     if completion.finish is Finish.CONTENT_FILTER:
         return Invalid("content_filter", "the provider's filter cut the answer off")
     try:
-        value = json.loads(_unfenced(completion.text))
-    except ValueError as exc:
+        value = _parsed(_unfenced(completion.text))
+    except (ValueError, RecursionError) as exc:
         if completion.finish is Finish.LENGTH:
             return Invalid("truncated", "the answer ran into its output limit")
         return Invalid("invalid_json", f"not JSON ({exc})")
-    problem = next(_validator(json.dumps(schema)).iter_errors(value), None)
+    try:
+        problem = next(_validator(json.dumps(schema)).iter_errors(value), None)
+    except (RecursionError, Unresolvable) as exc:
+        return Invalid("schema_mismatch", f"cannot be checked: {exc}")
     if problem is not None:
         where = "/".join(map(str, problem.absolute_path)) or "the answer"
         return Invalid("schema_mismatch", f"{where}: {problem.message[:300]}")
     return Valid(value)
 
 
+def _parsed(text: str) -> Any:
+    """JSON that Postgres can hold: no NaN, infinity, NUL or half character. Raises ValueError."""
+    value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    if not _storable(value):
+        raise ValueError("holds a character that no database stores")
+    return value
+
+
+def _storable(value: Any) -> bool:
+    if isinstance(value, str):
+        return UNSTORABLE.search(value) is None
+    if isinstance(value, dict):
+        return all(_storable(key) and _storable(item) for key, item in value.items())
+    return not isinstance(value, list) or all(map(_storable, value))
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits} is too large")
+    return number
+
+
 def _unfenced(text: str) -> str:
-    match = FENCE.match(text)
-    return match.group(1) if match else text
+    """Models like to wrap JSON in a Markdown code fence."""
+    bare = text.strip()
+    if not (bare.startswith("```") and bare.endswith("```") and "\n" in bare):
+        return bare
+    return bare[bare.index("\n") : -3].strip()
 
 
 @lru_cache(maxsize=512)

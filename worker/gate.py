@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -28,6 +29,7 @@ class Gate:
         self._outage = Outage(name)
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._pause_s = FIRST_PAUSE_S
+        self._shut_until = 0.0
         self._open = asyncio.Event()
         self._open.set()
         self._opener: asyncio.Task[None] | None = None
@@ -57,13 +59,13 @@ class Gate:
         """A call failed; shut the gate where that helps. Returns the pause in seconds."""
         match error.trouble:
             case Trouble.UNAVAILABLE:
-                self._shut(error, self._next_pause(), probe=True)
+                self._shut(error, probe=True)
             case Trouble.RATE_LIMITED:
-                self._shut(error, max(error.retry_after_s or 0.0, self._next_pause()), probe=False)
+                self._shut(error, probe=False)
             case Trouble.SERVER_ERROR | Trouble.TIMEOUT:
                 self._recent.append(False)
                 if not self.healthy:
-                    self._shut(error, self._next_pause(), probe=False)
+                    self._shut(error, probe=False)
             case _:
                 self._recent.append(True)  # it answered: the engine is well
         return self._pause_s
@@ -73,14 +75,20 @@ class Gate:
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
         return pause
 
-    def _shut(self, error: EngineError, pause_s: float, *, probe: bool) -> None:
+    def _shut(self, error: EngineError, *, probe: bool) -> None:
+        """Calls that fail together shut it once; only a pause that a server asked for adds."""
         self._outage.begin(error)
+        pause_s = error.retry_after_s or 0.0
+        if self._opener is None:
+            pause_s = max(pause_s, self._next_pause())
+        self._shut_until = max(self._shut_until, time.monotonic() + pause_s)
         if self._opener is None:
             self._open.clear()
-            self._opener = asyncio.create_task(self._reopen(pause_s, probe))
+            self._opener = asyncio.create_task(self._reopen(probe))
 
-    async def _reopen(self, pause_s: float, probe: bool) -> None:
-        await asyncio.sleep(pause_s)
+    async def _reopen(self, probe: bool) -> None:
+        while (left := self._shut_until - time.monotonic()) > 0:
+            await asyncio.sleep(left)  # a later call may have been told to wait for longer
         while probe and not (await self._health()).ok:
             await asyncio.sleep(min(self._next_pause(), 2.0))
         self._opener = None

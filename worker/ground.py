@@ -5,9 +5,12 @@ match as it stands. A number may differ from the text in its thousands separator
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+ZEROS = {False: r"(?:\.0+)?", True: "0*"}
+"""What may follow a JSON number without and with a fraction: JSON forgets the zeros of 75.00."""
 
 NUMBER = re.compile(r"^[+-]?\d[\d,]*(?:\.\d+)?$")
 
@@ -41,9 +44,9 @@ def ground(value: Any, sources: Sequence[Source]) -> Grounding:
     return Grounding(len(spans) == len(leaves), spans)
 
 
-def find(leaf: str, sources: Sequence[Source]) -> tuple[int, int] | None:
+def find(leaf: str | float, sources: Sequence[Source]) -> tuple[int, int] | None:
     """The first place where a value stands, as (start, end) of the whole text."""
-    pattern = _pattern(leaf)
+    pattern = _pattern(leaf) if isinstance(leaf, str) else _number_pattern(_plain(leaf), ZEROS)
     if pattern is None:
         return None
     for source in sources:
@@ -65,13 +68,18 @@ def _pattern(leaf: str) -> re.Pattern[str] | None:
     return re.compile(head + body + tail, re.IGNORECASE)
 
 
-def _number_pattern(number: str) -> re.Pattern[str]:
+def _number_pattern(number: str, zeros: Mapping[bool, str] | None = None) -> re.Pattern[str]:
     digits = number.replace(",", "")
     body = ",?".join(map(re.escape, digits)).replace(",?\\.,?", "\\.")
-    return re.compile(rf"(?<![\d.]){body}(?!\d|[.,]\d)")
+    body += zeros["." in digits] if zeros else ""
+    return re.compile(rf"(?<!\d)(?<!\d[.,]){body}(?!\d|[.,]\d)")
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, str | float]]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _leaves(item, f"{path}.{key}" if path else key)
@@ -80,5 +88,5 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _leaves(item, f"{path}.{index}" if path else str(index))
     elif isinstance(value, bool) or value is None:
         return  # a judgement or a "not said": there is nothing to find
-    elif str(value).strip():
-        yield path, str(value)
+    elif isinstance(value, (int, float)) or value.strip():
+        yield path, value

@@ -90,5 +90,5 @@ def after_fault(failure: Failure, *, attempts: int, max_attempts: int) -> Verdic
 
 def backoff_s(attempts: int) -> float:
     """Exponential, jittered over the upper half: 0.5-1 s, 1-2 s ... at most a minute."""
-    longest = min(BACKOFF_S * 2.0 ** (attempts - 1), LONGEST_BACKOFF_S)
+    longest = min(BACKOFF_S * 2.0 ** min(attempts - 1, 16), LONGEST_BACKOFF_S)
     return random.uniform(longest / 2, longest)  # noqa: S311  # jitter, no secret

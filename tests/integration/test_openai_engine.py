@@ -75,7 +75,7 @@ async def test_the_idempotency_key_travels_in_its_header(stub, engine):
         ("error200_429", Trouble.RATE_LIMITED, False),
         ("no_choices", Trouble.SERVER_ERROR, True),
         ("empty_choices", Trouble.SERVER_ERROR, True),
-        ("choice_error", Trouble.SERVER_ERROR, True),
+        ("choice_error", Trouble.RATE_LIMITED, False),
         ("finish_error", Trouble.SERVER_ERROR, True),
         ("null_content", Trouble.SERVER_ERROR, True),
         ("spend", Trouble.QUOTA, False),

@@ -76,7 +76,7 @@ class OpenAIStub(Stub):
         "no_choices": Fault(200, {"id": "x", "choices": None}, late=True, billed=True),
         "empty_choices": Fault(200, {"id": "x", "choices": []}, late=True, billed=True),
         "choice_error": _choice(
-            finish_reason="error", message=_message(""), error={"code": 502, "message": "gone"}
+            finish_reason="error", message=_message(""), error={"code": 429, "message": "slow"}
         ),
         "finish_error": _choice(finish_reason="error", message=_message("par")),
         "null_content": _choice(finish_reason="stop", message=_message(None)),

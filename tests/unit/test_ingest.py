@@ -85,8 +85,8 @@ def test_an_ask_without_a_task_waits_to_be_classified():
 
 
 def test_equal_pairs_share_their_classify_key_and_others_do_not():
-    def key(text: str, **more) -> object:
-        return ingested([text], ask(task=None, **more)).jobs[0]["classify_key"]
+    def key(page: str, **more) -> object:
+        return ingested([page], ask(task=None, **more)).jobs[0]["classify_key"]
 
     assert key(ENGLISH) == key(ENGLISH)
     keys = [
@@ -174,9 +174,7 @@ def test_every_chunk_and_ask_have_exactly_one_job_and_a_document_never_hangs(
             for each in asks
             if each.concerns("docs/a.txt")
             for ordinal in (
-                [None]
-                if each.scope is Scope.DOCUMENT
-                else [row["ordinal"] for row in made.chunks]
+                [None] if each.scope is Scope.DOCUMENT else [row["ordinal"] for row in made.chunks]
             )
         }
         assert set(pairs) == expected
@@ -191,7 +189,7 @@ def test_it_is_the_same_every_time(pages, asks):
 
 @pytest.mark.parametrize(("rows", "alias"), [("chunks", "c"), ("jobs", "j")])
 def test_each_key_of_a_row_is_a_column_that_the_statement_reads(rows, alias):
-    found = re.search(rf"AS {alias} \((.*?)\)", load_sql("worker", "finish_document"), re.DOTALL)
+    found = re.search(rf"AS {alias} \((.*?)\)", load_sql("worker", "finish_documents"), re.DOTALL)
     names = {column.split()[0] for column in found.group(1).split(",")}
     made = ingested([ENGLISH, BLANK], ask(1), ask(2, task=None), ask(3, scope=Scope.DOCUMENT))
     for row in getattr(made, rows):

@@ -73,7 +73,7 @@ def test_an_answer_cut_by_the_token_limit_says_so():
 
 
 def test_counts_that_are_left_out_are_unknown_and_not_zero():
-    found = read(prompt_eval_count=None, eval_count=None, prompt_eval_duration=None)
+    found = read(prompt_eval_count=None, eval_count=0, prompt_eval_duration=None)
     assert found.usage == Usage()
     assert found.engine_seconds == 0.5
 

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.words import Queue
+from worker.feeder import Supply
 from worker.order import (
     LEAST_DEPTH,
     MAX_MODEL_WAIT_S,
@@ -161,6 +163,19 @@ def test_no_model_waits_longer_than_the_limit_and_one_turn(stream, depth):
             last_fed[candidate.model] = now
         assert all(now - fed <= MAX_MODEL_WAIT_S + 2 for fed in last_fed.values())
         now += 1.0
+
+
+def test_a_model_behind_a_long_line_of_another_is_fed_in_time_by_the_feeder():
+    """One batch, two models; the window shows the first jobs of each, as window_run.sql does."""
+    supply, now, fed_at = Supply(Queue.LOCAL), 0.0, None
+    line = one_batch("A" * 2_000)
+    while fed_at is None and now < 2 * MAX_MODEL_WAIT_S:
+        window = [*line[: supply.depth], *one_batch("BB", first_id=9_000)]
+        fresh = supply.next(window, supply.depth, 1, now)
+        fed_at = now if "B" in models_of(fresh) else None
+        del line[:5]
+        now += 0.25
+    assert fed_at is not None
 
 
 @given(st.floats(0, 1e9))

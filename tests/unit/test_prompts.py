@@ -55,10 +55,12 @@ def test_a_schema_is_sketched_as_a_person_would(schema, sketch):
     assert form(schema) == sketch
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="`in` on a bool")
 @pytest.mark.parametrize("anything", [True, False])
 def test_a_schema_that_is_true_or_false_can_be_sketched(anything):
     assert "a" in form({"type": "object", "properties": {"a": anything}})
+
+
+TASKS = list(TaskType)
 
 
 def schema_of(sketch: str) -> dict:
@@ -76,7 +78,7 @@ def schema_of(sketch: str) -> dict:
     }
 
 
-@pytest.mark.parametrize("task", TaskType)
+@pytest.mark.parametrize("task", TASKS)
 def test_the_few_shots_answer_in_the_form_that_they_were_asked_for(task):
     assert prompt(task).shots
     for shot in prompt(task).shots:
@@ -85,7 +87,7 @@ def test_the_few_shots_answer_in_the_form_that_they_were_asked_for(task):
         Draft202012Validator(schema).validate(shot["answer"])
 
 
-@pytest.mark.parametrize("task", [task for task in TaskType if task is not TaskType.EXTRACTION])
+@pytest.mark.parametrize("task", [each for each in TASKS if each is not TaskType.EXTRACTION])
 def test_the_first_few_shot_shows_the_tasks_own_schema(task):
     chosen = prompt(task)
     assert chosen.shots[0]["form"] == form(chosen.schema)

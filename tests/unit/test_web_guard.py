@@ -105,7 +105,7 @@ def test_a_defect_is_a_500_page_without_the_exception(
     def broken(*_: object) -> None:
         raise ZeroDivisionError(PASSWORD)
 
-    monkeypatch.setattr(web_pages.query, "page_batches", broken)
+    monkeypatch.setattr(web_pages.page_query, "page_batches", broken)
     response = client.get("/")
     assert response.status_code == 500
     assert "Something went wrong" in response.text
@@ -119,7 +119,7 @@ def test_an_old_schema_is_said_with_what_to_do(
     def old(*_: object) -> None:
         raise DocmillError("run `docmill db upgrade`")
 
-    monkeypatch.setattr(web_pages.query, "page_batches", old)
+    monkeypatch.setattr(web_pages.page_query, "page_batches", old)
     assert "docmill db upgrade" in client.get("/").text
 
 

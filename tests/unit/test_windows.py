@@ -1,5 +1,5 @@
 import json
-from itertools import chain
+from itertools import chain, pairwise
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ def test_a_window_is_within_the_budget_unless_one_piece_alone_is_not(pieces, bud
 @given(PIECES, st.integers(1, 60))
 def test_two_neighbouring_windows_would_not_fit_into_one(pieces, budget):
     made = windows(pieces, budget)
-    for left, right in zip(made, made[1:], strict=False):
+    for left, right in pairwise(made):
         assert sum(estimate(piece.text) for piece in [*left, right[0]]) > budget
 
 

@@ -89,8 +89,10 @@ def repair_messages(
     return (*messages, Message("assistant", answer[:2000]), Message("user", complaint))
 
 
-def form(schema: Mapping[str, Any]) -> str:
+def form(schema: Mapping[str, Any] | bool) -> str:
     """A JSON Schema as a person would sketch it: {"total": string or null, ...}."""
+    if not isinstance(schema, Mapping):
+        return "any value"
     if "enum" in schema:
         return " or ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
     if "properties" in schema:

@@ -3,7 +3,7 @@ WITH swept AS (
     UPDATE jobs j SET state = 'cancelled', finished_at = now()
     FROM batches b
     WHERE b.state = 'cancelled' AND b.finished_at IS NULL AND j.batch_id = b.id
-      AND j.state IN ('pending', 'ready')
+      AND j.state IN ('pending', 'ready', 'held')
 ), swept_documents AS (
     UPDATE documents d SET state = 'cancelled', finished_at = now()
     FROM batches b

@@ -1,0 +1,1 @@
+"""What Docmill itself costs: ratios measured in one run, never absolute promises."""

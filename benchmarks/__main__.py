@@ -1,0 +1,56 @@
+"""make bench: every figure, side by side in one run, as a table and as JSON.
+
+python -m benchmarks [--smoke] [--only a,b,d,e] [--out benchmarks/out/bench.json]
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import occupancy, reading, throughput, urgent
+from benchmarks.rig import Measured
+
+
+def main() -> None:
+    """Run what was asked for. The exit code says only that it ran: figures are for reading."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes: does it run at all?")
+    parser.add_argument("--only", default="a,b,d,e", help="letters of the parts")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/bench.json"))
+    chosen = parser.parse_args()
+    results = []
+    for measured in _all(chosen.only.split(","), smoke=chosen.smoke):
+        print(f"{measured.name}: {measured.figure:.3g} {measured.unit}", flush=True)
+        results.append(measured)
+    _show(results)
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps([{**asdict(m), "ok": m.ok} for m in results], indent=1))
+
+
+def _all(parts: list[str], *, smoke: bool) -> Iterator[Measured]:
+    runs: dict[str, Iterable[Measured]] = {
+        "a": throughput.run(40 if smoke else 4000),
+        "b": occupancy.run([(0.05, 4)], 1.0) if smoke else occupancy.run(occupancy.CELLS),
+        "d": reading.run(4 if smoke else None),
+        "e": urgent.run(1_000 if smoke else 100_000),
+    }
+    for part in parts:
+        yield from runs[part]
+
+
+def _show(results: list[Measured]) -> None:
+    table = Table("figure", "measured", "bar", "")
+    for one in results:
+        bar = "" if one.bar is None else f"{'<=' if one.at_most else '>='} {one.bar:g}"
+        mark = {True: "ok", False: "short", None: ""}[one.ok]
+        table.add_row(one.name, f"{one.figure:,.3g} {one.unit}", bar, mark)
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()

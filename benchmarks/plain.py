@@ -1,0 +1,98 @@
+"""The plain form of this stack, for comparison: one Celery task per call, the prefork pool, a
+blocking httpx.Client, one commit per job. It does what Docmill's local pool does for a job, with
+none of its promises.
+
+    python -m benchmarks.plain HOME OLLAMA_URL JOBS        prints jobs per second
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx  # noqa: TID251
+import psycopg
+from celery import Celery  # noqa: TID251
+
+from models.embedded import attach_postgres, attach_valkey
+from models.queue import broker_url
+
+BENCH_HOME = os.environ.get("PLAIN_HOME", "")
+app = Celery("plain", broker=broker_url(attach_valkey(Path(BENCH_HOME))) if BENCH_HOME else None)
+app.conf.update(task_ignore_result=True, task_default_queue="plain")
+_state: dict[str, Any] = {}
+
+
+@app.task(name="plain.classify")  # type: ignore[untyped-decorator]
+def classify(number: int) -> None:
+    """First call, one commit, and a message for the second."""
+    _post(number, "task")
+    _commit("UPDATE plain SET state = 'ready' WHERE id = %s", number)
+    extract.delay(number)
+
+
+@app.task(name="plain.extract")  # type: ignore[untyped-decorator]
+def extract(number: int) -> None:
+    """Second call, one commit."""
+    answer = _post(number, "extract")
+    _commit("UPDATE plain SET state = 'done', answer = %s WHERE id = %s", answer, number)
+
+
+def _post(number: int, kind: str) -> str:
+    client = _state.setdefault("client", httpx.Client(timeout=60))
+    body = {
+        "model": "phi4-mini",
+        "stream": False,
+        "messages": [{"role": "user", "content": f"{kind} {number} " + "text " * 250}],
+    }
+    reply = client.post(f"{os.environ['PLAIN_OLLAMA']}/api/chat", json=body)
+    return str(reply.json()["message"]["content"])
+
+
+def _commit(statement: str, *params: Any) -> None:
+    if "connection" not in _state:
+        _state["connection"] = psycopg.connect(attach_postgres(Path(BENCH_HOME)))
+    with _state["connection"].transaction():
+        _state["connection"].execute(statement, params)
+
+
+def main(home: str, ollama: str, jobs: int) -> None:
+    """Start a prefork worker, send every job, wait for the last commit."""
+    environment = {**os.environ, "PLAIN_HOME": home, "PLAIN_OLLAMA": ollama}
+    command = [sys.executable, "-m", "celery", "-A", "benchmarks.plain", "worker", "-c", "8"]
+    url = attach_postgres(Path(home))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE plain (id int PRIMARY KEY, state text, answer text)")
+        connection.execute(
+            "INSERT INTO plain SELECT n, 'pending' FROM generate_series(1, %s) n", (jobs,)
+        )
+        flags = ["--loglevel=ERROR", "--queues=plain"]
+        worker = subprocess.Popen(
+            [*command, *flags], env=environment, stdout=subprocess.DEVNULL, stderr=sys.stderr
+        )
+        try:
+            sender = [sys.executable, "-c", SEND.format(jobs=jobs)]
+            subprocess.run(sender, env=environment, check=True)
+            first = _until_done(connection, 1)
+            last = _until_done(connection, jobs)
+        finally:
+            worker.terminate()
+            worker.wait()
+        connection.execute("DROP TABLE plain")
+    print((jobs - 1) / (last - first))
+
+
+SEND = "from benchmarks.plain import classify\nfor n in range(1, {jobs} + 1): classify.delay(n)"
+
+
+def _until_done(connection: psycopg.Connection[Any], jobs: int) -> float:
+    query = "SELECT count(*) FROM plain WHERE state = 'done'"
+    while connection.execute(query).fetchone()[0] < jobs:  # type: ignore[index]
+        time.sleep(0.01)
+    return time.perf_counter()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

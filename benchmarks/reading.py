@@ -1,0 +1,67 @@
+"""(d) Pages per second of the readers against a bare pypdf loop over the same files."""
+
+import asyncio
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pypdf  # noqa: TID251
+
+from benchmarks.rig import Measured
+from models.errors import ReadError
+from worker.read import PDF
+from worker.read.sandbox import Reader
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+PUBLIC = Path(__file__).parent.parent.parent / "shared" / "data" / "pdfs"
+
+
+def run(limit: int | None = None) -> Iterator[Measured]:
+    """Over the public PDFs where they are at hand, else over the samples."""
+    folder = PUBLIC if PUBLIC.is_dir() else SAMPLES
+    files = [file.read_bytes() for file in sorted(folder.glob("*.pdf"))[:limit]]
+    files = [data for data in files if _readable(data)]
+    bare, pages = _bare(files)
+    ours = asyncio.run(_ours(files))
+    yield Measured("d: bare pypdf loop", pages / bare, unit="pages/s")
+    yield Measured("d: docmill readers / bare loop", bare / ours, 0.8)
+
+
+def _readable(data: bytes) -> bool:
+    try:
+        reader = pypdf.PdfReader(io.BytesIO(data))
+        return bool(reader.pages) and not reader.is_encrypted
+    except Exception:
+        return False
+
+
+def _bare(files: list[bytes]) -> tuple[float, int]:
+    pages = 0
+    started = time.perf_counter()
+    for data in files:
+        for page in pypdf.PdfReader(io.BytesIO(data)).pages:
+            pages += 1
+            try:
+                page.extract_text()
+            except Exception:
+                continue
+    return time.perf_counter() - started, pages
+
+
+async def _ours(files: list[bytes]) -> float:
+    reader = Reader(2)
+    try:
+        await asyncio.gather(*(_read(reader, data) for data in files[:2]))  # both children warm
+        started = time.perf_counter()
+        await asyncio.gather(*(_read(reader, data) for data in files))
+        return time.perf_counter() - started
+    finally:
+        reader.close()
+
+
+async def _read(reader: Reader, data: bytes) -> None:
+    try:
+        await reader.read(data, PDF, "bench")
+    except ReadError:
+        return

@@ -1,0 +1,96 @@
+"""What every benchmark stands on: real servers, real worker processes, stub engines."""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from models.embedded import attach_postgres
+from tests.commands import Docmill, Running
+from tests.stubs.process import StubProcess, stub_process
+
+MODEL = "phi4-mini"
+OTHER_MODEL = "gemma3:4b"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One line of the result: a figure, the bar that it has to clear, and whether it did."""
+
+    name: str
+    figure: float
+    bar: float | None = None
+    at_most: bool = False
+    unit: str = ""
+
+    @property
+    def ok(self) -> bool | None:
+        """None: only reported."""
+        if self.bar is None:
+            return None
+        return self.figure <= self.bar if self.at_most else self.figure >= self.bar
+
+
+@contextmanager
+def bench(**knobs: str) -> Iterator[tuple[Docmill, StubProcess]]:
+    """A Docmill with embedded servers of its own, and an Ollama stub with these knobs."""
+    flags = [word for key, value in knobs.items() for word in (f"--{key}", value)]
+    with (
+        tempfile.TemporaryDirectory(prefix="docmill-bench-") as folder,
+        stub_process("ollama", "--models", f"{MODEL},{OTHER_MODEL}", *flags) as stub,
+    ):
+        Path(folder).chmod(0o755)
+        yield Docmill(Path(folder), {"OLLAMA_HOST": stub.url}), stub
+
+
+def texts(number: int) -> str:
+    """JSONL of short, distinct documents."""
+    return "".join(
+        json.dumps({"id": n, "text": f"Invoice {n} of Vendor {n % 97} Ltd. Total: Rs {n * 13}.50"})
+        + "\n"
+        for n in range(number)
+    )
+
+
+def connect(docmill: Docmill) -> psycopg.Connection[Any]:
+    """A connection to the benchmark's database."""
+    url = attach_postgres(docmill.folder / ".docmill")
+    return psycopg.connect(url, autocommit=True)
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 300) -> float:
+    """Seconds until the condition holds."""
+    started = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - started > timeout_s:
+            raise TimeoutError(condition)
+        time.sleep(0.02)
+    return time.perf_counter() - started
+
+
+def cpu_s(running: Running) -> float:
+    """CPU seconds that a process and its children have used so far."""
+    process = psutil.Process(running.process.pid)
+    spent = [process.cpu_times()] + [child.cpu_times() for child in process.children(True)]
+    return float(sum(times.user + times.system for times in spent))
+
+
+def count(connection: psycopg.Connection[Any], query: str, *params: Any) -> int:
+    """One number from the database."""
+    row = connection.execute(query, params).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def own_cpu_s() -> float:
+    """CPU seconds that this process has used so far."""
+    times = os.times()
+    return times.user + times.system

@@ -1,0 +1,76 @@
+from functools import partial
+
+import pytest
+
+from models.queue import TASKS, celery_app
+from models.words import Pool, Queue
+from worker import app
+
+
+class FakeProcess:
+    """Notes what the tasks hand it."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[Queue, list[int]]] = []
+
+    def take(self, queue, ids):
+        self.taken.append((queue, ids))
+
+    def begin_drain(self) -> None:
+        pytest.fail("nothing was stopped")
+
+    stop = begin_drain
+
+
+class FakeSignal:
+    """Connects nobody."""
+
+    def connect(self, receiver, *, weak: bool) -> None:
+        assert callable(receiver)
+        assert weak is False
+
+
+@pytest.fixture
+def consumed(monkeypatch: pytest.MonkeyPatch):
+    """Registers a pool's tasks without starting a worker: (process, Celery app, its arguments)."""
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(app, "worker_shutting_down", FakeSignal())
+    monkeypatch.setattr(app, "worker_shutdown", FakeSignal())
+
+    def consume(pool: Pool):
+        celery_app.cache_clear()
+        process, celery, arguments = FakeProcess(), celery_app(), []
+        monkeypatch.setattr(celery, "worker_main", arguments.extend)
+        # Shared tasks would also be registered with the next test's application.
+        monkeypatch.setattr(celery, "task", partial(celery.task, shared=False))
+        app._consume(pool, process)
+        return process, celery, arguments
+
+    return consume
+
+
+@pytest.mark.parametrize("pool", Pool)
+def test_a_pool_has_a_task_for_each_of_its_queues_and_for_no_other(consumed, pool):
+    _, celery, arguments = consumed(pool)
+    ours = {name for name in celery.tasks if name in TASKS.values()}
+    assert ours == {TASKS[queue] for queue in pool.queues}
+    assert f"--queues={','.join(pool.queues)}" in arguments
+
+
+def test_every_task_that_is_sent_is_taken(consumed):
+    _, celery, _ = consumed(Pool.ALL)
+    assert set(TASKS.values()) <= set(celery.tasks)
+
+
+def test_each_task_hands_its_ids_to_its_own_queue(consumed):
+    process, celery, _ = consumed(Pool.ALL)
+    for number, queue in enumerate(Queue):
+        celery.tasks[TASKS[queue]].run([number, number + 1])
+    assert process.taken == [(queue, [n, n + 1]) for n, queue in enumerate(Queue)]
+
+
+@pytest.mark.parametrize("pool", Pool)
+def test_the_worker_waits_in_threads_and_gossips_with_nobody(consumed, pool):
+    _, _, arguments = consumed(pool)
+    assert "--pool=threads" in arguments
+    assert {"--without-gossip", "--without-mingle", "--without-heartbeat"} <= set(arguments)

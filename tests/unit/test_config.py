@@ -1,0 +1,227 @@
+import tomllib
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from models.config import (
+    DEFAULT_FRONTIER_MODEL,
+    DEFAULT_FRONTIER_URL,
+    DEFAULT_OLLAMA_URL,
+    FRONTIER_TASKS,
+    MAX_TOKENS,
+    Config,
+    EngineConfig,
+    explain,
+    load_config,
+)
+from models.errors import ConfigError
+from models.words import TaskType, Tier
+
+EXAMPLE = """
+[engines.local]
+kind = "ollama"            # ollama | openai
+url = "http://127.0.0.1:11434"
+slots = 4                  # requests in flight; match OLLAMA_NUM_PARALLEL
+usd_per_hour = 1.95        # optional: prices GPU time
+[engines.frontier]
+kind = "openai"
+base_url = "https://api.aicredits.in/v1"
+rpm = 500
+tpm = 200000
+max_in_flight = 32
+[tasks.extraction]
+engine = "local"
+model = "phi4-mini"
+escalate = "frontier"
+[tasks.summary]
+engine = "frontier"
+model = "anthropic/claude-sonnet-4-6"
+[languages.hi]             # a model per language, where one is better: gemma3 for Indian languages
+model = "gemma3:4b"
+[classifier]
+model = "phi4-mini"
+[prices."anthropic/claude-sonnet-4-6"]   # only to override the price library; dated
+input_per_mtok = "3"
+output_per_mtok = "15"
+from = 2026-01-01
+"""
+
+
+def loaded(tmp_path: Path, toml: str) -> Config:
+    path = tmp_path / "some.toml"
+    path.write_text(toml, "utf-8")
+    return load_config(path)
+
+
+def refused(tmp_path: Path, toml: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, toml)
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith(f"{tmp_path / 'some.toml'}: ") for line in lines)
+    return str(caught.value)
+
+
+def test_the_documented_example_means_what_it_says(tmp_path):
+    config = loaded(tmp_path, EXAMPLE)
+    local, frontier = config.engines[Tier.LOCAL], config.engines[Tier.FRONTIER]
+    assert (local.kind, local.address, local.slots) == ("ollama", "http://127.0.0.1:11434", 4)
+    assert local.usd_per_hour == Decimal("1.95")
+    assert (frontier.kind, frontier.address) == ("openai", "https://api.aicredits.in/v1")
+    assert (frontier.rpm, frontier.tpm, frontier.max_in_flight) == (500, 200_000, 32)
+    assert config.task(TaskType.EXTRACTION).escalate is Tier.FRONTIER
+    assert config.task(TaskType.SUMMARY).model == DEFAULT_FRONTIER_MODEL
+    assert config.languages["hi"].model == "gemma3:4b"
+    assert config.prices[DEFAULT_FRONTIER_MODEL].from_ == date(2026, 1, 1)
+    assert config.prices[DEFAULT_FRONTIER_MODEL].input_per_mtok == Decimal(3)
+    assert config.configured == set(Tier)
+
+
+def test_a_missing_file_and_an_empty_one_are_the_defaults(tmp_path):
+    missing = load_config(tmp_path / "missing.toml")
+    assert missing == loaded(tmp_path, "") == Config()
+    assert missing.configured == frozenset()
+
+
+@pytest.mark.parametrize("task", TaskType)
+def test_every_task_type_has_a_place_by_default(task):
+    chosen = Config().task(task)
+    assert chosen.engine is (Tier.FRONTIER if task in FRONTIER_TASKS else Tier.LOCAL)
+    assert chosen.max_tokens == MAX_TOKENS[task]
+    assert chosen.escalate is None
+
+
+def test_a_partial_engine_keeps_its_other_defaults(tmp_path):
+    config = loaded(tmp_path, "[engines.frontier]\nrpm = 60")
+    frontier = config.engines[Tier.FRONTIER]
+    assert (frontier.rpm, frontier.kind, frontier.address) == (60, "openai", DEFAULT_FRONTIER_URL)
+    assert (frontier.max_in_flight, frontier.context_tokens) == (32, 128_000)
+    assert config.engines[Tier.LOCAL] == Config().engines[Tier.LOCAL]
+    assert config.configured == {Tier.FRONTIER}
+
+
+def test_an_engine_of_another_kind_keeps_nothing_of_the_first(tmp_path):
+    toml = '[engines.local]\nkind = "openai"\nbase_url = "http://llama:8080/v1"'
+    local = loaded(tmp_path, toml).engines[Tier.LOCAL]
+    assert local == EngineConfig(kind="openai", base_url="http://llama:8080/v1")
+    assert local.url is None
+    assert DEFAULT_OLLAMA_URL not in local.address
+
+
+def test_a_partial_task_keeps_its_other_defaults(tmp_path):
+    toml = '[tasks.summary]\nmodel = "other"\n[tasks.extraction]\nmax_tokens = 9'
+    config = loaded(tmp_path, toml)
+    assert config.task(TaskType.SUMMARY).engine is Tier.FRONTIER
+    assert config.task(TaskType.SUMMARY).model == "other"
+    assert config.task(TaskType.EXTRACTION).model == "phi4-mini"
+    assert config.task(TaskType.EXTRACTION).max_tokens == 9
+    assert config.task(TaskType.REASONING) == Config().task(TaskType.REASONING)
+
+
+def test_partial_limits_keep_their_other_defaults(tmp_path):
+    limits = loaded(tmp_path, "[limits]\npages = 7").limits
+    assert limits.pages == 7
+    assert limits.file_mb == Config().limits.file_mb
+
+
+@pytest.mark.parametrize(
+    ("toml", "key", "allowed"),
+    [
+        ("speed = 1", "speed", ["engines", "tasks", "languages", "classifier", "limits", "prices"]),
+        ("[engines.local]\nspeed = 1", "engines.local.speed", ["kind", "url", "slots", "rpm"]),
+        ('[tasks.summary]\nmodle = "x"', "tasks.summary.modle", ["engine", "model", "escalate"]),
+        ('[languages.hi]\nmodle = "x"', "languages.hi.modle", ["model"]),
+        ("[classifier]\nengine = 1", "classifier.engine", ["model"]),
+        ("[chunks]\nsize = 1", "chunks.size", ["tokens"]),
+        ("[limits]\nsize = 1", "limits.size", ["file_mb", "pages", "attempts"]),
+        ("[prices.m]\ninput = 1", "prices.m.input", ["input_per_mtok", "output_per_mtok", "from"]),
+    ],
+)
+def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key, allowed):
+    message = refused(tmp_path, toml)
+    line = next(line for line in message.splitlines() if "unknown key" in line)
+    assert f"unknown key '{key}'" in line
+    names = line.partition("allowed here: ")[2].split(", ")
+    assert set(allowed) <= set(names)
+    assert "from_" not in names
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('[engines.remote]\nkind = "ollama"', ["engines.remote", "'local' or 'frontier'"]),
+        ('[engines.local]\nkind = "bedrock"', ["engines.local.kind", "'ollama' or 'openai'"]),
+        ('[tasks.poetry]\nmodel = "x"', ["tasks.poetry", "'extraction'", "'reasoning'"]),
+        ('[tasks.summary]\nengine = "moon"', ["tasks.summary.engine", "'local' or 'frontier'"]),
+        ('[tasks.summary]\nmodel = ""', ["tasks.summary.model", "''"]),
+        ('[tasks.summary]\nescalate = "frontier"', ["tasks.summary.escalate", "already runs on"]),
+        ('[tasks.simple_code]\nescalate = "local"', ["tasks.simple_code.escalate"]),
+        ("[engines.local]\nslots = 0", ["engines.local.slots", "greater than 0", "found 0"]),
+        ("[engines.local]\nusd_per_hour = -1", ["engines.local.usd_per_hour", "found -1"]),
+        ("[chunks]\ntokens = 10", ["chunks.tokens", "50"]),
+        ("[limits]\nattempts = 0", ["limits.attempts"]),
+        ('[prices.m]\ninput_per_mtok = "nan"\noutput_per_mtok = "1"', ["prices.m.input_per_mtok"]),
+        ('[prices.m]\ninput_per_mtok = "1"', ["prices.m.output_per_mtok", "required"]),
+        ("engines = 3", ["engines", "found 3"]),
+        ("[tasks]\nextraction = 3", ["tasks.extraction", "found 3"]),
+        ("x = [", ["Invalid value"]),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_found_or_is_allowed(tmp_path, toml, said):
+    message = refused(tmp_path, toml)
+    assert all(words in message for words in said), message
+
+
+def test_every_problem_is_named_at_once(tmp_path):
+    message = refused(tmp_path, "speed = 1\n[limits]\npages = 0\n[chunks]\ntokens = 1")
+    assert len(message.splitlines()) == 3
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path):
+    path = tmp_path / "docmill.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"docmill\.toml"):
+        load_config(path)
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="directory"):
+        load_config(tmp_path)
+
+
+VALUES = st.recursive(
+    st.one_of(st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just("local")),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(
+            st.sampled_from(
+                ["engines", "tasks", "prices", "local", "summary", "kind", "model", "from", "x", ""]
+            ),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*Config.model_fields, "x"]), VALUES, max_size=4))
+def test_no_file_makes_it_stumble(raw):
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as exc:
+        problems = explain(exc)
+    else:
+        problems = ["none"]
+        assert set(config.tasks) == set(TaskType)
+        assert set(config.engines) == set(Tier)
+    assert problems
+    assert all(problems)
+
+
+def test_the_example_is_toml_without_a_key_of_its_own():
+    assert set(tomllib.loads(EXAMPLE)) <= set(Config.model_fields)
