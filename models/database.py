@@ -1,5 +1,7 @@
 """The way to Postgres: which one, and whether its schema is ours."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,13 +62,7 @@ def ready_engine() -> Engine:
     changing tables under running workers is the operator's decision.
     Raises ServiceAway or DocmillError.
     """
-    try:
-        current = current_revision()
-    except OperationalError as exc:
-        raise ServiceAway(
-            f"Postgres does not answer at {safe_url()}: {str(exc.orig).strip()}. "
-            "Start it, or unset DATABASE_URL to use the embedded one."
-        ) from exc
+    current = current_revision()
     if current is None:
         upgrade()
     elif current != head_revision():
@@ -75,6 +71,18 @@ def ready_engine() -> Engine:
             f"{head_revision()}: run `docmill db upgrade`"
         )
     return engine()
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Raises ServiceAway where Postgres does not answer, instead of the driver's error."""
+    try:
+        yield
+    except OperationalError as exc:
+        raise ServiceAway(
+            f"Postgres does not answer at {safe_url()}: {str(exc.orig).strip().splitlines()[0]}. "
+            "Start it, or unset DATABASE_URL to use the embedded one."
+        ) from exc
 
 
 def safe_url() -> str:
@@ -88,7 +96,7 @@ def current_revision() -> str | None:
     """The schema revision that the database holds; None for an empty database."""
     from alembic.runtime.migration import MigrationContext
 
-    with engine().connect() as connection:
+    with reachable(), engine().connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
         return MigrationContext.configure(connection).get_current_revision()
@@ -107,14 +115,16 @@ def upgrade(revision: str = "head") -> None:
     """Bring the schema up. Several processes may call it at once; one does the work."""
     from alembic import command
 
-    command.upgrade(_alembic(), revision)
+    with reachable():
+        command.upgrade(_alembic(), revision)
 
 
 def downgrade(revision: str) -> None:
     """Take the schema down to a revision; `base` removes every table and all data."""
     from alembic import command
 
-    command.downgrade(_alembic(), revision)
+    with reachable():
+        command.downgrade(_alembic(), revision)
 
 
 def _alembic() -> "Config":
