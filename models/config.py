@@ -105,6 +105,7 @@ class PriceConfig(Section):
     from_: date | None = Field(default=None, alias="from")
 
 
+DEFAULT_NAME = "docmill.toml"
 DEFAULT_LOCAL_MODEL = "phi4-mini"
 DEFAULT_FRONTIER_MODEL = "anthropic/claude-sonnet-4-6"
 DEFAULT_FRONTIER_URL = "https://api.aicredits.in/v1"
@@ -204,10 +205,12 @@ def _filled(given: Any, defaults: dict[Any, Any]) -> Any:
 
 
 def load_config(path: Path) -> Config:
-    """Read docmill.toml; a missing file is an empty one.
+    """Read docmill.toml; a missing one is empty, but a missing file of another name is an error.
 
     Raises ConfigError naming the file, the key, what was found and what is allowed.
     """
+    if not path.exists() and path.name != DEFAULT_NAME:
+        raise ConfigError(f"{path}: there is no such file; DOCMILL_CONFIG names it")
     try:
         raw = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:

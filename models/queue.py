@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import redis
 from celery import Celery  # noqa: TID251
+from kombu.exceptions import KombuError as KombuError
 
 from models.embedded import attach_valkey
 from models.errors import ConfigError
@@ -27,10 +28,14 @@ EPOCH = "docmill:epoch"
 def redis_url() -> str:
     """REDIS_URL, or the embedded server's, started when it is not running."""
     url = settings().redis_url or attach_valkey(settings().home)
-    if urlsplit(url).scheme not in ("redis", "rediss", "unix"):
+    try:
+        scheme, _ = urlsplit(url).scheme, urlsplit(url).port
+        redis.Redis.from_url(url)
+    except ValueError as exc:
+        raise ConfigError(f"REDIS_URL is not a Redis URL: {exc}") from exc
+    if scheme not in ("redis", "rediss", "unix"):
         raise ConfigError(
-            f"REDIS_URL must start with redis://, rediss:// or unix://, found "
-            f"{urlsplit(url).scheme or url}://"
+            f"REDIS_URL must start with redis://, rediss:// or unix://, found {scheme}://"
         )
     return url
 

@@ -170,6 +170,8 @@ def make_spec(raw: dict[str, Any], source: str) -> Spec:
 def _explained(exc: ValidationError) -> list[str]:
     lines = []
     for error, line in zip(exc.errors(), explain(exc), strict=True):
+        if error["type"] == "too_short" and len(exc.errors()) > 1:
+            continue  # the asks that are missing are those that the other lines are about
         if error["type"] == "extra_forbidden":
             model = Ask if "asks" in error["loc"] else Spec
             names = ", ".join(f.alias or n for n, f in model.model_fields.items())

@@ -301,7 +301,8 @@ def retry(
 
 @app.command()
 def priority(
-    batch: Batch, value: Annotated[int, typer.Argument(help="Higher runs first.")]
+    batch: Batch,
+    value: Annotated[int, typer.Argument(help="Higher runs first.", min=-1_000_000, max=1_000_000)],
 ) -> None:
     """Change a batch's priority."""
     from producer import control
@@ -410,8 +411,8 @@ def main() -> None:
     except DocmillError as exc:
         typer.echo(f"docmill: {exc}", err=True)
         sys.exit(1)
+    except OSError as exc:
+        typer.echo(f"docmill: {exc}", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)

@@ -1,15 +1,16 @@
 """The demo: everything, embedded, on real documents, from one command to the results."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models.config import load_config
+from models.errors import DocmillError
 from models.settings import settings
 from models.spec import Spec, load_spec, make_spec
-from models.words import Pool
+from models.words import Policy, Pool
 from producer import doors, query, render
-from producer.processes import pools
+from producer.processes import ended, pools, site
 from producer.sources import gather
 from producer.submit import submit
 
@@ -45,18 +46,40 @@ OWN_DOCUMENTS = {
 
 def run(paths: Sequence[str]) -> int:
     """Submit, run every pool to the end, print results and costs. 1 when too little was done."""
+    console = render.console
+    console.print("[bold]docmill demo[/]: starting the embedded servers and the workers")
+    found = site()
     spec, documents = _what(paths)
-    render.console.print("[bold]docmill demo[/]: starting the embedded servers and three workers")
+    chosen = [Pool.INGEST, Pool.LOCAL]
+    if found["frontier"] is None:
+        console.print(f"Everything runs locally here: {found['problem']}", highlight=False)
+        spec = spec.model_copy(update={"policy": Policy.LOCAL_ONLY})
+    else:
+        chosen.append(Pool.FRONTIER)
     file_mb = load_config(settings().docmill_config).limits.file_mb
     result = submit(spec, gather(documents, sys.stdin.buffer, file_mb))
     render.submitted(result)
     if result.batch is None:
         return 1
-    with pools(Pool.INGEST, Pool.LOCAL, Pool.FRONTIER, quiet=True):
-        doors.watch(result.batch, as_json=False)
-    _show(result.batch)
+    _work(result.batch, chosen)
+    _show(result.batch, found)
     jobs = query.status(result.batch)["jobs"]
     return 0 if jobs.get("done", 0) >= 0.9 * (sum(jobs.values()) - jobs.get("skipped", 0)) else 1
+
+
+def _work(batch: int, chosen: Sequence[Pool]) -> None:
+    """Run the pools until the batch is over; their log lines go to a file."""
+    path = settings().home / "demo.log"
+    with path.open("wb") as log, pools(*chosen, log=log) as running:
+
+        def check() -> None:
+            if (gone := ended(running)) is not None:
+                last = path.read_text("utf-8", "replace").strip().splitlines()[-3:]
+                raise DocmillError(
+                    f"a worker ended by itself ({gone.returncode}): " + " / ".join(last)
+                )
+
+        doors.watch(batch, as_json=False, check=check)
 
 
 def _what(paths: Sequence[str]) -> tuple[Spec, list[str]]:
@@ -67,18 +90,28 @@ def _what(paths: Sequence[str]) -> tuple[Spec, list[str]]:
     return spec, [str(SAMPLES / pattern) for pattern in patterns]
 
 
-def _show(batch: int) -> None:
+def _show(batch: int, found: Mapping[str, str | None]) -> None:
     render.results(query.results(batch))
     render.costs(query.costs_explained(batch, "task"), "task")
-    home = settings().home
     render.console.print(
-        "\nThe answers come from a 270M-parameter base model on this machine's CPU; a frontier "
-        "model was not asked: its queue was served by the same small model, marked stand-in.\n"
+        f"\n{_who_answered(found)}\n"
         "[bold]Next[/]\n"
-        f"  docmill results {batch} --format csv --out answers.csv     every answer\n"
-        f"  docmill status {batch}; docmill costs {batch} --by model    what it took\n"
-        "  make demo DOCS=path/to/your/folder                    your own documents\n"
-        "  OLLAMA_HOST=... and FRONTIER_API_KEY=...              better models: see README.md\n"
-        f"  data is kept in {home}",
+        f"  docmill results {batch} --format csv --out answers.csv   every answer\n"
+        f"  docmill status {batch}; docmill costs {batch} --by model   what it took\n"
+        "  make demo DOCS=path/to/your/folder   your own documents\n"
+        "  OLLAMA_HOST=... and FRONTIER_API_KEY=...   better models: see README.md\n"
+        f"  data is kept in {settings().home}",
         highlight=False,
     )
+
+
+def _who_answered(found: Mapping[str, str | None]) -> str:
+    local, frontier = found["local"] or "", found["frontier"]
+    if "embedded" not in local:
+        return f"Answered by {local}" + (f" and {frontier}." if frontier else ".")
+    words = "The local answers come from a 270M-parameter base model on this machine's CPU."
+    if frontier and "stand-in" in frontier:
+        return words + (
+            " No frontier model was asked: the same small model served its queue, marked stand-in."
+        )
+    return words + (f" The frontier was {frontier}." if frontier else "")

@@ -4,7 +4,7 @@ import base64
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def spec_from_options(
         return load_spec(spec).model_copy(update=checked.model_dump(include=set(given)))
     shape: dict[str, Any] = {"task": task, "scope": scope or "chunk"}
     if fields:
-        shape["fields"] = [field.strip() for field in fields.split(",") if field.strip()]
+        shape["fields"] = [field.strip() for field in fields.split(",")]
     if schema:
         shape["schema"] = load_schema(schema)
     return make_spec({"asks": [{"ask": ask, **shape} for ask in asks or ()], **given}, "options")
@@ -79,8 +79,8 @@ def _plan_lines(spec: Spec, sources: Iterable[Source]) -> Iterator[str]:
             render.refused(source)
 
 
-def watch(batch: int, as_json: bool) -> int:
-    """Follow a batch to its end; exit code 0 whatever its jobs came to."""
+def watch(batch: int, as_json: bool, check: Callable[[], None] | None = None) -> int:
+    """Follow a batch to its end, whatever its jobs come to; `check` runs at each look."""
     if as_json:
         return _watch_lines(batch)
     with render.Progress(batch) as progress:
@@ -89,6 +89,8 @@ def watch(batch: int, as_json: bool) -> int:
             progress.show(found, query.stages(batch))
             if query.is_over(found):
                 break
+            if check is not None:
+                check()
             time.sleep(LOOK_S)
     render.status(found, query.stages(batch), query.failures(batch))
     return 0

@@ -1,18 +1,24 @@
 """Docmill's own processes. Workers are started by module name: this package never imports them."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import FrameType
+from typing import IO
 
 import typer
 
 from models.database import ready_engine, safe_url
+from models.errors import DocmillError
 from models.queue import redis_url
 from models.words import Pool
+
+Process = subprocess.Popen[bytes]
 
 STOP_S = 45.0
 """How long workers may take to finish what is running; longer than their own grace time."""
@@ -21,7 +27,7 @@ STOP_S = 45.0
 def worker_command(pool: str, slots: int | None = None) -> list[str]:
     """The command line of a worker pool."""
     more = [] if slots is None else ["--slots", str(slots)]
-    return [sys.executable, "-m", "worker", "serve", pool, *more]
+    return [sys.executable, "-m", "worker", "serve", str(pool), *more]
 
 
 def become_worker(pool: str, slots: int | None) -> None:
@@ -44,58 +50,92 @@ def run_worker_module(*words: str, lines: Iterable[str] = ()) -> int:
         return process.wait()
 
 
+def site() -> dict[str, str | None]:
+    """Which engines this host would use, as the worker finds them (worker/site.py, describe).
+
+    Raises DocmillError with the worker's own words.
+    """
+    command = [sys.executable, "-m", "worker", "site"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DocmillError(done.stderr.strip().removeprefix("docmill: "))
+    found: dict[str, str | None] = json.loads(done.stdout)
+    return found
+
+
 @contextmanager
-def pools(*chosen: Pool, quiet: bool = False) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """Worker processes for as long as the context lasts; they end in good order."""
-    stderr = subprocess.DEVNULL if quiet else None
-    processes = [
-        subprocess.Popen(worker_command(pool), start_new_session=True, stderr=stderr)
-        for pool in chosen
-    ]
+def pools(*chosen: Pool, log: IO[bytes] | None = None) -> Iterator[list[Process]]:
+    """Worker processes for as long as the context lasts; they end in good order, also when this
+    process is told to end or its terminal is closed."""
+    with ending_on_signals():
+        running = [
+            subprocess.Popen(worker_command(pool), start_new_session=True, stderr=log)
+            for pool in chosen
+        ]
+        try:
+            yield running
+        finally:
+            stop(running)
+
+
+@contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end this process as Ctrl-C does: what it started is stopped first."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield processes
+        yield
     finally:
-        stop(processes)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def stop(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
-    """Ask every process to end, wait, and kill what does not."""
+def stop(processes: Sequence[Process]) -> None:
+    """Ask every process to end and wait; a second signal, or too long a wait, kills them."""
     for process in processes:
         process.terminate()
-    for process in processes:
-        try:
+    try:
+        for process in processes:
             process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, KeyboardInterrupt, SystemExit):
+        for process in processes:
             process.kill()
 
 
+def ended(processes: Sequence[Process]) -> Process | None:
+    """A process that is not running any more, if there is one."""
+    return next((process for process in processes if process.poll() is not None), None)
+
+
 def up(host: str, port: int) -> int:
-    """Run everything until a signal, or until one of the processes dies."""
+    """Run everything until a signal, or until one of the processes dies. 0 or 1."""
     ready_engine().dispose()
     redis_url()
+    found = site()
+    chosen = [Pool.INGEST, Pool.LOCAL]
+    if found["problem"] is None:
+        chosen.append(Pool.FRONTIER)
+    else:
+        typer.echo(f"without the frontier pool: {found['problem']}", err=True)
     web = [sys.executable, "-m", "producer", "web", "--host", host, "--port", str(port)]
-    with ExitStack() as stack:
-        running = stack.enter_context(pools(Pool.INGEST, Pool.LOCAL, Pool.FRONTIER))
+    with pools(*chosen) as running:
         page = subprocess.Popen(web, start_new_session=True)
-        stack.callback(stop, [page])
-        typer.echo("docmill is up; Ctrl-C stops everything")
-        typer.echo(f"database: {safe_url()}")
-        return _until_signal([*running, page])
+        try:
+            typer.echo("docmill is up; Ctrl-C stops everything")
+            typer.echo(f"database: {safe_url()}")
+            return _until_ended([*running, page])
+        finally:
+            stop([page])
 
 
-def _until_signal(processes: Sequence["subprocess.Popen[bytes]"]) -> int:
-    """0 on SIGINT or SIGTERM; 1 when a process ended by itself."""
-    told: list[int] = []
-
-    def tell(number: int, _: FrameType | None) -> None:
-        told.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, tell)
-    while not told:
-        if signal.sigtimedwait([], 0.5) is None and (
-            ended := [process for process in processes if process.poll() not in (None, 0)]
-        ):
-            typer.echo(f"a process ended by itself: {ended[0].args!r}", err=True)
-            return 1
-    return 0
+def _until_ended(processes: Sequence[Process]) -> int:
+    try:
+        while (gone := ended(processes)) is None:
+            time.sleep(0.5)
+    except (KeyboardInterrupt, SystemExit):
+        return 0
+    typer.echo(f"a process ended by itself: {gone.args!r}", err=True)
+    return 1

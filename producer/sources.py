@@ -98,6 +98,9 @@ def _inside(folder: Path) -> list[Path]:
 
 def _from_file(file: Path, file_mb: int) -> Iterator[Source]:
     try:
+        if not file.is_file():
+            yield Refused(str(file), "unreadable", f"{file}: not a regular file")
+            return
         if file.stat().st_size > file_mb * MEBIBYTE:
             yield _too_large(str(file), file_mb)
             return

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
@@ -11,7 +12,8 @@ import redis
 from psycopg.types.json import Json
 
 from models.database import ready_engine
-from models.queue import redis_client, send_hint
+from models.errors import DocmillError
+from models.queue import KombuError, redis_client, redis_url, send_hint
 from models.spec import Spec
 from models.words import Policy, Queue
 from producer.sources import Accepted, Refused, Source
@@ -44,8 +46,9 @@ class Submitted:
 def submit(spec: Spec, sources: Iterable[Source]) -> Submitted:
     """Store a batch. All of it is there when this returns, or nothing.
 
-    Raises ServiceAway when Postgres cannot be reached.
+    Raises ServiceAway when Postgres cannot be reached, ConfigError for a wrong URL.
     """
+    redis_url()  # a wrong one is said before anything is stored
     raw = ready_engine().raw_connection()
     try:
         connection = raw.driver_connection
@@ -157,14 +160,8 @@ def _storable(path: str) -> str:
 def _hint(ids: list[int]) -> None:
     """Wake the readers. Redis may be away: the feeder sends the same hints when it is back."""
     remaining = iter(ids)
-    try:
+    with suppress(redis.RedisError, OSError, DocmillError, KombuError):
         if redis_client().llen(Queue.INGEST):
             return  # others are waiting: who is next is the feeder's decision
         while message := list(islice(remaining, HINTS_PER_MESSAGE)):
             send_hint(Queue.INGEST, message)
-    except (redis.RedisError, OSError):
-        return
-    except Exception as exc:
-        if type(exc).__module__.startswith("kombu"):
-            return
-        raise

@@ -1,6 +1,7 @@
 """python -m worker: what the command line starts, so that it need not import this package."""
 
 import argparse
+import json
 import sys
 
 from models.errors import DocmillError
@@ -15,6 +16,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--slots", type=int)
     doctor = commands.add_parser("doctor", help="check everything")
     doctor.add_argument("--json", action="store_true")
+    commands.add_parser("site", help="say as JSON which engines this host would use")
     plan = commands.add_parser("plan", help="say what a batch would take; it comes on stdin")
     plan.add_argument("--json", action="store_true")
     return parser
@@ -33,6 +35,10 @@ def main() -> int:
                 from worker.doctor import doctor
 
                 return doctor(as_json=chosen.json)
+            case "site":
+                from worker.site import describe
+
+                sys.stdout.write(json.dumps(describe()) + "\n")
             case "plan":
                 from worker.plan import plan
 

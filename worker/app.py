@@ -5,9 +5,11 @@ The pool is threads: each waits for its micro-batch while the work itself runs o
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from celery.platforms import SecurityWarning  # noqa: TID251
 from celery.signals import worker_shutdown, worker_shutting_down  # noqa: TID251
+from kombu.connection import Connection
 
 from models.config import load_config
 from models.database import database_url, ready_engine
@@ -19,8 +21,11 @@ from worker.process import WorkerProcess
 from worker.settings import secrets
 from worker.site import Site, find_site
 
-THREADS_PER_QUEUE = 4
+THREADS_PER_QUEUE = 8
 """Micro-batches that one process may hold at once, per queue."""
+
+RECONNECT_S = 2
+"""How often a worker looks for a Redis that is away. Left to itself kombu waits up to 30 s."""
 
 
 def serve(pool: Pool, slots: int | None) -> None:
@@ -47,10 +52,20 @@ def _refuse_what_is_missing(pool: Pool, site: Site) -> None:
         site.engine(Tier.FRONTIER)
 
 
+class _Connection(Connection):
+    """Does not lose patience with a Redis that is away for long."""
+
+    def ensure_connection(self, *args: Any, **more: Any) -> Any:
+        return super().ensure_connection(  # type: ignore[no-untyped-call]
+            *args, **more, interval_max=RECONNECT_S
+        )
+
+
 def _consume(pool: Pool, process: WorkerProcess) -> None:
     app = celery_app()
+    app.amqp.Connection = _Connection
     for queue in pool.queues:
-        app.task(name=TASKS[queue])(task_for(process.take, queue))
+        app.task(name=TASKS[queue], shared=False)(task_for(process.take, queue))
     worker_shutting_down.connect(lambda **_: process.begin_drain(), weak=False)
     worker_shutdown.connect(lambda **_: process.stop(), weak=False)
     # It warns of root because of pickle, which we do not accept.

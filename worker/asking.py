@@ -18,12 +18,13 @@ class Reserve(Protocol):
     """Writes a further call into the ledger before it is made."""
 
     async def __call__(self, call_id: UUID, job_id: int, purpose: str, request: Request) -> None:
-        """Raises LeaseLost when the job is not this worker's any more."""
+        """Raises NotReserved when it may not be made."""
         ...
 
 
-class LeaseLost(Exception):
-    """The job belongs to somebody else now; whatever we know of it is worth nothing."""
+class NotReserved(Exception):
+    """A further call was not written into the ledger: the budget does not cover it, or the job
+    belongs to somebody else by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class Asking:
         return call_id, completion
 
     async def _next_call(self, purpose: str, request: Request) -> UUID:
-        if self._reserved is not None:
+        if self._reserved is not None and purpose != "repair":  # that one may cost more
             call_id, self._reserved = self._reserved, None
             return call_id
         call_id = uuid4()

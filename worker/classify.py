@@ -127,7 +127,8 @@ class ClassifyStage:
             schema=CLASSIFY_SCHEMA,
         )
         try:
-            _, completion = await asking.ask(request, prompt("classify").version, "classify")
+            version = f"{prompt('classify').version}#{pair.attempts}"
+            _, completion = await asking.ask(request, version, "classify")
         except EngineError as error:
             return self._after_error(pair, error, asking.calls)
         except asyncio.CancelledError:

@@ -19,6 +19,10 @@ Statement = tuple[str, dict[str, Any]]
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
 
+CONNECT_S = 2.0
+"""How long a statement waits for a connection before it starts over. Left to itself the pool would
+double its pauses, and come back from a long outage as long after its end."""
+
 TRANSIENT = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
@@ -39,8 +43,8 @@ class Database:
             min_size=1,
             max_size=connections,
             open=False,
-            timeout=5,
-            reconnect_timeout=3600,
+            timeout=CONNECT_S,
+            reconnect_timeout=CONNECT_S / 4,
             kwargs={"row_factory": dict_row, "autocommit": True},
         )
 

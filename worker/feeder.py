@@ -7,6 +7,10 @@ Redis is sent again. It also reaps leases that ran out and closes batches that a
 
 import asyncio
 import time
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
+from math import exp
 from uuid import uuid4
 
 import psycopg
@@ -18,19 +22,35 @@ from models.sql import load_sql
 from models.words import Queue
 from worker.db import Row
 from worker.log import logger
-from worker.order import Affinity, Candidate, depth_for, messages, order
+from worker.order import MOST_DEPTH, Affinity, Candidate, depth_for, messages, order
 from worker.outage import Outage
 from worker.settings import LEASE_S, MAX_KILLS, MICRO_BATCH
 
 LOCK = 0x66656564
 BUSY_TICK_S, IDLE_TICK_S = 0.05, 0.25
 HOUSEKEEPING_S = 0.5
+STEADY_S = 1.0
+"""Over about this long the rate of a queue is averaged."""
+
 SILENCE_S = 5.0
 """A feeder that has not beaten for this long is deposed."""
+
+OUTAGE_S = 7.0
+"""When no feeder has beaten for this long, Postgres may have been away: workers that lived through
+that renew first, and only then are leases that ran out taken for abandoned."""
 
 LOST_WHEN_EMPTY_S, LOST_ANYWAY_S = 2.0, 30.0
 """A hint that nobody claimed counts as lost after this long: soon when its queue is empty, for
 then it is certainly not in Redis; late when the queue holds others that it may stand behind."""
+
+
+STATEMENTS = {
+    Queue.INGEST: ("waiting_ingest", "window_ingest"),
+    Queue.CLASSIFY: ("waiting_classify", "window_classify"),
+    Queue.LOCAL: ("waiting_run", "window_run"),
+    Queue.FRONTIER: ("waiting_run", "window_run"),
+}
+"""Per queue: which hints still wait, and what could be hinted."""
 
 
 class Supply:
@@ -40,34 +60,57 @@ class Supply:
         self.queue = queue
         self.affinity = Affinity()
         self._hinted: dict[int, float] = {}
+        self._sizes: deque[int] = deque(maxlen=MOST_DEPTH)
         self._rate = 0.0
         self._looked_at: float | None = None
 
     @property
     def depth(self) -> int:
-        """How many hints should be out."""
+        """How many hints Redis should hold."""
         return depth_for(self._rate)
 
-    def next(self, window: list[Candidate], in_redis: int, now: float) -> list[Candidate]:
-        """Of the window, what has to be hinted now."""
-        self._note_taken(window, now)
+    @property
+    def hinted(self) -> list[int]:
+        """Hints that are out: in Redis, or at a worker that has not claimed them yet."""
+        return list(self._hinted)
+
+    def room(self, in_redis: int) -> int:
+        """How many more hints Redis should hold, given its messages: those sent last."""
+        known = list(self._sizes)[-in_redis:] if in_redis else []
+        return self.depth - sum(known) - (in_redis - len(known))
+
+    def next(
+        self, candidates: list[Candidate], depth: int, in_redis: int, now: float
+    ) -> list[Candidate]:
+        """Of what could run, what has to be hinted now, in its order."""
         patience = LOST_ANYWAY_S if in_redis else LOST_WHEN_EMPTY_S
-        fresh = [c for c in window if now - self._hinted.get(c.id, -1e9) > patience]
+        window = order(candidates, depth, self.affinity, now)
+        due = (c for c in window if now - self._hinted.get(c.id, -1e9) > patience)
+        fresh = list(islice(due, max(self.room(in_redis), 0)))
         for candidate in fresh:
             self._hinted[candidate.id] = now
-        self.affinity.fed(fresh, (candidate.model for candidate in window), now)
+        self.affinity.fed(fresh, (candidate.model for candidate in candidates), now)
         return fresh
 
-    def _note_taken(self, window: list[Candidate], now: float) -> None:
+    def note_taken(self, waiting: Collection[int], now: float) -> None:
         """What was hinted and is not waiting any more was taken: that is the rate."""
-        waiting = {candidate.id for candidate in window}
-        taken = [hint for hint in self._hinted if hint not in waiting]
+        taken = self._hinted.keys() - waiting
         for hint in taken:
             del self._hinted[hint]
         if self._looked_at is not None and now > self._looked_at:
-            current = len(taken) / (now - self._looked_at)
-            self._rate = max(current, 0.8 * self._rate + 0.2 * current)
+            passed = now - self._looked_at
+            weight = 1.0 - exp(-passed / STEADY_S)
+            self._rate += weight * (len(taken) / passed - self._rate)
         self._looked_at = now
+
+    def sent(self, size: int) -> None:
+        """A message of this many hints went to Redis."""
+        self._sizes.append(size)
+
+    def unsent(self, ids: Iterable[int]) -> None:
+        """These did not get there."""
+        for hint in ids:
+            self._hinted.pop(hint, None)
 
     def forget(self) -> None:
         """Redis lost its data: every hint is out of the world."""
@@ -112,7 +155,8 @@ class Feeder:
             while not await _leads(connection):
                 await asyncio.sleep(1.0)
             logger().info("feeding the queues from this process")
-            await _Reign(connection, self._redis).feed()
+            silence_s = (await _all(connection, "silence"))[0]["seconds"]
+            await _Reign(connection, self._redis, was_away=silence_s > OUTAGE_S).feed()
 
 
 async def _leads(connection: "psycopg.AsyncConnection[Row]") -> bool:
@@ -125,14 +169,18 @@ async def _leads(connection: "psycopg.AsyncConnection[Row]") -> bool:
 class _Reign:
     """The time during which this process feeds."""
 
-    def __init__(self, connection: "psycopg.AsyncConnection[Row]", redis_outage: Outage) -> None:
+    def __init__(
+        self,
+        connection: "psycopg.AsyncConnection[Row]",
+        redis_outage: Outage,
+        *,
+        was_away: bool,
+    ) -> None:
         self._connection = connection
         self._redis_outage = redis_outage
         self._supplies = {queue: Supply(queue) for queue in Queue}
         self._epoch = uuid4().hex
-        # Workers that lived through an outage of Postgres renew first; only then are leases that
-        # ran out meanwhile taken for abandoned.
-        self._reap_from = time.monotonic() + LEASE_S
+        self._reap_from = time.monotonic() + (LEASE_S if was_away else 0.0)
         self._kept_house_at = 0.0
 
     async def feed(self) -> None:
@@ -165,7 +213,8 @@ class _Reign:
             depths = await asyncio.to_thread(self._look_at_redis)
             sent = False
             for queue, supply in self._supplies.items():
-                if depths[queue] < supply.depth:
+                # In helpings, not one by one: a message for every hint would wear everybody out.
+                if supply.room(depths[queue]) * 2 >= supply.depth:
                     sent |= await self._feed_queue(supply, depths[queue])
             self._redis_outage.end()
             return sent
@@ -174,19 +223,27 @@ class _Reign:
             return False
 
     async def _feed_queue(self, supply: Supply, in_redis: int) -> bool:
-        name = (
-            "window_run"
-            if supply.queue in (Queue.LOCAL, Queue.FRONTIER)
-            else (f"window_{supply.queue}")
-        )
-        depth = supply.depth
-        rows = await _all(self._connection, name, queue=supply.queue, depth=depth)
+        queue = supply.queue
+        waiting, window = STATEMENTS[queue]
         now = time.monotonic()
+        hinted = supply.hinted
+        rows = await _all(self._connection, waiting, queue=queue, ids=hinted) if hinted else []
+        supply.note_taken({row["id"] for row in rows}, now)
+        depth = supply.room(in_redis) + len(supply.hinted)
+        rows = await _all(self._connection, window, queue=queue, depth=depth)
         candidates = [Candidate(r["id"], r["batch_id"], r["priority"], r["model"]) for r in rows]
-        fresh = supply.next(order(candidates, depth, supply.affinity, now), in_redis, now)
-        if fresh:
-            await asyncio.to_thread(_send, supply.queue, [candidate.id for candidate in fresh])
+        fresh = supply.next(candidates, depth, in_redis, now)
+        await self._send(supply, [candidate.id for candidate in fresh])
         return bool(fresh)
+
+    async def _send(self, supply: Supply, ids: list[int]) -> None:
+        for message in messages(ids, MICRO_BATCH):
+            try:
+                await asyncio.to_thread(_send, supply.queue, message)
+            except ConnectionError:
+                supply.unsent(ids)
+                raise
+            supply.sent(len(message))
 
     def _look_at_redis(self) -> dict[Queue, int]:
         """Messages per queue; a missing epoch key means that Redis lost everything."""
@@ -202,10 +259,9 @@ class _Reign:
         return dict(zip(Queue, depths, strict=True))
 
 
-def _send(queue: Queue, ids: list[int]) -> None:
+def _send(queue: Queue, ids: Sequence[int]) -> None:
     try:
-        for message in messages(ids, MICRO_BATCH):
-            send_hint(queue, message)
+        send_hint(queue, ids)
     except Exception as exc:  # kombu wraps what Redis raises in several ways
         raise ConnectionError(str(exc)) from exc
 

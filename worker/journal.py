@@ -27,10 +27,10 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = folder / f"{uuid4().hex}.jsonl"
-        self._file = os.open(
-            self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600
-        )
+        draft = self.path.with_suffix(".new")  # not yet locked, it would look abandoned
+        self._file = os.open(draft, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX)
+        draft.replace(self.path)
         self._unsettled: set[UUID] = set()
         self._bytes = 0
 

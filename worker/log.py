@@ -16,6 +16,7 @@ def set_up(pool: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if to_terminal else "iso", utc=False),
+            *([] if to_terminal else [structlog.processors.format_exc_info]),
             structlog.dev.ConsoleRenderer(colors=True)
             if to_terminal
             else structlog.processors.JSONRenderer(),

@@ -9,7 +9,7 @@ from worker.db import Database, Statement
 from worker.group import GroupCommit
 from worker.journal import Journal
 from worker.outcome import Done, Escalate, Turn
-from worker.retry import GiveUp, Hold, Retry, Wait
+from worker.retry import BUDGET, GiveUp, Hold, Retry, Wait
 
 
 class Persist:
@@ -33,7 +33,11 @@ class Persist:
             statements.append(("settle_calls", {"calls": as_json(calls)}))
         if unused:
             statements.append(("drop_calls", {"ids": unused}))
-        held = {turn.job_id: turn.outcome for turn in turns if isinstance(turn.outcome, Hold)}
+        held = {
+            turn.job_id: turn.outcome
+            for turn in turns
+            if isinstance(turn.outcome, Hold) and turn.outcome.failure.category != BUDGET
+        }
         if held:
             statements.append(
                 ("hold_rest", {"rows": as_json([_held(*one) for one in held.items()])})

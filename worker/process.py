@@ -85,6 +85,7 @@ class WorkerProcess:
         self._journal = Journal(self._journals)
         self._persist = Persist(self._db, self._journal, self.owner)
         await self._replay()
+        self._replays = asyncio.create_task(self._replay_again(), name="replays")
         for queue in self._pool.queues:
             self._pumps[queue] = self._pump(queue)
         for pump in self._pumps.values():
@@ -98,6 +99,12 @@ class WorkerProcess:
                 await self._db.run("settle_calls", calls=as_json(calls))
                 logger().info("replayed answers of a worker that died", answers=len(calls))
             path.unlink(missing_ok=True)
+
+    async def _replay_again(self) -> None:
+        """A worker that dies while this one lives is not always started again."""
+        while True:
+            await asyncio.sleep(REPLAY_S)
+            await self._replay()
 
     def _pump(self, queue: Queue) -> Pump:
         config = self._site.config
@@ -145,11 +152,15 @@ class WorkerProcess:
         for desk, _ in self._tiers.values():
             await desk.gate.close()
             await desk.engine.close()
+        self._replays.cancel()
         self._journal.close()
         await self._db.close()
 
 
 MEBIBYTE = 1_048_576
+
+REPLAY_S = 2.0
+"""How often journals of workers that died are looked for: well within the lease of their jobs."""
 
 READERS = 2
 """Documents read at once; each has a child process."""

@@ -33,6 +33,10 @@ class _Carried:
         self.task: asyncio.Task[None] | None = None
 
 
+class _Lapsed(Exception):
+    """Its lease ran out before it was begun: somebody else may have it by now."""
+
+
 class Pump:
     """Moves one stage's work in this process."""
 
@@ -182,7 +186,7 @@ class Pump:
         try:
             outcome = await self._worked(carried)
             await self.stage.finish(outcome)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, _Lapsed):
             pass  # not begun and given back, or too late: its lease runs out by itself
         except Exception:
             # A fault of ours: said aloud; the lease runs out and the job comes round again.
@@ -190,6 +194,8 @@ class Pump:
 
     async def _worked(self, carried: _Carried) -> object:
         async with self._slots:
+            if self._lease_age() >= LEASE_S:  # this process was stopped, or Postgres is away
+                raise _Lapsed
             carried.begun = True
             outcome = await self.stage.work(carried.held)
         self._out_of_hand(carried)

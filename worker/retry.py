@@ -44,6 +44,9 @@ class GiveUp:
 
 Verdict = Wait | Retry | Hold | GiveUp
 
+BUDGET = "budget"
+"""Category of a hold that concerns one job; every other hold concerns all like it."""
+
 WAITED_OUT = frozenset({Trouble.UNAVAILABLE, Trouble.RATE_LIMITED})
 BLAMED_IN_TURN = frozenset({Trouble.SERVER_ERROR, Trouble.TIMEOUT})
 HELD = {

@@ -10,12 +10,12 @@ from models.config import Config
 from models.failure import Failure
 from models.words import TaskType, Tier
 from worker.answer import Invalid, Valid, bounded, check
-from worker.asking import Asking, Desk, LeaseLost
+from worker.asking import Asking, Desk, NotReserved
 from worker.ground import Source, ground
 from worker.llm.engine import Completion, EngineError, Message, Request
 from worker.outcome import Done, Escalate, Outcome, Turn
 from worker.prompts import prompt, repair_messages, task_messages
-from worker.retry import Wait, after_engine_error, after_fault
+from worker.retry import BUDGET, Hold, Wait, after_engine_error, after_fault
 from worker.route import escalation
 from worker.tokens import estimate
 from worker.windows import merge, partial_answers, text_of, windows
@@ -24,6 +24,11 @@ SECOND_TRY_TEMPERATURE = 0.4
 """At temperature 0 the same prompt would bring the same bad answer again."""
 
 SPARE_TOKENS = 64
+
+NOT_COVERED = (
+    "the budget does not cover a second call for this job; `docmill resume BATCH --max-cost USD` "
+    "continues"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,9 @@ async def run(job: Job, desk: Desk, config: Config) -> Turn:
         outcome = await conversation.outcome()
     except EngineError as error:
         outcome = _after_error(job, error, desk, config)
-    except (asyncio.CancelledError, LeaseLost):
+    except NotReserved:
+        outcome = Hold(Failure(BUDGET, "run", True, NOT_COVERED), NOT_COVERED)
+    except asyncio.CancelledError:
         # The worker is leaving, or lost the lease. Its call is lost; the job goes back in line.
         outcome = Wait(Failure("interrupted", "run", True, "the worker was stopped"), 0.0)
     return Turn(job.id, outcome, asking.calls, asking.unused)
@@ -133,7 +140,10 @@ class Conversation:
         return Answer(call_id, check(completion, self.job.answer_schema))
 
     async def _ask(self, request: Request, purpose: str) -> tuple[UUID, Completion]:
-        return await self.asking.ask(request, prompt(self.job.task).version, purpose)
+        # The attempt is part of the key: a crash asks the same again and finds its answer, another
+        # attempt after a bad answer asks anew.
+        version = f"{prompt(self.job.task).version}#{self.job.attempts}"
+        return await self.asking.ask(request, version, purpose)
 
     def _request(self, messages: tuple[Message, ...]) -> Request:
         schema = self.job.answer_schema

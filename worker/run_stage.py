@@ -6,7 +6,7 @@ from uuid import UUID
 
 from models.config import Config
 from models.words import TaskType, Tier
-from worker.asking import Desk, LeaseLost
+from worker.asking import Desk, NotReserved
 from worker.db import Database, Row, Statement
 from worker.gate import Gate
 from worker.ground import Source
@@ -15,6 +15,7 @@ from worker.ledger import Ledger
 from worker.llm.engine import Request
 from worker.outcome import Turn
 from worker.persist import Persist, as_json
+from worker.route import frontier_model
 from worker.run import Job, run
 from worker.settings import LEASE_S
 from worker.stage import Held, Lease
@@ -32,7 +33,7 @@ class Reservations:
         self._group: GroupCommit[dict[str, Any]] = GroupCommit(self._write)
 
     async def __call__(self, call_id: UUID, job_id: int, purpose: str, request: Request) -> None:
-        """Reserve one call. Raises LeaseLost when the job is not this worker's any more."""
+        """Reserve one call. Raises NotReserved."""
         tokens = sum(estimate(message.content) for message in request.messages)
         row = {
             "id": call_id,
@@ -42,7 +43,7 @@ class Reservations:
         }
         await self._group.put(row)
         if row.get("lost"):
-            raise LeaseLost
+            raise NotReserved
 
     async def _write(self, rows: Sequence[dict[str, Any]]) -> None:
         written = await self._db.run(
@@ -75,7 +76,7 @@ class RunStage:
             "stand_in": site.stand_in,
         }
         limits = [(task, chosen) for task, chosen in config.tasks.items()]
-        models = {chosen.model for _, chosen in limits}
+        models = {chosen.model for _, chosen in limits} | {frontier_model(config)}
         self._prices = as_json(
             desk.ledger.reservations(
                 [(model, task, chosen.max_tokens) for model in models for task, chosen in limits]

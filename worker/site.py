@@ -18,16 +18,17 @@ from models.config import (
     Config,
     EngineConfig,
     TaskConfig,
+    load_config,
 )
 from models.errors import ConfigError
-from models.settings import Settings
+from models.settings import Settings, settings
 from models.words import TaskType, Tier
 from worker.llm import embedded
 from worker.llm.engine import Engine
 from worker.llm.ollama import OllamaEngine, base_url
 from worker.llm.openai import OpenAIEngine
 from worker.route import frontier_model
-from worker.settings import Secrets
+from worker.settings import Secrets, secrets
 
 STAND_IN = "stand-in/"
 """In front of the model_name wherever the embedded model serves the frontier queue."""
@@ -193,3 +194,16 @@ def _ollama_or_openai(tier: Tier, config: EngineConfig, key: str | None) -> Engi
         return OpenAIEngine(address, key, timeout_s=config.timeout_s)
 
     return EngineSite(tier, config, make, urlsplit(address).netloc)
+
+
+def describe() -> dict[str, str | None]:
+    """What this host would run, for the commands that start workers. Raises ConfigError.
+
+    Keys: local (model and host), frontier (the same; None: cannot be run), problem (why not).
+    """
+    site = find_site(load_config(settings().docmill_config), settings(), secrets())
+    local = f"{site.config.classifier.model} at {site.local.host}"
+    if isinstance(site.frontier, ConfigError):
+        return {"local": local, "frontier": None, "problem": str(site.frontier)}
+    frontier = f"{frontier_model(site.config)} at {site.frontier.host}"
+    return {"local": local, "frontier": frontier, "problem": None}

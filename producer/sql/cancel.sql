@@ -16,7 +16,8 @@ WITH stopped AS (
     UPDATE documents d
     SET jobs_finished = d.jobs_finished + c.jobs,
         state = CASE WHEN d.state = 'ready' AND d.jobs_finished + c.jobs >= d.jobs_total
-                     THEN 'cancelled' ELSE d.state END
+                     THEN 'cancelled' ELSE d.state END,
+        finished_at = CASE WHEN d.jobs_finished + c.jobs >= d.jobs_total THEN now() END
     FROM (SELECT document_id, count(*) AS jobs FROM swept GROUP BY document_id) c
     JOIN locked l ON l.id = c.document_id
     WHERE d.id = c.document_id

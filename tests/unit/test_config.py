@@ -82,7 +82,7 @@ def test_the_documented_example_means_what_it_says(tmp_path):
 
 
 def test_a_missing_file_and_an_empty_one_are_the_defaults(tmp_path):
-    missing = load_config(tmp_path / "missing.toml")
+    missing = load_config(tmp_path / "nowhere/docmill.toml")
     assert missing == loaded(tmp_path, "") == Config()
     assert missing.configured == frozenset()
 
@@ -225,3 +225,8 @@ def test_no_file_makes_it_stumble(raw):
 
 def test_the_example_is_toml_without_a_key_of_its_own():
     assert set(tomllib.loads(EXAMPLE)) <= set(Config.model_fields)
+
+
+def test_a_missing_file_that_was_named_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path / "mine.toml")

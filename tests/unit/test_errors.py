@@ -10,9 +10,9 @@ import producer
 import worker
 from models import errors
 from models.errors import DocmillError, ReadError
-from worker.asking import LeaseLost
+from worker.asking import NotReserved
 
-NOT_TOLD = {LeaseLost}
+NOT_TOLD = {NotReserved}
 """Never reaches a user: caught where the job is run."""
 
 ELSEWHERE = {"EngineError": "worker.llm.engine"}

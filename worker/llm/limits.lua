@@ -17,7 +17,7 @@
 
 local a = cjson.decode(ARGV[1])
 local STATE, LEASES, LINE, PROMISES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local SLOTS = 200              -- of a window: it is exact to 0.5 %, to the safe side
+local SLOTS = 400              -- of a window: it is exact to 0.25 %, to the safe side
 local BURST = 1.5 / 60         -- of a window: 1.5 s of a minute
 local CUT, LEAST, CREEP = 0.8, 0.1, 0.12 -- a cut of the factor; its floor; regained per window
 local FULL = 0.9               -- share of a limit above which it explains a refusal
@@ -192,7 +192,7 @@ end
 
 -- Count a call as other than it was charged, at the moment at which it went out.
 local function correct(kind, change)
-    if a.granted_at < s.born then return end -- it was charged to a state that is gone
+    if a.granted_at <= s.born then return end -- it was charged to a state that is gone
     if a.slot >= s.first then put(kind, a.slot, change) end
     local level = 'pace_' .. kind
     s[level] = math.min(burst[kind], s[level] - change)
@@ -245,7 +245,7 @@ end
 -- A lease that is gone was given back meanwhile, unless Redis has lost its data since.
 function OPS.renew()
     for _, lease in ipairs(a.leases) do
-        local mode = lease[2] < s.born and 'CH' or 'XX'
+        local mode = lease[2] <= s.born and 'CH' or 'XX'
         redis.call('ZADD', LEASES, mode, now + a.lease_us, lease[1])
     end
     return {}

@@ -26,7 +26,7 @@ WITH free AS (
     JOIN free f ON f.id = j.id
     LEFT JOIN spent s ON s.batch_id = j.batch_id
     WHERE j.state = 'ready'
-      AND (%(queue)s = 'local' OR f.max_cost_usd IS NULL
+      AND (%(queue)s = 'local' OR f.max_cost_usd IS NULL OR %(stand_in)s
            OR (f.priced AND coalesce(s.usd, 0) + f.usd <= f.max_cost_usd))
     FOR UPDATE OF j SKIP LOCKED
 ), claimed AS (
@@ -62,9 +62,9 @@ LEFT JOIN LATERAL (
     FROM chunks WHERE document_id = c.document_id AND blank IS NULL
 ) whole ON c.chunk_id IS NULL
 LEFT JOIN LATERAL (
-    -- answers to this very job that arrived but were not yet used: a crash came in between
+    -- answers to this very try that arrived but were not yet used: a crash came in between
     SELECT jsonb_object_agg(request_key, jsonb_build_object(
                'call_id', id, 'text', answer, 'finish', finish)) AS answers
-    FROM calls WHERE calls.job_id = c.id AND calls.state = 'settled'
+    FROM calls WHERE calls.job_id = c.id AND calls.attempt = c.attempts AND calls.state = 'settled'
       AND purpose <> 'classify' AND answer IS NOT NULL AND request_key IS NOT NULL
 ) earlier ON c.attempts > 1 OR c.waits > 0 OR c.kills > 0

@@ -4,6 +4,18 @@ WITH swept AS (
     FROM batches b
     WHERE b.state = 'cancelled' AND b.finished_at IS NULL AND j.batch_id = b.id
       AND j.state IN ('pending', 'ready', 'held')
+    RETURNING j.document_id
+), locked AS (
+    SELECT id FROM documents WHERE id IN (SELECT document_id FROM swept) ORDER BY id FOR UPDATE
+), counted AS (
+    UPDATE documents d
+    SET jobs_finished = d.jobs_finished + c.jobs,
+        state = CASE WHEN d.state = 'ready' AND d.jobs_finished + c.jobs >= d.jobs_total
+                     THEN 'cancelled' ELSE d.state END,
+        finished_at = CASE WHEN d.jobs_finished + c.jobs >= d.jobs_total THEN now() END
+    FROM (SELECT document_id, count(*) AS jobs FROM swept GROUP BY document_id) c
+    JOIN locked l ON l.id = c.document_id
+    WHERE d.id = c.document_id
 ), swept_documents AS (
     UPDATE documents d SET state = 'cancelled', finished_at = now()
     FROM batches b

@@ -24,11 +24,16 @@ WITH late AS (
     FROM moved m WHERE c.job_id = m.id AND c.state = 'reserved'
 ), finished AS (
     SELECT document_id, count(*) AS jobs FROM moved WHERE state = 'failed' GROUP BY document_id
+), locked AS (
+    SELECT d.id FROM documents d
+    WHERE d.id IN (SELECT document_id FROM finished) ORDER BY d.id FOR UPDATE
 ), counted AS (
     UPDATE documents d
     SET jobs_finished = d.jobs_finished + f.jobs,
         state = CASE WHEN d.state = 'ready' AND d.jobs_finished + f.jobs >= d.jobs_total
-                     THEN 'done' ELSE d.state END
-    FROM finished f WHERE d.id = f.document_id
+                     THEN 'done' ELSE d.state END,
+        finished_at = CASE WHEN d.jobs_finished + f.jobs >= d.jobs_total THEN now() END
+    FROM finished f JOIN locked l ON l.id = f.document_id
+    WHERE d.id = f.document_id
 )
 SELECT count(*) AS jobs FROM moved

@@ -10,6 +10,7 @@ JOIN jobs j ON j.id = r.job_id AND j.state = 'running' AND j.owner = %(owner)s
 JOIN batches b ON b.id = j.batch_id
 WHERE j.queue = 'local' OR b.max_cost_usd IS NULL OR b.max_cost_usd >= r.reserved_usd + (
     SELECT coalesce(sum(coalesce(c.cost_usd, c.reserved_usd)), 0)
-    FROM calls c WHERE c.batch_id = b.id AND c.tier = 'frontier')
-ON CONFLICT (id) DO NOTHING
+    FROM calls c WHERE c.batch_id = b.id AND c.tier = 'frontier' AND c.id <> r.id)
+-- written already by a try whose connection broke before it could say so
+ON CONFLICT (id) DO UPDATE SET owner = excluded.owner
 RETURNING id
