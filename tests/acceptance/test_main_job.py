@@ -2,6 +2,7 @@
 
 import csv
 import io
+import signal
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,40 @@ def test_wrong_usage_exits_with_2_and_a_failure_with_1(docmill: Docmill, tmp_pat
     docmill.run("submit", "no-such-file.txt", "--ask", "x", code=1)
     docmill.run("status", "4711", code=1)
     docmill.run("results", "--task", "nonsense", code=2)
+
+
+def test_every_attempt_asks_anew_and_the_last_failure_says_why(
+    docmill: Docmill, ollama: StubProcess
+) -> None:
+    ollama.set(answers={"Text:": "not json at all"})
+    batch = docmill.json("submit", "-", "--ask", "Find.", "--task", "extraction", stdin="a text")
+    with docmill.worker("all"):
+        status = docmill.until_over(batch["batch"])
+
+    [row] = docmill.rows(str(batch["batch"]))
+    assert status["jobs"] == {"failed": 1}
+    assert (row["attempts"], row["error"]["category"]) == (5, "invalid_json")
+    assert ollama.stats()["requests"] == 10, "five attempts, each mended once"
+
+    ollama.set(answers={})
+    docmill.run("retry", str(batch["batch"]), "--reason", "invalid_json")
+    with docmill.worker("all"):
+        assert docmill.until_over(batch["batch"])["jobs"] == {"done": 1}
+
+
+def test_a_wrong_redis_url_is_said_before_anything_is_stored(docmill: Docmill) -> None:
+    docmill.environment["REDIS_URL"] = "redis://localhost:abc"
+    said = docmill.run("submit", "-", "--ask", "Find.", stdin="a text", code=1)
+    assert "REDIS_URL" in said
+    assert docmill.json("list") == []
+
+
+def test_up_without_a_key_runs_the_rest_and_ends_when_its_terminal_is_closed(
+    docmill: Docmill,
+) -> None:
+    del docmill.environment["FRONTIER_API_KEY"]
+    running = docmill.start("up", "--port", "0")
+    running.until_says("worker started")
+    running.until_says("docmill is up")
+    assert "without the frontier pool" in running.said()
+    assert running.end(signal.SIGHUP) == 0

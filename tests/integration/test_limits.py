@@ -1,0 +1,307 @@
+"""The limiter as workers use it: real time, a real Valkey, and processes that are killed."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.waiting import wait_until
+from worker.llm.engine import RateLimits, Usage
+from worker.llm.grant import Amount, Grant, Limits, Refusal, Timing
+from worker.llm.limits import Limiter
+
+FAST = Timing(window_s=6.0, spread_s=0.05, lease_s=1.0, renew_s=0.1, hold_s=0.3)
+SMALL = Amount(prompt=50, output=10, max_output=100)
+
+CALLER = """
+import asyncio, json, sys
+from worker.llm.grant import Amount, Limits, Timing
+from worker.llm.limits import Limiter
+
+async def main(url, limits, timing, lasts_s):
+    limiter = Limiter(url, "e", Limits(**limits), Timing(**timing))
+    async def call():
+        while True:
+            grant = await limiter.acquire("m", Amount(50, 10, 100))
+            print(grant.granted_at, flush=True)
+            await asyncio.sleep(lasts_s)
+            limiter.settle(grant)
+    await asyncio.gather(*(call() for _ in range(8)))
+
+asyncio.run(main(*json.loads(sys.argv[1])))
+"""
+
+
+@contextmanager
+def caller(
+    url: str, out: Path, limits: dict[str, int], lasts_s: float = 0.0
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that calls for ever; the moments of its grants are lines of `out`."""
+    timing = {name: getattr(FAST, name) for name in FAST.__slots__}
+    order = json.dumps([url, limits, timing, lasts_s])
+    with out.open("wb") as sink:
+        process = subprocess.Popen([sys.executable, "-c", CALLER, order], stdout=sink)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def moments(out: Path) -> list[int]:
+    """The grants that a caller got, in microseconds of Redis's clock."""
+    return [int(line) for line in out.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(redis_url, decode_responses=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def limiters(redis_url: str) -> AsyncIterator["Limiters"]:
+    made = Limiters(redis_url)
+    yield made
+    for limiter in made.made:
+        await limiter.close()
+
+
+class Limiters:
+    """Makes limiters that are closed with the test."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.made: list[Limiter] = []
+
+    def __call__(self, **limits: int) -> Limiter:
+        self.made.append(Limiter(self.url, "e", Limits(**limits), FAST))
+        return self.made[-1]
+
+
+async def refused(limiter: Limiter, amount: Amount = SMALL) -> str:
+    """Why a request is not let through once the state has settled."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        found = await limiter.try_acquire("m", amount)
+        if isinstance(found, Refusal) and found.reason != "hold":
+            return found.reason
+        if isinstance(found, Grant):
+            limiter.give_back(found)
+        await asyncio.sleep(0.01)
+    raise AssertionError("it is let through")
+
+
+async def test_a_grant_is_waited_for_and_says_what_it_was_charged(limiters):
+    grant = await limiters(tpm=60_000).acquire("m", SMALL)
+    assert grant.charged == 60
+
+
+async def test_an_answer_frees_the_place_of_whoever_waits_in_another_process(limiters):
+    first, second = limiters(max_in_flight=1), limiters(max_in_flight=1)
+    grant = await first.acquire("m", SMALL)
+    waiting = asyncio.create_task(second.acquire("m", SMALL))
+    while await refused(first) != "turn":
+        pass
+    started = time.monotonic()
+    first.settle(grant)
+    await asyncio.wait_for(waiting, timeout=5)
+    assert time.monotonic() - started < 0.5  # woken: not after the second of a lost wake
+
+
+async def test_a_holder_keeps_its_place_for_longer_than_a_lease(limiters):
+    holder, other = limiters(max_in_flight=1), limiters(max_in_flight=1)
+    await holder.acquire("m", SMALL)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(other.acquire("m", SMALL), timeout=2.5 * FAST.lease_s)
+
+
+async def test_a_killed_process_frees_its_places(limiters, redis_url, tmp_path):
+    out = tmp_path / "out"
+    with caller(redis_url, out, {"max_in_flight": 4}, lasts_s=600):
+        wait_until(lambda: len(moments(out)) == 4, what="four calls are in flight")
+        limiter = limiters(max_in_flight=4)
+        assert await refused(limiter) in ("in_flight", "turn")
+    grants = [limiter.acquire("m", SMALL) for _ in range(4)]
+    assert len(await asyncio.wait_for(asyncio.gather(*grants), timeout=10)) == 4
+
+
+async def test_a_pause_is_seen_by_all(limiters):
+    limiter_s = [limiters(rpm=60_000) for _ in range(3)]
+    grant = await limiter_s[0].acquire("m", SMALL)
+    limiter_s[0].pause(grant, 30.0, over_limit=False)
+    for limiter in limiter_s:
+        assert await refused(limiter) == "pause"
+
+
+async def test_another_model_has_limits_of_its_own(limiters):
+    limiter = limiters(max_in_flight=1)
+    await limiter.acquire("m", SMALL)
+    await asyncio.wait_for(limiter.acquire("other", SMALL), timeout=5)
+
+
+async def test_a_call_that_was_never_made_is_as_if_it_had_not_been(limiters, client):
+    limiter = limiters(tpm=600_000, rpm=600)
+    grant = await limiter.acquire("m", SMALL)
+    state = limiter._line("m").keys[0]
+    before = float(client.hget(state, "used_t"))
+    limiter.give_back(grant)
+    while float(client.hget(state, "used_t")) > before - 60:
+        await asyncio.sleep(0.01)
+
+
+async def test_what_the_provider_reports_is_what_counts(limiters, client):
+    limiter = limiters(max_in_flight=8)
+    grant = await limiter.acquire("m", SMALL)
+    headers = RateLimits(limit_requests=600, limit_tokens=10_000, remaining_tokens=9_000)
+    limiter.settle(grant, Usage(input_tokens=40, output_tokens=5), headers)
+    state = limiter._line("m").keys[0]
+    while client.hget(state, "limit_r") != "600":
+        await asyncio.sleep(0.01)
+    assert float(client.hget(state, "used_t")) == 500  # of 10,000 less 5 %, 9,000 were left
+
+
+async def test_a_request_that_is_cancelled_while_it_waits_holds_nobody_up(limiters):
+    first, second = limiters(max_in_flight=1), limiters(max_in_flight=1)
+    grant = await first.acquire("m", SMALL)
+    gone = asyncio.create_task(first.acquire("m", SMALL))
+    while await refused(second) != "turn":
+        pass
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    first.settle(grant)
+    await asyncio.wait_for(second.acquire("m", SMALL), timeout=5)
+
+
+async def test_requests_of_one_process_go_in_the_order_in_which_they_came(limiters):
+    limiter = limiters(rpm=600)
+    order: list[int] = []
+
+    async def ask(number: int) -> None:
+        await limiter.acquire("m", SMALL)
+        order.append(number)
+
+    await asyncio.wait_for(asyncio.gather(*map(ask, range(12))), timeout=20)
+    assert order == list(range(12))
+
+
+def test_four_processes_share_one_limit_evenly_and_keep_it(redis_url, tmp_path):
+    outs = [tmp_path / str(number) for number in range(4)]
+    limits = {"rpm": 240, "tpm": 2_000_000}
+    with (
+        caller(redis_url, outs[0], limits),
+        caller(redis_url, outs[1], limits),
+        caller(redis_url, outs[2], limits),
+        caller(redis_url, outs[3], limits),
+    ):
+        wait_until(
+            lambda: sum(len(moments(out)) for out in outs) >= 480, timeout=60, what="480 grants"
+        )
+    each = [moments(out) for out in outs]
+    assert_within(sorted(chain.from_iterable(each)), 240, 6.0)
+    together_from = max(moments_of[0] for moments_of in each)
+    shares = [sum(moment >= together_from for moment in moments_of) for moments_of in each]
+    assert max(shares) - min(shares) <= 0.1 * sum(shares)
+
+
+def assert_within(granted: list[int], limit: int, window_s: float) -> None:
+    """No window holds more than the limit, and together they use most of it."""
+    for earlier, later in zip(granted, granted[limit:], strict=False):
+        assert later - earlier > window_s * 1_000_000
+    seconds = (granted[-1] - granted[0]) / 1_000_000
+    assert len(granted) >= 0.95 * limit * seconds / window_s
+
+
+async def test_while_redis_is_empty_handed_nobody_asks_more_than_before(
+    limiters, client, redis_url, tmp_path
+):
+    """Redis loses everything in the middle of it, script included: no window is overrun."""
+    out = tmp_path / "out"
+    with caller(redis_url, out, {"rpm": 240}):
+        for done in (150, 300):
+            wait_until(lambda: len(moments(out)) >= done, timeout=60, what=f"{done} grants")  # noqa: B023
+            client.flushall()
+            client.script_flush()
+        wait_until(lambda: len(moments(out)) >= 400, timeout=60, what="400 grants")
+    granted = moments(out)
+    for earlier, later in zip(granted, granted[240:], strict=False):
+        assert later - earlier > 6_000_000
+
+
+async def test_places_in_flight_survive_the_loss_of_redis_data(limiters, client):
+    holder, other = limiters(max_in_flight=2), limiters(max_in_flight=2)
+    await holder.acquire("m", SMALL)
+    await holder.acquire("m", SMALL)
+    client.flushall()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(other.acquire("m", SMALL), timeout=1.5)
+
+
+async def test_while_redis_is_away_nothing_is_granted_and_nothing_fails(limiters):
+    """The door to Redis shuts and opens again; what was settled meanwhile arrives."""
+    async with Door(limiters.url) as door:
+        limiter = Limiter(door.url, "e", Limits(max_in_flight=1), FAST)
+        try:
+            grant = await limiter.acquire("m", SMALL)
+            await door.shut()
+            waiting = asyncio.create_task(limiter.acquire("m", SMALL))
+            limiter.settle(grant)
+            done, _ = await asyncio.wait([waiting], timeout=1.0)
+            assert not done
+            await door.open()
+            await asyncio.wait_for(waiting, timeout=10)
+        finally:
+            await limiter.close()
+
+
+class Door:
+    """A TCP way to a Redis on a Unix socket, which can be shut."""
+
+    def __init__(self, url: str) -> None:
+        self._path = redis.connection.parse_url(url)["path"]
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    async def __aenter__(self) -> "Door":
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.shut()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def shut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._open:
+            writer.close()
+        self._open.clear()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_unix_connection(self._path)
+        self._open |= {writer, inner_writer}
+        ways = (_copy(reader, inner_writer), _copy(inner_reader, writer))
+        await asyncio.gather(*ways, return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
