@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID, uuid4, uuid5
 
+from worker.admission import Admission
 from worker.gate import Gate
 from worker.journal import Journal
 from worker.ledger import CallRow, Ledger, request_key
@@ -36,14 +37,22 @@ class Desk:
     journal: Journal
     ledger: Ledger
     reserve: Reserve
+    admission: Admission | None = None
+    """The rate limit of a frontier engine."""
 
 
 class Asking:
     """The calls of one job's turn. `reserved` is the call that the claim already wrote."""
 
     def __init__(
-        self, desk: Desk, job_id: int, reserved: UUID, earlier: dict[str, dict[str, Any]]
+        self,
+        desk: Desk,
+        job_id: int,
+        reserved: UUID,
+        earlier: dict[str, dict[str, Any]],
+        ask_id: int = 0,
     ) -> None:
+        self._ask_id = ask_id
         self._desk = desk
         self._job_id = job_id
         self._reserved: UUID | None = reserved
@@ -67,7 +76,7 @@ class Asking:
         call_id = await self._next_call(purpose, request)
         # The same for the same question of the same job, also from another process after a crash.
         sent = replace(request, idempotency_key=str(uuid5(NAMESPACE, f"{self._job_id}:{key}")))
-        completion = await self._send(call_id, sent)
+        completion = await self._limited(call_id, sent)
         row = self._desk.ledger.settled(call_id, request, key, completion)
         self._desk.journal.append(call_id, row)
         self._desk.gate.success()
@@ -81,6 +90,22 @@ class Asking:
         call_id = uuid4()
         await self._desk.reserve(call_id, self._job_id, purpose, request)
         return call_id
+
+    async def _limited(self, call_id: UUID, request: Request) -> Completion:
+        admission = self._desk.admission
+        if admission is None:
+            return await self._send(call_id, request)
+        grant = await admission.grant(self._job_id, self._ask_id, request)
+        try:
+            completion = await self._send(call_id, request)
+        except EngineError as error:
+            admission.failed(grant, error)
+            raise
+        except BaseException:
+            admission.failed(grant, None)
+            raise
+        admission.answered(grant, self._ask_id, completion)
+        return completion
 
     async def _send(self, call_id: UUID, request: Request) -> Completion:
         started = time.monotonic()

@@ -70,6 +70,8 @@ class Verdict:
 class ClassifyStage:
     """Finds task types with the local engine and routes the jobs that waited for them."""
 
+    limited = False
+
     name = "classify"
 
     def __init__(self, db: Database, desk: Desk, config: Config, owner: UUID) -> None:
@@ -80,6 +82,13 @@ class ClassifyStage:
         self._owner = owner
         self._asks: dict[int, str] = {}
         self._group: GroupCommit[Verdict] = GroupCommit(self._write)
+
+    async def admit(self, ids: Sequence[int]) -> list[int]:
+        """All of them: no rate limit here."""
+        return list(ids)
+
+    def decline(self, ids: Sequence[int]) -> None:
+        """Nothing was granted."""
 
     async def claim(self, ids: Sequence[int]) -> list[Held]:
         """Lease pairs; jobs whose pair is already classified are routed right here."""

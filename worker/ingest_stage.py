@@ -44,6 +44,8 @@ class ReadOutcome:
 class IngestStage:
     """Reads documents; one child process per slot."""
 
+    limited = False
+
     name = "ingest"
     gate: Gate | None = None
 
@@ -54,6 +56,13 @@ class IngestStage:
         self._owner = owner
         self._asks: dict[int, tuple[AskRow, ...]] = {}
         self._group: GroupCommit[ReadOutcome] = GroupCommit(self._write, most=MICRO_BATCH)
+
+    async def admit(self, ids: Sequence[int]) -> list[int]:
+        """All of them: no rate limit here."""
+        return list(ids)
+
+    def decline(self, ids: Sequence[int]) -> None:
+        """Nothing was granted."""
 
     async def claim(self, ids: Sequence[int]) -> list[Held]:
         """Lease pending documents."""

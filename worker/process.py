@@ -17,7 +17,9 @@ from uuid import UUID, uuid4
 import psycopg
 
 from models.config import Config
+from models.queue import redis_url
 from models.words import Pool, Queue, Tier
+from worker.admission import Admission
 from worker.asking import Desk
 from worker.classify import ClassifyStage
 from worker.db import Database
@@ -26,6 +28,8 @@ from worker.gate import Gate
 from worker.ingest_stage import IngestStage
 from worker.journal import Journal, abandoned
 from worker.ledger import Ledger
+from worker.llm.grant import Limits as RateLimits
+from worker.llm.limits import Limiter
 from worker.llm.prices import PriceBook
 from worker.log import logger
 from worker.persist import Persist, as_json
@@ -152,6 +156,8 @@ class WorkerProcess:
         for desk, _ in self._tiers.values():
             await desk.gate.close()
             await desk.engine.close()
+            if desk.admission is not None:
+                await desk.admission.close()
         self._replays.cancel()
         self._journal.close()
         await self._db.close()
@@ -182,7 +188,17 @@ def _make_desk(ledger: Ledger, db: Database, journal: Journal, owner: UUID) -> D
         journal=journal,
         ledger=ledger,
         reserve=Reservations(db, owner, where, ledger),
+        admission=_admission(site),
     )
+
+
+def _admission(site: EngineSite) -> Admission | None:
+    """The shared rate limit of a frontier engine; a local engine has its slots."""
+    if site.tier is Tier.LOCAL or site.stand_in:
+        return None
+    config = site.config
+    limits = RateLimits(config.rpm, config.tpm, config.max_in_flight)
+    return Admission(Limiter(redis_url(), f"{site.tier}@{site.host}", limits))
 
 
 def make_reader(config: Config, children: int) -> Reader:

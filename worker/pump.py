@@ -8,6 +8,7 @@ little ahead; everything else stays a hint, so that pause, cancel and priority a
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 import psycopg
 
@@ -115,7 +116,7 @@ class Pump:
             await self._until_useful()
             if self.stage.gate is not None:
                 await self.stage.gate.wait_open()
-            ids = self._next_ids()
+            ids = await self._admitted()
             if ids:
                 self._claiming = asyncio.create_task(self._claim(ids))
                 await asyncio.shield(self._claiming)
@@ -130,7 +131,8 @@ class Pump:
                 continue
 
     def _room(self) -> int:
-        return self._slots.size + self._slots.ahead - self._in_hand
+        ahead = 0 if self.stage.limited else self._slots.ahead
+        return self._slots.size + ahead - self._in_hand
 
     def _may_claim(self) -> bool:
         """A worker that could not renew its leases for a whole lease claims nothing."""
@@ -139,9 +141,22 @@ class Pump:
     def _lease_age(self) -> float:
         return asyncio.get_running_loop().time() - self._renewed_at
 
-    def _next_ids(self) -> list[int]:
+    async def _admitted(self) -> list[int]:
+        """The next hints that may be claimed. What waits for a limit stays a hint meanwhile."""
         most = min(len(self._hints), self._room(), MICRO_BATCH)
-        return [self._hints.popleft() for _ in range(most)]
+        hints = list(islice(self._hints, most))
+        try:
+            ids = await self.stage.admit(hints)
+        except Exception:
+            # A fault of ours, said aloud; claiming brings out what is wrong, or that nothing is.
+            logger().exception(f"{self.stage.name}: could not admit", ids=hints)
+            ids = hints
+        if self._stopping:
+            self.stage.decline(ids)
+            return []
+        for hint in ids:
+            self._hints.remove(hint)  # near the front: as fast as popping it
+        return ids
 
     async def _claim(self, ids: list[int]) -> None:
         if not self._carried:
@@ -161,6 +176,7 @@ class Pump:
         except Exception:
             # A fault of ours, said aloud. Nothing is lost: the feeder hints these ids again.
             logger().exception(f"{self.stage.name}: could not claim", ids=ids)
+            self.stage.decline(ids)
             return []
 
     def _carry(self, held: Held) -> None:

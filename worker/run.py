@@ -41,6 +41,7 @@ class Job:
     task: TaskType
     tier: Tier
     model_name: str
+    ask_id: int
     ask: str
     schema: Mapping[str, Any] | None
     pieces: tuple[Source, ...]
@@ -59,7 +60,7 @@ class Job:
 
 async def run(job: Job, desk: Desk, config: Config) -> Turn:
     """Take one claimed job to its outcome. Nothing of the engine's trouble escapes."""
-    asking = Asking(desk, job.id, job.call_id, job.earlier)
+    asking = Asking(desk, job.id, job.call_id, job.earlier, job.ask_id)
     conversation = Conversation(job, asking, desk, config)
     try:
         outcome = await conversation.outcome()
@@ -70,6 +71,9 @@ async def run(job: Job, desk: Desk, config: Config) -> Turn:
     except asyncio.CancelledError:
         # The worker is leaving, or lost the lease. Its call is lost; the job goes back in line.
         outcome = Wait(Failure("interrupted", "run", True, "the worker was stopped"), 0.0)
+    finally:
+        if desk.admission is not None:
+            desk.admission.drop([job.id])  # an answer that was known needs no call
     return Turn(job.id, outcome, asking.calls, asking.unused)
 
 

@@ -15,6 +15,7 @@ from worker.ledger import Ledger
 from worker.llm.engine import Request
 from worker.outcome import Turn
 from worker.persist import Persist, as_json
+from worker.prompts import prompt, task_messages
 from worker.route import frontier_model
 from worker.run import Job, run
 from worker.settings import LEASE_S
@@ -62,6 +63,7 @@ class RunStage:
     ) -> None:
         self.name = str(tier)
         self.gate: Gate | None = desk.gate
+        self.limited = desk.admission is not None
         self._tier = tier
         self._db = db
         self._desk = desk
@@ -83,9 +85,37 @@ class RunStage:
             )
         )
 
+    async def admit(self, ids: Sequence[int]) -> list[int]:
+        """Wait until the rate limit lets some of these go. What is not ready needs no leave."""
+        if self._desk.admission is None:
+            return list(ids)
+        rows = await self._db.run("peek_ready", ids=list(ids), queue=self._tier)
+        await self._learn_asks({row["ask_id"] for row in rows})
+        ready = {row["id"]: row for row in rows}
+        wanted = [(row, *self._tokens(row)) for row in map(ready.get, ids) if row is not None]
+        if not wanted:
+            return list(ids)
+        admitted = await self._desk.admission.admit(wanted)
+        return [job_id for job_id in ids if job_id in admitted or job_id not in ready]
+
+    def _tokens(self, row: Row) -> tuple[int, int]:
+        """Prompt and output limit of a job's first call."""
+        task, ask = TaskType(row["task"]), self._asks[row["ask_id"]]
+        schema = ask["json_schema"] or prompt(task).schema or {}
+        fixed = task_messages(task, ask["text"], "", schema)
+        tokens = sum(estimate(message.content) for message in fixed) + row["tokens"]
+        window = self._desk.ledger.site.config.context_tokens
+        return min(tokens, window), self._config.task(task).max_tokens
+
+    def decline(self, ids: Sequence[int]) -> None:
+        """What was admitted is not claimed after all."""
+        if self._desk.admission is not None:
+            self._desk.admission.drop(ids)
+
     async def claim(self, ids: Sequence[int]) -> list[Held]:
         """Lease ready jobs and reserve their first calls."""
         rows = await self._claim(list(ids))
+        self.decline(list(set(ids) - {row["id"] for row in rows}))
         await self._learn_asks({row["ask_id"] for row in rows})
         return [Held(row["id"], row["id"], row["batch_id"], self._job(row)) for row in rows]
 
@@ -123,6 +153,7 @@ class RunStage:
             task=TaskType(row["task"]),
             tier=self._tier,
             model_name=row["model"],
+            ask_id=row["ask_id"],
             ask=ask["text"],
             schema=ask["json_schema"],
             pieces=tuple(Source(piece["start"], piece["text"]) for piece in row["pieces"]),
@@ -143,6 +174,7 @@ class RunStage:
     async def release(self, held: Sequence[Held]) -> None:
         """Back to ready, without a trace."""
         ids = [item.lease for item in held]
+        self.decline(ids)
         await self._db.run("release_jobs", ids=ids, owner=self._owner)
 
     async def renew(self, leases: Collection[Lease]) -> set[Lease]:

@@ -29,6 +29,16 @@ class Stage(Protocol):
     name: str
     gate: Gate | None
     """Nothing is claimed while it is shut."""
+    limited: bool
+    """Whether a rate limit decides when calls go out: then nothing is claimed ahead of a slot."""
+
+    async def admit(self, ids: Sequence[int]) -> list[int]:
+        """Wait until some of these may be claimed, and say which; the others stay hints."""
+        ...
+
+    def decline(self, ids: Sequence[int]) -> None:
+        """What was admitted is not claimed after all."""
+        ...
 
     async def claim(self, ids: Sequence[int]) -> list[Held]:
         """Lease what can be worked on now; the others need nothing (more) done."""

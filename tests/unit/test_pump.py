@@ -38,6 +38,13 @@ class FakeStage:
     """Everything that a stage does, remembered; work goes on until `go` is set."""
 
     name = "fake"
+    limited = False
+
+    async def admit(self, ids: Sequence[int]) -> list[int]:
+        return list(ids)
+
+    def decline(self, ids: Sequence[int]) -> None:
+        pass
 
     def __init__(self) -> None:
         self.gate: Any = None
