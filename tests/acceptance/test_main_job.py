@@ -9,6 +9,7 @@ import pytest
 
 from tests.commands import Docmill
 from tests.stubs.process import StubProcess, stub_process
+from tests.waiting import wait_until
 
 OLLAMA_MODELS = "phi4-mini"
 FRONTIER_MODELS = "anthropic/claude-sonnet-4-6"
@@ -134,8 +135,6 @@ def test_a_worker_that_is_told_to_stop_exits_with_0_and_leaves_no_lease(
     def begun() -> bool:
         return ollama.stats()["requests"] > 0
 
-    from tests.waiting import wait_until
-
     wait_until(begun, what="a call has begun")
     assert running.end() == 0
     assert db.execute("SELECT count(*) FROM jobs WHERE state = 'running'").fetchone() == (0,)
@@ -194,3 +193,17 @@ def test_up_without_a_key_runs_the_rest_and_ends_when_its_terminal_is_closed(
     running.until_says("docmill is up")
     assert "without the frontier pool" in running.said()
     assert running.end(signal.SIGHUP) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_worker_at_once(
+    docmill: Docmill, ollama: StubProcess, number: signal.Signals
+) -> None:
+    ollama.set(latency=20)
+    docmill.json("submit", "-", "--ask", "Find.", "--task", "extraction", stdin="a text")
+    running = docmill.start("worker", "all")
+    wait_until(lambda: ollama.stats()["in_flight"] == 1, timeout=60, what="a call is under way")
+    running.process.send_signal(number)
+    running.until_says("Warm shutdown")
+    assert running.end(number, timeout=3) == 0
+    assert "Traceback" not in running.said()
