@@ -24,7 +24,7 @@ from worker.ledger import CallRow
 from worker.llm.engine import EngineError, Request
 from worker.persist import as_json
 from worker.prompts import CLASSIFY_SCHEMA, classify_messages, prompt
-from worker.retry import GiveUp, Hold, Retry, Wait, after_engine_error
+from worker.retry import MAX_WAITS, GiveUp, Hold, Retry, Wait, after_engine_error
 from worker.route import all_routes
 from worker.settings import LEASE_S
 from worker.stage import Held, Lease
@@ -159,9 +159,11 @@ class ClassifyStage:
             error,
             phase="classify",
             attempts=pair.attempts,
-            waits=pair.attempts,
-            max_attempts=self._config.limits.attempts,
-            engine_healthy=self._desk.gate.healthy,
+            waits=0,
+            # A pair has no count of waits: while the engine struggles each try counts, but far
+            # more of them are allowed.
+            max_attempts=self._config.limits.attempts if self._desk.gate.healthy else MAX_WAITS,
+            engine_healthy=True,
             pause_s=pause_s,
         )
         match after:

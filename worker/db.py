@@ -30,6 +30,10 @@ TRANSIENT = (
 """Postgres asks to try again at once; nothing is away."""
 
 
+PASSING_CLASSES = ("08", "53", "57P", "25006", "58")
+"""Connection, resources, operator's intervention, a standby, the system around Postgres."""
+
+
 class Database:
     """Runs statements from worker/sql. Every one is guarded by state and owner, so that running it
     again after a lost connection is harmless; that is what makes waiting out an outage safe."""
@@ -73,6 +77,8 @@ class Database:
             except TRANSIENT:
                 continue
             except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+                if not passes(exc):
+                    raise
                 self.outage.begin(exc)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, LONGEST_WAIT_S)
@@ -92,6 +98,16 @@ class Database:
                     for name, params in statements
                 ]
             return [await _rows(cursor) for cursor in cursors]
+
+
+def passes(exc: psycopg.Error) -> bool:
+    """True for what waiting can mend: no connection, a server that starts, stops or is full.
+
+    A value too large for Postgres is an OperationalError too, and would be one for ever. The
+    classes stand in the PostgreSQL manual's appendix on error codes.
+    """
+    state = exc.sqlstate
+    return state is None or state.startswith(PASSING_CLASSES)
 
 
 async def _rows(cursor: "psycopg.AsyncCursor[Row]") -> list[Row]:

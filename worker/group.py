@@ -39,8 +39,12 @@ class GroupCommit(Generic[T]):
     async def _write_group(self, group: list[tuple[T, "asyncio.Future[None]"]]) -> None:
         try:
             await self._write([item for item, _ in group])
-        except Exception as exc:  # every waiter learns of it; none is left waiting
-            _resolve(group, exc)
+        except Exception as exc:
+            if len(group) == 1:
+                _resolve(group, exc)
+            else:  # one item may be at fault: the others are not to suffer for it
+                for one in group:
+                    await self._write_group([one])
         else:
             _resolve(group, None)
 

@@ -1,7 +1,7 @@
 """The ingest stage: claims documents, reads them in child processes, writes chunks and jobs."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,9 @@ KILLERS = frozenset({"reader_crashed", "reader_memory", "reader_timeout"})
 """Failures that took a reader process down: one more try, then quarantine."""
 
 UNPARSED = frozenset({PLAIN, MARKDOWN})
+
+STATEMENT_CHARACTERS = 8_000_000
+"""Text in one statement: Postgres refuses a jsonb array of 256 MB."""
 
 MOST_KILLS = 2
 KILL_DELAY_S = 1.0
@@ -132,9 +135,10 @@ class IngestStage:
             statements.append(("fail_documents", {"rows": rows, "owner": self._owner}))
         if stopped:
             statements.append(("release_documents", {"ids": stopped, "owner": self._owner}))
-        if read:
-            statements.append(("finish_documents", {**_read_rows(read), "owner": self._owner}))
-        await self._db.run_all(statements)
+        if statements:
+            await self._db.run_all(statements)
+        for part in _parts(read):
+            await self._db.run("finish_documents", **_read_rows(part), owner=self._owner)
 
     async def release(self, held: Sequence[Held]) -> None:
         """Back to pending, without a trace."""
@@ -157,6 +161,23 @@ def _ask(row: Row) -> AskRow:
         scope=Scope(row["scope"]),
         documents=tuple(row["documents"]),
     )
+
+
+def _parts(
+    read: Sequence[tuple[int, Ingested]],
+) -> Iterator[list[tuple[int, Ingested]]]:
+    """Documents in statements of bounded size, one document at least."""
+    part: list[tuple[int, Ingested]] = []
+    size = 0
+    for one in read:
+        more = sum(len(chunk["text"]) for chunk in one[1].chunks)
+        if part and size + more > STATEMENT_CHARACTERS:
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += more
+    if part:
+        yield part
 
 
 def _read_rows(read: Sequence[tuple[int, Ingested]]) -> dict[str, Any]:

@@ -84,7 +84,6 @@ class WorkerProcess:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     async def _start(self) -> None:
-        self._drained = asyncio.Event()
         await self._db.open()
         self._journal = Journal(self._journals)
         self._persist = Persist(self._db, self._journal, self.owner)
@@ -99,8 +98,16 @@ class WorkerProcess:
     async def _replay(self) -> None:
         """Answers that reached this host but not Postgres, before a worker here died."""
         for path, calls in abandoned(self._journals):
+            try:
+                for start in range(0, len(calls), REPLAY_BLOCK):
+                    block = calls[start : start + REPLAY_BLOCK]
+                    await self._db.run("settle_calls", calls=as_json(block))
+            except psycopg.Error:
+                # A journal must never keep a worker from starting: set aside for a person to see.
+                logger().exception("a journal could not be replayed", path=str(path))
+                path.replace(path.with_suffix(".bad"))
+                continue
             if calls:
-                await self._db.run("settle_calls", calls=as_json(calls))
                 logger().info("replayed answers of a worker that died", answers=len(calls))
             path.unlink(missing_ok=True)
 
@@ -139,7 +146,6 @@ class WorkerProcess:
         await self._feeder.stop()
         await asyncio.gather(*(pump.drain(GRACE_S) for pump in self._pumps.values()))
         await self._close_batches()
-        self._drained.set()
 
     async def _close_batches(self) -> None:
         """The last worker to go notes what its last answers finished."""
@@ -165,6 +171,7 @@ class WorkerProcess:
 
 MEBIBYTE = 1_048_576
 
+REPLAY_BLOCK = 100
 REPLAY_S = 2.0
 """How often journals of workers that died are looked for: well within the lease of their jobs."""
 
