@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from models.embedded import attach_postgres
-from models.errors import ConfigError, DocmillError, ServiceAway
+from models.errors import ConfigError, DocmillError, InputError, ServiceAway
 from models.settings import settings
 
 CONNECT_S = 10
@@ -115,7 +115,7 @@ def upgrade(revision: str = "head") -> None:
     """Bring the schema up. Several processes may call it at once; one does the work."""
     from alembic import command
 
-    with reachable():
+    with reachable(), _explained():
         command.upgrade(_alembic(), revision)
 
 
@@ -123,8 +123,18 @@ def downgrade(revision: str) -> None:
     """Take the schema down to a revision; `base` removes every table and all data."""
     from alembic import command
 
-    with reachable():
+    with reachable(), _explained():
         command.downgrade(_alembic(), revision)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    from alembic.util import CommandError
+
+    try:
+        yield
+    except CommandError as exc:
+        raise InputError(f"{exc}; the newest revision is {head_revision()}") from exc
 
 
 def _alembic() -> "Config":

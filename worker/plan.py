@@ -70,7 +70,7 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
     site = find_site(load_config(settings().docmill_config), settings(), secrets())
     made = asyncio.run(_Planner(spec, site).read(map(json.loads, stream)))
     sys.stdout.write(_as_json(made) if as_json else _as_text(made))
-    return 0
+    return 0 if made.documents else 1
 
 
 class _Planner:
