@@ -6,6 +6,7 @@ UV = .uv/bin/uv
 # A folder of your own instead of samples/: make demo DOCS=path/to/folder
 DOCS ?=
 BENCH ?=
+CHAOS_SEED ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test chaos lint format bench lock clean
@@ -29,7 +30,11 @@ demo: setup  ## the whole path on real documents with a real model (DOCS=... for
 	$(BIN)/docmill demo $(DOCS)
 
 test: setup  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/acceptance
+	$(BIN)/python -m pytest tests/chaos
+
+chaos: setup  ## the long chaos run: 60 faults on 2,400 jobs (CHAOS_SEED=N chooses another schedule)
+	$(BIN)/python -m pytest tests/chaos --chaos-faults 60 --chaos-jobs 2400 --chaos-seed $(CHAOS_SEED)
 
 bench: setup  ## what Docmill itself costs, as ratios in one run (BENCH=--smoke: does it run?)
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -5,7 +5,10 @@ WITH again AS (
         attempts = 0, waits = 0, kills = 0, not_before = NULL, reason = NULL, finished_at = NULL
     WHERE batch_id = :batch AND state = 'failed'
       AND (cast(:reason AS text) IS NULL OR error->>'category' = :reason)
-    RETURNING document_id
+    RETURNING id, document_id
+), forgotten AS (
+    -- answers that were not good enough must not be taken for answers that were not used yet
+    UPDATE calls c SET request_key = NULL FROM again a WHERE c.job_id = a.id
 ), reread AS (
     UPDATE documents
     SET state = 'pending', attempts = 0, kills = 0, not_before = NULL, finished_at = NULL

@@ -1,0 +1,222 @@
+"""Where chaos takes place: a home with embedded servers, stub engines, and workers that come back.
+
+Every worker that ends is started again, as systemd or Compose would. A stopped one wakes up once
+its leases are gone.
+"""
+
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+
+from tests.commands import Docmill, Running
+from tests.embedded_users import (
+    POSTGRES,
+    VALKEY,
+    User,
+    temporary_home,
+    wait_until_stopped,
+)
+from tests.stubs.process import StubProcess, stub_process
+from worker.settings import LEASE_S
+
+LOCAL_MODEL = "phi4-mini"
+FRONTIER_MODEL = "anthropic/claude-sonnet-4-6"
+ASLEEP_S = LEASE_S + 2.0
+MAX_IN_FLIGHT = 16
+LATENCY = "0.1:0.3"
+
+_CONFIG = f"""
+[engines.local]
+kind = "ollama"
+slots = 8
+[engines.frontier]
+kind = "openai"
+max_in_flight = {MAX_IN_FLIGHT}
+"""
+
+_ASKS = [
+    {"ask": "Which names and numbers?", "fields": ["name", "number"], "task": "extraction"},
+    {"ask": "Sum it up.", "task": "summary"},
+    {"ask": "Say something about it.", "name": "open", "task": "auto"},
+]
+
+JOBS_PER_DOCUMENT = len(_ASKS)
+
+
+@dataclass
+class Worker:
+    """A pool's process, and what was done to it."""
+
+    pool: str
+    running: Running
+    asleep_since: float | None = None
+
+    @property
+    def awake(self) -> bool:
+        return self.asleep_since is None and self.running.process.poll() is None
+
+
+@dataclass
+class Scene:
+    """Everything that a fault can reach."""
+
+    docmill: Docmill
+    home: Path
+    postgres_url: str
+    redis_url: str
+    local: StubProcess
+    frontier: StubProcess
+    workers: list[Worker] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    waves: list[int] = field(default_factory=list)
+    """Documents in each wave that is still to be submitted."""
+    struck: Counter[str] = field(default_factory=Counter)
+    exposed: int = 0
+    """Calls in flight when a worker, its lease or its engine went away."""
+    unexpected_ends: list[str] = field(default_factory=list)
+    _documents: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
+    _connection: "psycopg.Connection[tuple[Any, ...]] | None" = None
+
+    # -- work
+
+    def submit_wave(self) -> None:
+        """Submit the next wave of documents, if one is left."""
+        if not self.waves:
+            return
+        numbers = [next(self._documents) for _ in range(self.waves.pop(0))]
+        lines = [
+            json.dumps({"id": str(number), "text": f"Letter {number} of Asha: {number} rupees."})
+            for number in numbers
+        ]
+        self.ask("SELECT 1")  # a person, too, waits until Postgres is back
+        spec = self.docmill.folder / "spec.yaml"
+        spec.write_text(json.dumps({"asks": _ASKS}))
+        submitted = self.docmill.json("submit", "-", "--spec", str(spec), stdin="\n".join(lines))
+        self.batches.append(submitted["batch"])
+
+    def ask(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
+        """Rows; waits while Postgres is away."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if self._connection is None:
+                    self._connection = psycopg.connect(
+                        self.postgres_url, autocommit=True, connect_timeout=5
+                    )
+                cursor = self._connection.execute(sql, params)
+                return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:
+                if self._connection is not None:
+                    self._connection.close()
+                self._connection = None
+                assert time.monotonic() < deadline, "Postgres did not come back"
+                time.sleep(0.05)
+
+    def number(self, sql: str, *params: Any) -> Any:
+        """The one value of a query."""
+        return self.ask(sql, *params)[0][0]
+
+    def finished(self) -> int:
+        """Jobs that are done or failed."""
+        return int(self.number("SELECT count(*) FROM jobs WHERE state IN ('done', 'failed')"))
+
+    def redis(self) -> "redis.Redis":
+        """A client of the run's Redis."""
+        return redis.Redis.from_url(self.redis_url, socket_timeout=5)
+
+    # -- workers
+
+    def start(self, pool: str) -> None:
+        """Start a worker; it is up when it is up."""
+        self.workers.append(Worker(pool, self.docmill.start("worker", pool)))
+
+    def tend(self) -> None:
+        """Start again what has ended, wake what has slept for longer than its lease."""
+        for worker in self.workers:
+            slept = worker.asleep_since
+            if slept is not None and time.monotonic() - slept > ASLEEP_S:
+                self.wake(worker)
+            code = worker.running.process.poll()
+            if code is not None:
+                if code not in (0, -signal.SIGKILL, -signal.SIGTERM):  # the last: not up yet
+                    self.unexpected_ends.append(worker.running.said()[-2000:])
+                worker.running = self.docmill.start("worker", worker.pool)
+
+    def wake(self, worker: Worker) -> None:
+        """SIGCONT."""
+        worker.running.process.send_signal(signal.SIGCONT)
+        worker.asleep_since = None
+
+    def victim(self, pool: str | None, draw: random.Random) -> Worker:
+        """A worker that is awake, of this pool if one is named."""
+        found = [w for w in self.workers if w.awake and pool in (None, w.pool)]
+        return draw.choice(found or [w for w in self.workers if w.awake])
+
+    @contextmanager
+    def exposing(self, *stubs: StubProcess) -> Iterator[None]:
+        """Count the calls that are under way at these engines while something is done to them."""
+        before = [stub.stats() for stub in stubs]
+        yield
+        for stub, was in zip(stubs, before, strict=True):
+            arrived = stub.stats()["requests"] - was["requests"]
+            self.exposed += was["in_flight"] + arrived
+
+    def end(self) -> None:
+        """Wake everybody, then SIGTERM, and wait until all are gone."""
+        for worker in self.workers:
+            if worker.asleep_since is not None:
+                self.wake(worker)
+        for worker in self.workers:
+            with suppress(ProcessLookupError):
+                worker.running.process.send_signal(signal.SIGTERM)
+        for worker in self.workers:
+            assert worker.running.process.wait(60) == 0, worker.running.said()[-3000:]
+
+
+def _until_stopped(home: Path) -> None:
+    for name in ("postgres", "valkey"):
+        wait_until_stopped(home, name)
+
+
+@contextmanager
+def scene(*stub_words: str, latency: str = LATENCY) -> Iterator[Scene]:
+    """Servers, stubs and no workers yet; everything is gone afterwards."""
+    with ExitStack() as stack:
+        home = stack.enter_context(temporary_home())
+        stack.callback(_until_stopped, home)
+        local = stack.enter_context(
+            stub_process("ollama", "--models", LOCAL_MODEL, "--latency", latency)
+        )
+        frontier = stack.enter_context(
+            stub_process("openai", "--models", FRONTIER_MODEL, "--latency", latency, *stub_words)
+        )
+        user = stack.enter_context(User(home, POSTGRES, VALKEY))
+        postgres_url, redis_url = user.urls()
+        (home.parent / "docmill.toml").write_text(_CONFIG)
+        environment = {
+            "OLLAMA_HOST": local.url,
+            "FRONTIER_BASE_URL": f"{frontier.url}/v1",
+            "FRONTIER_API_KEY": "sk-chaos",
+        }
+        docmill = Docmill(home.parent, environment)
+        made = Scene(docmill, home, postgres_url, redis_url, local, frontier)
+        try:
+            yield made
+        finally:
+            for worker in made.workers:
+                with suppress(ProcessLookupError):
+                    os.killpg(worker.running.process.pid, signal.SIGKILL)
+                worker.running.process.wait()
+            if made._connection is not None:
+                made._connection.close()
