@@ -28,6 +28,9 @@ from worker.outage import Outage
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
 SECOND_US = 1_000_000
 
+CANCELS = 3
+"""A cancellation that meets a timeout of the Redis client's own can be swallowed by it."""
+
 AWAY = (
     redis.ConnectionError,  # loading its data included
     redis.TimeoutError,
@@ -124,9 +127,12 @@ class Limiter:
         """Pass on what was settled, for up to 2 s, and disconnect."""
         if self._sends:
             await asyncio.wait(self._sends, timeout=2)
-        for task in [*self._loops, *self._sends]:
-            task.cancel()
-        await asyncio.gather(*self._loops, *self._sends, return_exceptions=True)
+        left = {*self._loops, *self._sends}
+        for _ in range(CANCELS):
+            for task in left:
+                task.cancel()
+            if left:
+                _, left = await asyncio.wait(left, timeout=1)
         await self._redis.aclose()
         await self._pool.disconnect()
 
