@@ -143,6 +143,9 @@ class WorkerProcess:
         return self._tiers[tier]
 
     async def _drain(self) -> None:
+        logger().info(
+            "stopping: running calls may finish; a second signal ends it", grace_s=GRACE_S
+        )
         await self._feeder.stop()
         await asyncio.gather(*(pump.drain(GRACE_S) for pump in self._pumps.values()))
         await self._close_batches()

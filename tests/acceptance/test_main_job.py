@@ -204,6 +204,6 @@ def test_a_second_signal_ends_a_worker_at_once(
     running = docmill.start("worker", "all")
     wait_until(lambda: ollama.stats()["in_flight"] == 1, timeout=60, what="a call is under way")
     running.process.send_signal(number)
-    running.until_says("Warm shutdown")
+    running.until_says("a second signal ends it")
     assert running.end(number, timeout=3) == 0
     assert "Traceback" not in running.said()
