@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from models.errors import DocmillError
+from models.states import JobState
+from models.words import Policy, Pool, Scope, TaskType, Tier
 
 app = typer.Typer(
     name="docmill",
@@ -37,40 +39,6 @@ class TaskChoice(StrEnum):
     REASONING = "reasoning"
 
 
-class ScopeChoice(StrEnum):
-    """--scope."""
-
-    CHUNK = "chunk"
-    DOCUMENT = "document"
-
-
-class PolicyChoice(StrEnum):
-    """--policy."""
-
-    ALLOW_FRONTIER = "allow-frontier"
-    LOCAL_ONLY = "local-only"
-
-
-class TierChoice(StrEnum):
-    """--tier."""
-
-    LOCAL = "local"
-    FRONTIER = "frontier"
-
-
-class StateChoice(StrEnum):
-    """--state."""
-
-    PENDING = "pending"
-    READY = "ready"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    HELD = "held"
-    CANCELLED = "cancelled"
-    SKIPPED = "skipped"
-
-
 class FormatChoice(StrEnum):
     """--format."""
 
@@ -88,15 +56,6 @@ class ByChoice(StrEnum):
     TASK = "task"
     BATCH = "batch"
     DAY = "day"
-
-
-class PoolChoice(StrEnum):
-    """Which worker."""
-
-    INGEST = "ingest"
-    LOCAL = "local"
-    FRONTIER = "frontier"
-    ALL = "all"
 
 
 def _usd(value: str) -> Decimal:
@@ -135,10 +94,10 @@ def submit(
         TaskChoice | None, typer.Option(help="Task type; auto lets the classify step decide.")
     ] = None,
     scope: Annotated[
-        ScopeChoice | None, typer.Option(help="Ask each chunk, or each document as a whole.")
+        Scope | None, typer.Option(help="Ask each chunk, or each document as a whole.")
     ] = None,
     policy: Annotated[
-        PolicyChoice | None,
+        Policy | None,
         typer.Option(help="local-only: nothing of this batch may leave for a frontier engine."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the batch.")] = None,
@@ -220,9 +179,9 @@ def results(
     batch: Annotated[int | None, typer.Argument(help="Only this batch.")] = None,
     document: Annotated[str | None, typer.Option(help="Only this path, or file name.")] = None,
     ask: Annotated[str | None, typer.Option(help="Only this ask, by name or text.")] = None,
-    task: Annotated[TaskChoice | None, typer.Option(help="Only this task type.")] = None,
-    tier: Annotated[TierChoice | None, typer.Option(help="Only this tier.")] = None,
-    state: Annotated[StateChoice | None, typer.Option(help="Only jobs in this state.")] = None,
+    task: Annotated[TaskType | None, typer.Option(help="Only this task type.")] = None,
+    tier: Annotated[Tier | None, typer.Option(help="Only this tier.")] = None,
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
     format: Annotated[FormatChoice, typer.Option(help="How to print.")] = FormatChoice.TABLE,
     out: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
 ) -> None:
@@ -313,7 +272,7 @@ def priority(
 
 @app.command()
 def worker(
-    pool: Annotated[PoolChoice, typer.Argument(help="local also consumes the classify queue.")],
+    pool: Annotated[Pool, typer.Argument(help="local also consumes the classify queue.")],
     slots: Annotated[
         int | None, typer.Option(min=1, help="Requests in flight (documents, for ingest).")
     ] = None,
