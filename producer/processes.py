@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import IO
 
@@ -42,11 +42,9 @@ def run_worker_module(*words: str, lines: Iterable[str] = ()) -> int:
     command = [sys.executable, "-m", "worker", *words]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):  # it ended early and has said why
             process.stdin.writelines(f"{line}\n" for line in lines)
             process.stdin.close()
-        except BrokenPipeError:
-            pass  # it ended early and has said why
         return process.wait()
 
 
