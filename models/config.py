@@ -4,13 +4,16 @@ All of it is optional. An unknown key, engine, model or task is an error that na
 the allowed values.
 """
 
+import re
 import tomllib
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,11 +23,17 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from models.errors import ConfigError
 from models.words import TaskType, Tier
 
 Price = Annotated[Decimal, Field(ge=0)]
+
+MINUTE_S = 60
+
+CLOUD = ("-cloud", ":cloud")
+"""How names of models end that an Ollama only passes on to its maker's servers."""
 
 
 class Section(BaseModel):
@@ -44,7 +53,11 @@ class EngineConfig(Section):
     usd_per_hour: Price | None = None
     """What an hour of the machine costs; prices its engine seconds."""
     rpm: PositiveInt | None = None
+    """Requests a minute."""
     tpm: PositiveInt | None = None
+    """Tokens a minute, prompt and output together."""
+    window_s: PositiveInt = 60
+    """Seconds that the provider counts rpm and tpm over: at 10, a sixth of each in any 10 s."""
     max_in_flight: PositiveInt | None = None
     context_tokens: PositiveInt = 8192
     timeout_s: PositiveInt = 600
@@ -56,6 +69,15 @@ class EngineConfig(Section):
     def address(self) -> str:
         """Where it answers; empty when nothing was configured."""
         return (self.url if self.kind == "ollama" else self.base_url) or ""
+
+    @model_validator(mode="after")
+    def _a_window_holds_a_request(self) -> Self:
+        if self.rpm is not None and self.rpm * self.window_s < MINUTE_S:
+            raise ValueError(
+                f"window_s = {self.window_s} with rpm = {self.rpm} is less than one request in a "
+                f"window; make window_s {-(-MINUTE_S // self.rpm)} or more"
+            )
+        return self
 
 
 class TaskConfig(Section):
@@ -94,6 +116,8 @@ class LimitsConfig(Section):
     read_seconds: PositiveInt = 120
     read_memory_mb: PositiveInt = 2_048
     attempts: PositiveInt = 5
+    usd_per_day: Price | None = None
+    """What frontier calls may cost in a day (UTC), all batches together."""
 
 
 class PriceConfig(Section):
@@ -103,6 +127,63 @@ class PriceConfig(Section):
     output_per_mtok: Price
     cached_per_mtok: Price | None = None
     from_: date | None = Field(default=None, alias="from")
+
+
+class DisplayConfig(Section):
+    """A currency that people see next to USD; the ledger and programs know USD only."""
+
+    currency: str
+    usd_rate: Annotated[Decimal, Field(gt=0)]
+    """How many of it one USD is."""
+    as_of: date | None = None
+
+    @field_validator("currency")
+    @classmethod
+    def _another_currency(cls, value: str) -> str:
+        if not re.fullmatch("[A-Z]{3}", value) or value == "USD":
+            raise ValueError(
+                "display.currency: three capital letters (ISO 4217) other than USD, such as INR; "
+                f"found {value!r}"
+            )
+        return value
+
+
+BuiltIn = Literal["pan", "aadhaar", "ifsc", "card", "email", "phone"]
+"""Patterns of private data that need no configuring but their name."""
+
+
+def _own_name(name: str) -> str:
+    if name in get_args(BuiltIn):
+        raise PydanticCustomError("own_name", "is the name of a built-in pattern; take another")
+    if not 1 <= len(name) <= 64 or not name.isprintable() or "," in name:
+        raise PydanticCustomError(
+            "own_name", "a name has 1 to 64 printable characters and no comma"
+        )
+    return name
+
+
+def _own_pattern(pattern: str) -> str:
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, ValueError, OverflowError, RecursionError) as exc:
+        raise PydanticCustomError(
+            "own_pattern", "not a regular expression: {problem}", {"problem": str(exc)}
+        ) from exc
+    if compiled.search(""):
+        raise PydanticCustomError(
+            "own_pattern", "matches the empty string, and so every chunk; make it ask for more"
+        )
+    return pattern
+
+
+class PinConfig(Section):
+    """What keeps a chunk on the local engine: built-in patterns, and own ones by name."""
+
+    patterns: tuple[BuiltIn, ...] = ()
+    own: dict[
+        Annotated[str, AfterValidator(_own_name)], Annotated[str, AfterValidator(_own_pattern)]
+    ] = Field(default_factory=dict)
+    """Regular expressions as Python's `re` reads them."""
 
 
 DEFAULT_NAME = "docmill.toml"
@@ -158,7 +239,9 @@ class Config(Section):
     classifier: ClassifierConfig = ClassifierConfig(model=DEFAULT_LOCAL_MODEL)
     chunks: ChunkConfig = ChunkConfig()
     limits: LimitsConfig = LimitsConfig()
+    pin: PinConfig = PinConfig()
     prices: dict[str, PriceConfig] = Field(default_factory=dict)
+    display: DisplayConfig | None = None
     _configured: frozenset[Tier] = PrivateAttr(default=frozenset())
 
     @property
@@ -185,6 +268,25 @@ class Config(Section):
                     "already runs on; name the other one or leave it out"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _local_models_are_local(self) -> Self:
+        if self.engines[Tier.LOCAL].kind == "ollama":
+            for key, model in self._local_models():
+                if model.endswith(CLOUD):
+                    raise ValueError(
+                        f"{key}: {model!r} runs on the maker's servers, not on this Ollama; "
+                        "choose a model that is pulled"
+                    )
+        return self
+
+    def _local_models(self) -> Iterator[tuple[str, str]]:
+        yield "classifier.model", self.classifier.model
+        for language, chosen in self.languages.items():
+            yield f"languages.{language}.model", chosen.model
+        for task, routed in self.tasks.items():
+            if routed.engine is Tier.LOCAL:
+                yield f"tasks.{task}.model", routed.model
 
     def task(self, task: TaskType) -> TaskConfig:
         """What to do with a task type."""
@@ -245,7 +347,9 @@ _SECTIONS: dict[str, type[Section]] = {
     "classifier": ClassifierConfig,
     "chunks": ChunkConfig,
     "limits": LimitsConfig,
+    "pin": PinConfig,
     "prices": PriceConfig,
+    "display": DisplayConfig,
 }
 
 

@@ -17,6 +17,11 @@ from models.settings import settings
 CONNECT_S = 10
 """How long a connection may take to open, in seconds."""
 
+NO_URL = (
+    "DATABASE_URL is not a URL: write postgresql://user:password@host:5432/database, "
+    "with @ and : in the password as %40 and %3A"
+)
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -30,19 +35,26 @@ def database_url() -> str:
 
 
 def conninfo(url: str) -> str:
-    """The form that psycopg takes: `postgresql://`, without an SQLAlchemy driver."""
+    """The form that psycopg takes: `postgresql://` without an SQLAlchemy driver, and encoded, so
+    that it reads every password as SQLAlchemy does.
+
+    Raises ConfigError, which repeats nothing of the URL: any part of it may be the password.
+    """
     scheme, _, rest = url.partition("://")
     name = scheme.split("+")[0]
-    return f"{'postgresql' if name == 'postgres' else name}://{rest}"
+    try:
+        parsed = make_url(f"{'postgresql' if name == 'postgres' else name}://{rest}")
+    except (ArgumentError, ValueError):
+        raise ConfigError(NO_URL) from None
+    if "@" in (parsed.host or ""):
+        raise ConfigError(NO_URL)
+    return parsed.render_as_string(hide_password=False).replace(" ", "%20")
 
 
 @cache
 def engine() -> Engine:
     """This process's SQLAlchemy engine. Raises ConfigError when DATABASE_URL is no Postgres URL."""
-    try:
-        url = make_url(conninfo(database_url()))
-    except (ArgumentError, ValueError) as exc:
-        raise ConfigError(f"DATABASE_URL is not a URL: {exc}") from exc
+    url = make_url(conninfo(database_url()))
     if url.get_backend_name() != "postgresql":
         raise ConfigError(
             f"DATABASE_URL must start with postgresql://, found {url.get_backend_name()}://"

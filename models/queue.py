@@ -13,7 +13,7 @@ from celery import Celery  # noqa: TID251
 from kombu.exceptions import KombuError as KombuError
 
 from models.embedded import attach_valkey
-from models.errors import ConfigError
+from models.errors import ConfigError, InputError
 from models.settings import settings
 from models.words import Queue
 
@@ -23,6 +23,16 @@ TASKS = {queue: f"docmill.{queue}" for queue in Queue}
 EPOCH = "docmill:epoch"
 """A key that is gone when Redis has lost its data: then every hint is taken for lost."""
 
+MOST_IDS = 1_000
+"""Most ids that a message may name; ours name 32."""
+
+LARGEST_ID = 2**63 - 1
+
+NO_URL = (
+    "REDIS_URL is not a Redis URL: write redis://user:password@host:6379/0, with signs such as "
+    "/ # ? @ in the password percent-encoded"
+)
+
 
 @cache
 def redis_url() -> str:
@@ -31,8 +41,8 @@ def redis_url() -> str:
     try:
         scheme, _ = urlsplit(url).scheme, urlsplit(url).port
         redis.Redis.from_url(url)
-    except ValueError as exc:
-        raise ConfigError(f"REDIS_URL is not a Redis URL: {exc}") from exc
+    except ValueError:  # its message may repeat a part of the password
+        raise ConfigError(NO_URL) from None
     if scheme not in ("redis", "rediss", "unix"):
         raise ConfigError(
             f"REDIS_URL must start with redis://, rediss:// or unix://, found {scheme}://"
@@ -76,6 +86,9 @@ def celery_app() -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
+            # A message that is lost costs a hint, which the feeder sends again: no books are kept
+            # in Redis of what was delivered.
+            "ack_emulation": False,
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
             "health_check_interval": 10,
@@ -87,3 +100,19 @@ def celery_app() -> Celery:
 def send_hint(queue: Queue, ids: Sequence[int]) -> None:
     """Publish one message: "look at these ids"."""
     celery_app().send_task(TASKS[queue], args=(list(ids),), queue=queue, retry=False)
+
+
+def read_hint(said: object) -> list[int]:
+    """The ids of a message. Whoever reaches Redis can write one: raises InputError where it is
+    anything but a list of ids of sensible length."""
+    if not isinstance(said, list):
+        raise InputError(f"a hint is a list of ids, found {type(said).__name__}")
+    if len(said) > MOST_IDS:
+        raise InputError(f"a hint names {MOST_IDS} ids at most, found {len(said)}")
+    if not all(map(_is_id, said)):
+        raise InputError("a hint names ids, whole numbers from 0 on; found something else")
+    return said
+
+
+def _is_id(one: object) -> bool:
+    return type(one) is int and 0 <= one <= LARGEST_ID

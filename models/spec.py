@@ -75,6 +75,8 @@ class Spec(BaseModel):
     priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     max_cost: Annotated[Decimal | None, Field(ge=0, le=Decimal(10**9))] = None
     """USD; None: no limit."""
+    reuse: bool = True
+    """Whether the answer to an identical request may be taken from the ledger."""
 
     @model_validator(mode="after")
     def _labels_differ(self) -> Self:

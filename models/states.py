@@ -44,6 +44,7 @@ class CallState(StrEnum):
     SETTLED = "settled"  # answered; tokens and cost are what was reported
     REFUSED = "refused"  # the engine said no before working: costs nothing
     LOST = "lost"  # its answer never arrived: counts with its upper bound
+    REUSED = "reused"  # no request was made: the answer to an identical one was taken
 
 
 ACTIVE_JOBS = frozenset({JobState.PENDING, JobState.READY, JobState.RUNNING})

@@ -106,6 +106,9 @@ def submit(
         Decimal | None,
         typer.Option(parser=_usd, metavar="USD", help="Hold frontier jobs beyond this budget."),
     ] = None,
+    no_reuse: Annotated[
+        bool, typer.Option("--no-reuse", help="Ask anew, also what the ledger has an answer to.")
+    ] = False,
     plan: Annotated[
         bool, typer.Option("--plan", help="Only say what would be done and what it may cost.")
     ] = False,
@@ -122,7 +125,7 @@ def submit(
     if fields and schema:
         raise typer.BadParameter("give --fields or --schema, not both")
     batch_spec = doors.spec_from_options(
-        spec, ask, fields, schema, task, scope, policy, name, priority, max_cost
+        spec, ask, fields, schema, task, scope, policy, name, priority, max_cost, no_reuse
     )
     if plan:
         _exit(doors.plan(batch_spec, paths, as_json=as_json))
@@ -141,21 +144,21 @@ def watch(batch: Batch, as_json: AsJson = False) -> None:
 @app.command()
 def status(batch: Batch, as_json: AsJson = False) -> None:
     """How far a batch is, what it cost, and what went wrong, by reason."""
-    from producer import query, render
+    from producer import doors, query
 
-    found = query.status(batch)
     if as_json:
-        _print_json(found)
+        _print_json(query.status(batch))
     else:
-        render.status(found, query.stages(batch), query.failures(batch))
+        doors.status(batch)
 
 
 @app.command()
 def receipt(batch: Batch, as_json: AsJson = False) -> None:
     """Which engines, hosts and models saw any text of a batch."""
-    from producer import query, render
+    from producer import render
+    from producer.receipt import receipt as made
 
-    found = query.receipt(batch)
+    found = made(batch)
     if as_json:
         _print_json(found)
     else:
@@ -201,12 +204,12 @@ def costs(
     as_json: AsJson = False,
 ) -> None:
     """What the calls cost, from the ledger; what is not known is said to be unknown."""
-    from producer import query, render
+    from producer import doors, query
 
     if as_json:
         _print_json(query.costs(batch, by))
     else:
-        render.costs(query.costs_explained(batch, by), by)
+        doors.costs(batch, by)
 
 
 @app.command()

@@ -92,7 +92,7 @@ def _what(paths: Sequence[str]) -> tuple[Spec, list[str]]:
 
 def _show(batch: int, found: Mapping[str, str | None]) -> None:
     render.results(query.results(batch))
-    render.costs(query.costs_explained(batch, "task"), "task")
+    doors.costs(batch, "task")
     render.console.print(
         f"\n{_who_answered(found)}\n"
         "[bold]Next[/]\n"

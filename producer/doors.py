@@ -13,6 +13,7 @@ from models.config import load_config
 from models.settings import settings
 from models.spec import Spec, load_schema, load_spec, make_spec
 from producer import export, processes, query, render
+from producer.money import Currency, currency
 from producer.sources import Accepted, Source, gather
 from producer.submit import submit as store
 
@@ -31,9 +32,11 @@ def spec_from_options(
     name: str | None,
     priority: int | None,
     max_cost: Decimal | None,
+    no_reuse: bool,
 ) -> Spec:
     """The batch's spec: from the file, with the options over it. Raises ConfigError."""
     options = {"policy": policy, "name": name, "priority": priority, "max_cost": max_cost}
+    options["reuse"] = False if no_reuse else None
     given = {key: value for key, value in options.items() if value is not None}
     if spec is not None:
         checked = make_spec({"asks": [{"ask": "-"}], **given}, "options")
@@ -92,8 +95,31 @@ def watch(batch: int, as_json: bool, check: Callable[[], None] | None = None) ->
             if check is not None:
                 check()
             time.sleep(LOOK_S)
-    render.status(found, query.stages(batch), query.failures(batch))
+    _show_status(found)
     return 0
+
+
+def status(batch: int) -> None:
+    """Print how far a batch is, what it cost, and what went wrong."""
+    _show_status(query.status(batch))
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    batch = found["batch"]
+    costs = query.costs_explained(batch, "model") if found["cost_unknown_calls"] else []
+    stages, failures = query.stages(batch), query.failures(batch)
+    render.status(found, stages, failures, costs, shown_currency())
+
+
+def costs(batch: int | None, by: str) -> None:
+    """Print the ledger summed up."""
+    render.costs(query.costs_explained(batch, by), by, shown_currency())
+
+
+def shown_currency() -> Currency | None:
+    """The currency that docmill.toml wants beside USD. Raises ConfigError."""
+    path = settings().docmill_config
+    return currency(load_config(path).display, path.name)
 
 
 def _watch_lines(batch: int) -> int:

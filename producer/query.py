@@ -197,34 +197,6 @@ def value_keys(batch: int | None) -> list[str]:
     return list(dict.fromkeys(keys))
 
 
-def receipt(batch: int) -> dict[str, Any]:
-    """Which engines, hosts and models saw any text of a batch. Raises NotFound."""
-    state = status(batch)
-    seen = [
-        {**row, "first_call": moment(row["first_call"]), "last_call": moment(row["last_call"])}
-        for row in every("receipt", batch=batch)
-    ]
-    hosts = sorted({row["host"] for row in seen})
-    frontier = [row for row in seen if row["tier"] == "frontier" and not row["stand_in"]]
-    return {
-        "batch": batch,
-        "policy": state["policy"],
-        "engines": seen,
-        "hosts": hosts,
-        "frontier_calls": sum(row["calls"] for row in frontier),
-        "statement": _statement(state["policy"], hosts, bool(frontier)),
-    }
-
-
-def _statement(policy: str, hosts: list[str], frontier: bool) -> str:
-    if not hosts:
-        return "no call was made for this batch"
-    where = ", ".join(hosts)
-    if frontier:
-        return f"calls went to {where}, the frontier among them (policy {policy})"
-    return f"no call left {where}"
-
-
 def money(value: Decimal | None) -> str | None:
     """USD as a plain decimal string."""
     if value is None:

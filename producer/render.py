@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from producer.cost_rows import cells, headings, reasons, total
+from producer.money import Currency, usd
 from producer.sources import Refused
 from producer.submit import Submitted
 
@@ -68,8 +70,14 @@ def refused(source: Refused) -> None:
     errors.print(f"[yellow]refused[/] ({source.category}) {escape(source.message)}")
 
 
-def status(found: Row, stages: Row, failures: Sequence[Row]) -> None:
-    """How far a batch is."""
+def status(
+    found: Row,
+    stages: Row,
+    failures: Sequence[Row],
+    costs: Sequence[Row],
+    currency: Currency | None,
+) -> None:
+    """How far a batch is; `costs` are its rows of the ledger, where some calls have no price."""
     name = f" {escape(found['name'])}" if found["name"] else ""
     console.print(
         f"batch [bold]{found['batch']}[/]{name}: [bold]{found['state']}[/]  "
@@ -79,7 +87,10 @@ def status(found: Row, stages: Row, failures: Sequence[Row]) -> None:
     console.print(f"jobs:      {_counts(found['jobs'])}")
     if found["state"] in ("running", "paused"):
         console.print(f"eta:       {_eta(stages)}")
-    console.print(f"cost:      {_cost_line(found)}")
+    console.print(f"cost:      {_cost_line(found['cost_usd'], currency)}")
+    if unknown := found["cost_unknown_calls"]:
+        why = escape("; ".join(reasons(costs)))
+        console.print(f"unknown:   {_count(unknown, 'call')}, not in the cost: {why}")
     if failures:
         console.print(_failures(failures, found["batch"]))
 
@@ -92,14 +103,10 @@ def _counts(states: Mapping[str, int]) -> str:
     )
 
 
-def _cost_line(found: Row) -> str:
-    unknown = found["cost_unknown_calls"]
-    known = f"${found['cost_usd']}" if found["cost_usd"] is not None else "unknown"
-    return known + (
-        f" (and {_count(unknown, 'call')} of unknown price)"
-        if unknown and found["cost_usd"]
-        else ""
-    )
+def _cost_line(cost_usd: str | None, currency: Currency | None) -> str:
+    if cost_usd is None:
+        return "unknown"
+    return f"{usd(cost_usd)} ({currency.amount(cost_usd)})" if currency else f"${cost_usd}"
 
 
 def _eta(stages: Row) -> str:
@@ -206,54 +213,51 @@ def _short(text: str, most: int) -> str:
     return flat if len(flat) <= most else flat[: most - 1] + "…"
 
 
-def costs(rows: Sequence[Row], by: str) -> None:
-    """The ledger summed up."""
+def costs(rows: Sequence[Row], by: str, currency: Currency | None) -> None:
+    """The ledger summed up; with a currency beside USD, with a total too."""
     if not rows:
         console.print("no calls yet")
         return
-    table = _table(title=f"costs by {by}")
-    table.add_column(by, no_wrap=True, max_width=20)
-    table.add_column("by", no_wrap=True)
-    for column in ("calls", "in", "out", "GPU s", "USD", "frontier*"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*_cost_cells(row))
-    console.print(table)
-    console.print("* estimate: what the same tokens cost at the frontier model", style="dim")
+    console.print(_costs(rows, by, currency), crop=currency is None)
+    estimate = f"estimate in {currency.code}" if currency else "estimate"
+    console.print(f"* {estimate}: what the same tokens cost at the frontier model", style="dim")
+    if currency:
+        console.print(currency.rate, style="dim", highlight=False)
     unknown = sum(row["unknown_price_calls"] for row in rows)
     lost = sum(row["lost_calls"] for row in rows)
     if unknown:
-        reasons = sorted({reason for row in rows for reason in row["reasons"]})
-        why = "; ".join(map(escape, reasons))
+        why = escape("; ".join(reasons(rows)))
         console.print(f"{_count(unknown, 'call')} of unknown cost, not in USD: {why}", style="dim")
     if lost:
         console.print(f"{_count(lost, 'call')} lost: their upper bound is in USD", style="dim")
 
 
-def _cost_cells(row: Row) -> list[str]:
-    def number(key: str) -> str:
-        return "-" if row[key] is None else f"{row[key]:,}"
-
-    def usd(key: str) -> str:
-        return "unknown" if row[key] is None else f"{float(row[key]):,.4f}"
-
-    return [
-        escape(str(row["key"])),
-        _by(row),
-        number("calls"),
-        number("input_tokens"),
-        number("output_tokens"),
-        "-" if row["gpu_seconds"] is None else f"{row['gpu_seconds']:,.0f}",
-        usd("cost_usd"),
-        usd("would_have_cost_usd"),
-    ]
+def _costs(rows: Sequence[Row], by: str, currency: Currency | None) -> Table:
+    table = _table(title=f"costs by {by}")
+    if currency is None:
+        table.add_column(by, no_wrap=True, max_width=20)
+        table.add_column("by", no_wrap=True)
+    else:  # one more column of numbers: names are folded, and who answered stands below them
+        table.add_column(f"{by}, by", overflow="fold", min_width=8, max_width=20)
+    for column in headings(currency):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        names = [escape(str(row["key"])), _by(row)]
+        table.add_row(*(["\n".join(names)] if currency else names), *cells(row, currency))
+    if currency:
+        table.add_section()
+        table.add_row("total", *cells(total(rows), currency))
+    return table
 
 
 def receipt(found: Row) -> None:
     """Who saw the batch."""
     table = _table(title=f"receipt of batch {found['batch']} ({found['policy']})")
-    for column in ("tier", "engine", "host", "model", "calls", "lost", "jobs"):
-        table.add_column(column)
+    for column in ("tier", "engine", "host", "model"):
+        table.add_column(column, overflow="fold")
+    for column in ("calls", "lost", "jobs", "chunks"):
+        table.add_column(column, justify="right")
+    table.add_column("chunks' SHA-256")
     for row in found["engines"]:
         table.add_row(
             row["tier"] + (" (stand-in)" if row["stand_in"] else ""),
@@ -263,9 +267,21 @@ def receipt(found: Row) -> None:
             str(row["calls"]),
             str(row["lost_calls"]),
             str(row["jobs"]),
+            str(row["chunks"]),
+            (row["chunks_sha256"] or "-")[:12],
         )
     console.print(table)
+    for row in found["reused"]:
+        batches = ", ".join(map(str, row["from_batches"]))
+        console.print(
+            f"{_count(row['answers'], 'job')} answered without a call: {escape(row['model'])} at "
+            f"{row['host']} had answered the same in batch {batches}"
+        )
+    if found["pinned"]:
+        kinds = ", ".join(f"{escape(kind)} in {n}" for kind, n in found["pinned"].items())
+        console.print(f"chunks kept local for private data: {kinds}")
     console.print(found["statement"])
+    console.print("--json has the hashes in full", style="dim")
 
 
 class Progress:

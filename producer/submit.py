@@ -98,9 +98,9 @@ def _blocks(sources: Iterator[Source], refused: list[Refused]) -> Iterator[list[
 
 def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec) -> int:
     cursor.execute(
-        "INSERT INTO batches (name, local_only, priority, max_cost_usd) "
-        "VALUES (%s, %s, %s, %s) RETURNING id",
-        (spec.name, spec.policy is Policy.LOCAL_ONLY, spec.priority, spec.max_cost),
+        "INSERT INTO batches (name, local_only, priority, max_cost_usd, reuse) "
+        "VALUES (%s, %s, %s, %s, %s) RETURNING id",
+        (spec.name, spec.policy is Policy.LOCAL_ONLY, spec.priority, spec.max_cost, spec.reuse),
     )
     row = cursor.fetchone()
     assert row is not None

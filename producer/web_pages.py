@@ -9,6 +9,9 @@ from starlette.responses import Response
 from models.states import JobState
 from models.words import TaskType, Tier
 from producer import page_query, query
+from producer.cost_rows import total
+from producer.doors import shown_currency
+from producer.receipt import receipt as receipt_of
 from producer.web_params import path_number, query_number, query_word, read_filters
 from producer.web_view import STOP_POLLING, leaves, page
 
@@ -33,7 +36,12 @@ def _batches(request: Request) -> dict[str, Any]:
     before = query_number(request, "before")
     found = page_query.page_batches(before, BATCHES + 1)
     following = found[BATCHES - 1]["batch"] if len(found) > BATCHES else None
-    return {"batches": found[:BATCHES], "before": before, "following": following}
+    return {
+        "batches": found[:BATCHES],
+        "before": before,
+        "following": following,
+        "currency": shown_currency(),
+    }
 
 
 def batch(request: Request) -> Response:
@@ -74,6 +82,7 @@ def _progress(number: int) -> dict[str, Any]:
         "documents": sum(documents.values()),
         "unread": documents.get("pending", 0) + documents.get("running", 0),
         "over": query.is_over(found),
+        "currency": shown_currency(),
     }
 
 
@@ -94,6 +103,7 @@ def job(request: Request) -> Response:
         leaves=list(leaves(value, spans)) if isinstance(value, (dict, list)) else [],
         texts=page_query.page_job_texts(found["job"], PIECES),
         calls=page_query.page_job_calls(found["job"], CALLS),
+        currency=shown_currency(),
     )
 
 
@@ -103,11 +113,18 @@ def costs(request: Request) -> Response:
     number = query_number(request, "batch")
     if number is not None:
         page_query.page_frame(number)
+    rows = query.costs_explained(number, by)
     return page(
-        "costs.html", rows=query.costs_explained(number, by), by=by, keys=COST_KEYS, batch=number
+        "costs.html",
+        rows=rows,
+        total=total(rows),
+        currency=shown_currency(),
+        by=by,
+        keys=COST_KEYS,
+        batch=number,
     )
 
 
 def receipt(request: Request) -> Response:
     """Who saw any text of a batch."""
-    return page("receipt.html", found=query.receipt(path_number(request, "batch")))
+    return page("receipt.html", found=receipt_of(path_number(request, "batch")))

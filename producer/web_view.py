@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from producer.cost_rows import advised
+from producer.money import usd
 from producer.render import RECENT_S, brief
 
 STOP_POLLING = 286
 """htmx: show this, and ask no more."""
-
-SMALL_USD = Decimal("0.001")
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -47,16 +46,6 @@ def error_page(request: Request, status_code: int, message: str) -> HTMLResponse
     # a page that was only looked at may look again by itself; a form must not be sent twice
     retry = status_code == 503 and request.method == "GET"
     return page("error.html", status_code, message=message, retry=retry)
-
-
-def usd(amount: str | None) -> str:
-    """Money with enough digits to tell small sums apart; NULL is unknown, never 0."""
-    if amount is None:
-        return "unknown"
-    number = Decimal(amount)
-    if number == 0:
-        return "$0"
-    return f"${number:,.4f}" if number >= SMALL_USD else f"${Decimal(f'{number:.2g}'):f}"
 
 
 def count(number: float | None) -> str:
@@ -154,6 +143,13 @@ def runs(text: str, start: int, spans: Mapping[str, Any]) -> list[Run]:
 
 
 _templates.filters.update(
-    usd=usd, count=count, moment=moment, short=short, pages=pages, brief=brief, pretty=pretty
+    usd=usd,
+    advised=advised,
+    count=count,
+    moment=moment,
+    short=short,
+    pages=pages,
+    brief=brief,
+    pretty=pretty,
 )
 _templates.globals.update(plural=plural, query=query, eta=eta, runs=runs)

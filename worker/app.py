@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from celery.platforms import SecurityWarning  # noqa: TID251
-from celery.signals import worker_shutdown, worker_shutting_down  # noqa: TID251
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down  # noqa: TID251
 from kombu.connection import Connection
 
 from models.config import load_config
 from models.database import database_url, ready_engine
-from models.queue import TASKS, celery_app
+from models.errors import InputError
+from models.queue import TASKS, celery_app, read_hint
 from models.settings import settings
 from models.words import Pool, Queue, Tier
 from worker.log import logger, set_up
@@ -54,6 +55,16 @@ def _refuse_what_is_missing(pool: Pool, site: Site) -> None:
         site.engine(Tier.FRONTIER)
 
 
+LOOK_S = 0.05
+"""How often Celery looks whether a thread is free for the next message: nothing tells it when one
+is, and by itself it looks once in a second, which slots have to wait for."""
+
+
+def _look_often(sender: Any, **_: Any) -> None:
+    worker_ready.disconnect(_look_often)  # it is sent again after every lost connection
+    sender.hub.call_repeatedly(LOOK_S, lambda: None)
+
+
 class _Connection(Connection):
     """Does not lose patience with a Redis that is away for long."""
 
@@ -68,6 +79,7 @@ def _consume(pool: Pool, process: WorkerProcess) -> None:
     app.amqp.Connection = _Connection
     for queue in pool.queues:
         app.task(name=TASKS[queue], shared=False)(task_for(process.take, queue))
+    worker_ready.connect(_look_often)
     worker_shutting_down.connect(lambda **_: _leave(process), weak=False)
     worker_shutdown.connect(lambda **_: process.stop(), weak=False)
     # It warns of root because of pickle, which we do not accept.
@@ -88,10 +100,15 @@ def _consume(pool: Pool, process: WorkerProcess) -> None:
 
 
 def task_for(take: Callable[[Queue, Sequence[int]], None], queue: Queue) -> Callable[..., None]:
-    """The body of a queue's task."""
+    """The body of a queue's task: what is no hint is refused, aloud, and does no more harm."""
 
-    def task(ids: list[int]) -> None:
-        take(queue, ids)
+    def task(ids: object) -> None:
+        try:
+            hint = read_hint(ids)
+        except InputError as exc:
+            logger().warning("refused a message", queue=str(queue), why=str(exc))
+        else:
+            take(queue, hint)
 
     return task
 

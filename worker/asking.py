@@ -9,7 +9,7 @@ from uuid import UUID, uuid4, uuid5
 from worker.admission import Admission
 from worker.gate import Gate
 from worker.journal import Journal
-from worker.ledger import CallRow, Ledger, request_key
+from worker.ledger import CallRow, KnownAnswer, Ledger, request_key
 from worker.llm.engine import Completion, Engine, EngineError, Finish, Request, Trouble
 
 NAMESPACE = UUID("8d3f5f0a-5f6e-4f0e-9a43-6c1f5d0b7c11")
@@ -63,6 +63,13 @@ class Asking:
     def unused(self) -> list[UUID]:
         """The claim's call, when it was never made."""
         return [self._reserved] if self._reserved is not None else []
+
+    def reuse(self, known: KnownAnswer) -> UUID:
+        """Take an answer that is known; the claim's call says so in the ledger."""
+        call_id, self._reserved = self._reserved, None
+        assert call_id is not None
+        self.calls.append(self._desk.ledger.reused(call_id, known))
+        return call_id
 
     async def ask(
         self, request: Request, version: str, purpose: str = "run"

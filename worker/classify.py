@@ -128,12 +128,14 @@ class ClassifyStage:
         """Ask which task type it is."""
         pair: Pair = held.payload
         asking = Asking(self._desk, pair.job_id, pair.call_id, {})
+        messages = classify_messages(pair.ask, pair.excerpt)
         request = Request(
             model_name=self._config.classifier.model,
-            messages=classify_messages(pair.ask, pair.excerpt),
+            messages=messages,
             max_tokens=MAX_TOKENS,
             context_tokens=self._desk.ledger.site.config.context_tokens,
             schema=CLASSIFY_SCHEMA,
+            fixed=len(messages) - 1,
         )
         try:
             version = f"{prompt('classify').version}#{pair.attempts}"

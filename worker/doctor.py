@@ -16,8 +16,10 @@ from models.config import Config, load_config
 from models.errors import ConfigError, DocmillError
 from models.queue import redis_client, redis_url
 from models.settings import settings
+from models.sql import load_sql
 from models.words import Tier
 from worker.llm.engine import Health
+from worker.llm.faults import place
 from worker.llm.prices import Price, PriceBook
 from worker.settings import secrets
 from worker.site import EngineSite, Site, find_site
@@ -74,6 +76,8 @@ def _examine() -> Iterator[Finding]:
     yield from _engine("local engine", site.local, _local_models(site.config))
     yield from _frontier(site)
     yield from _prices(site)
+    yield _guarded("budget", lambda: _budget(site.config))
+    yield _private(site.config)
 
 
 def _guarded(check: str, run: Callable[[], Finding]) -> Finding:
@@ -98,16 +102,11 @@ def _redis() -> Finding:
     info = redis_client().info()
     kind = "" if settings().redis_url else " (embedded)"
     policy = info.get("maxmemory_policy", "noeviction")
-    detail = f"{info.get('redis_version')} at {_without_password(redis_url())}{kind}"
+    detail = f"{info.get('redis_version')} at {place(redis_url())}{kind}"
     if policy != "noeviction":
         advice = "set maxmemory-policy noeviction: evicted hints only cost time, but they do"
         return Finding("redis", Grade.WARNING, f"{detail}, maxmemory-policy {policy}", advice)
     return Finding("redis", Grade.OK, detail)
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.split('://')[0]}://***@{tail}" if at else url
 
 
 def _local_models(config: Config) -> set[str]:
@@ -190,6 +189,22 @@ def _prices(site: Site) -> Iterator[Finding]:
             "engines.local.usd_per_hour is not set: local calls show GPU seconds, no cost",
             "set it to what an hour of the machine costs",
         )
+
+
+def _budget(config: Config) -> Finding:
+    most = config.limits.usd_per_day
+    if most is None:
+        return Finding("budget", Grade.OK, "no limits.usd_per_day; batches have their --max-cost")
+    with database.ready_engine().connect() as connection:
+        spent = connection.execute(text(load_sql("worker", "spent_today"))).scalar()
+    detail = f"${most} a day (UTC) for all batches, ${spent} spent or reserved today"
+    return Finding("budget", Grade.OK, detail)
+
+
+def _private(config: Config) -> Finding:
+    names = [*config.pin.patterns, *config.pin.own]
+    kept = ", ".join(sorted(names)) or "nothing; [pin] names what is to stay local"
+    return Finding("private data", Grade.OK, f"chunks kept local for {kept}")
 
 
 def _price_line(model: str, price: Price) -> str:

@@ -197,6 +197,7 @@ class _Reign:
         await _all(self._connection, "beat")
         if now >= self._reap_from:
             await self._reap()
+        await _all(self._connection, "resume_due")
         await _all(self._connection, "close_batches")
 
     async def _reap(self) -> None:

@@ -1,6 +1,6 @@
 """Ingest: a document's bytes become chunks, and chunks times asks become jobs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import PurePath
@@ -12,6 +12,7 @@ from models.words import Scope, TaskType
 from worker.chunk import Piece
 from worker.classify import classify_key
 from worker.language import language
+from worker.pin import Pins, union
 from worker.route import route
 
 NO_TEXT = "no text (scanned pages need OCR before they are submitted)"
@@ -62,8 +63,9 @@ def ingest(
     """Everything that follows from a document's text: pure, so that it is the same every time."""
     asked = [ask for ask in asks if ask.concerns(path)]
     spoken = language("\n".join(piece.text for piece in pieces if not piece.blank)[:20_000])
-    chunks = [_chunk_row(piece) for piece in pieces]
-    maker = _JobMaker(local_only, config)
+    pinned = Pins(config.pin).reasons(pieces)
+    chunks = [_chunk_row(piece, why) for piece, why in zip(pieces, pinned, strict=True)]
+    maker = _JobMaker(local_only, dict(zip(pieces, pinned, strict=True)), config)
     texts = [piece for piece in pieces if not piece.blank]
     said = list(notes)
     if not texts:
@@ -74,7 +76,7 @@ def ingest(
     return Ingested(DocumentState.READY, pages, spoken, said, chunks, jobs)
 
 
-def _chunk_row(piece: Piece) -> dict[str, Any]:
+def _chunk_row(piece: Piece, pinned: str | None) -> dict[str, Any]:
     return {
         "ordinal": piece.ordinal,
         "page_from": piece.page_from,
@@ -84,6 +86,7 @@ def _chunk_row(piece: Piece) -> dict[str, Any]:
         "tokens": piece.tokens,
         "language": None if piece.blank else language(piece.text),
         "blank": piece.blank,
+        "pinned": pinned,
         "text": piece.text,
     }
 
@@ -91,6 +94,7 @@ def _chunk_row(piece: Piece) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class _JobMaker:
     local_only: bool
+    pinned: Mapping[Piece, str | None]
     config: Config
 
     def jobs(
@@ -98,14 +102,17 @@ class _JobMaker:
     ) -> Iterator[dict[str, Any]]:
         if ask.scope is Scope.DOCUMENT:
             whole = "\n\n".join(piece.text for piece in texts)
-            yield self._job(ask, None, whole, sum(piece.tokens for piece in texts), spoken)
+            tokens = sum(piece.tokens for piece in texts)
+            why = union(self.pinned[piece] for piece in texts)
+            yield self._job(ask, None, whole, tokens, spoken, why)
             return
         for piece in pieces:
             if piece.blank:
                 yield self._skipped(ask, piece)
             else:
-                spoken_here = language(piece.text)
-                yield self._job(ask, piece.ordinal, piece.text, piece.tokens, spoken_here)
+                why = self.pinned[piece]
+                said = language(piece.text)
+                yield self._job(ask, piece.ordinal, piece.text, piece.tokens, said, why)
 
     def _skipped(self, ask: AskRow, piece: Piece) -> dict[str, Any]:
         return {
@@ -117,14 +124,27 @@ class _JobMaker:
         }
 
     def _job(
-        self, ask: AskRow, chunk: int | None, text: str, tokens: int, spoken: str | None
+        self,
+        ask: AskRow,
+        chunk: int | None,
+        text: str,
+        tokens: int,
+        spoken: str | None,
+        pinned: str | None,
     ) -> dict[str, Any]:
-        row = {"chunk": chunk, "ask_id": ask.id, "tokens": tokens, "language": spoken}
+        row = {
+            "chunk": chunk,
+            "ask_id": ask.id,
+            "tokens": tokens,
+            "language": spoken,
+            "pinned": pinned,
+        }
         if ask.task is None:
             model = self.config.classifier.model
             key = classify_key(ask.text, ask.json_schema, text, model)
             return {**row, "state": JobState.PENDING, "classify_key": key}
-        chosen = route(ask.task, local_only=self.local_only, language=spoken, config=self.config)
+        local = self.local_only or pinned is not None
+        chosen = route(ask.task, local_only=local, language=spoken, config=self.config)
         return {
             **row,
             "state": JobState.READY,

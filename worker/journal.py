@@ -36,7 +36,7 @@ class Journal:
 
     def append(self, call_id: UUID, call: dict[str, Any]) -> None:
         """Keep an answer: the ledger row that it will become."""
-        line = dumps(call).encode() + b"\n"
+        line = dumps(call) + b"\n"
         os.write(self._file, line)
         self._unsettled.add(call_id)
         self._bytes += len(line)

@@ -1,7 +1,6 @@
 """What a call came to, as the ledger row that Postgres and the journal hold."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,6 +13,7 @@ from models.words import TaskType, Tier
 from worker.llm.engine import Completion, EngineError, Request, Trouble
 from worker.llm.prices import MILLION, Price, PriceBook
 from worker.site import EngineSite
+from worker.wire import canonical
 
 CallRow = dict[str, Any]
 """A row for settle_calls.sql; its keys are columns of `calls`."""
@@ -26,17 +26,25 @@ REFUSALS = frozenset(Trouble) - {Trouble.SERVER_ERROR, Trouble.TIMEOUT}
 
 
 def request_key(request: Request, version: str) -> UUID:
-    """Equal for requests that would be the same to the engine."""
+    """Equal for requests that would be the same to the engine, in the same attempt of a job."""
     parts = (
         request.model_name,
         version,
-        [(message.role, message.content) for message in request.messages],
+        [(message.role, message.content) for message in request.messages[request.fixed :]],
         request.schema,
         request.max_tokens,
         request.temperature,
     )
-    text = json.dumps(parts, ensure_ascii=False, sort_keys=True)
-    return UUID(bytes=hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16])
+    return UUID(bytes=hashlib.sha256(canonical(parts)).digest()[:16])
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """The answer that an identical request brought, and the call that brought it."""
+
+    call_id: UUID
+    value: dict[str, Any]
+    would_have_cost_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,20 @@ class Ledger:
             "finish": completion.finish,
             "request_key": key,
             "answer": completion.text,
+        }
+
+    def reused(self, call_id: UUID, known: KnownAnswer) -> CallRow:
+        """The row of a job that was answered without a call."""
+        return {
+            "id": call_id,
+            "state": CallState.REUSED,
+            "cost_usd": Decimal(0),
+            "price_source": "reused answer",
+            "would_have_cost_usd": known.would_have_cost_usd,
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "latency_ms": 0,
+            "reused_from": known.call_id,
         }
 
     def failed(self, call_id: UUID, error: EngineError, latency_ms: int) -> CallRow:

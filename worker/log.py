@@ -17,7 +17,10 @@ def set_up(pool: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if to_terminal else "iso", utc=False),
             *([] if to_terminal else [structlog.processors.format_exc_info]),
-            structlog.dev.ConsoleRenderer(colors=True)
+            # Plain: the usual formatter prints every local variable, passwords and keys too.
+            structlog.dev.ConsoleRenderer(
+                colors=True, exception_formatter=structlog.dev.plain_traceback
+            )
             if to_terminal
             else structlog.processors.JSONRenderer(),
         ],

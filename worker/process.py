@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -21,6 +22,7 @@ from models.queue import redis_url
 from models.words import Pool, Queue, Tier
 from worker.admission import Admission
 from worker.asking import Desk
+from worker.budget import Reservations
 from worker.classify import ClassifyStage
 from worker.db import Database
 from worker.feeder import Feeder
@@ -29,6 +31,7 @@ from worker.ingest_stage import IngestStage
 from worker.journal import Journal, abandoned
 from worker.ledger import Ledger
 from worker.llm.grant import Limits as RateLimits
+from worker.llm.grant import Timing
 from worker.llm.limits import Limiter
 from worker.llm.prices import PriceBook
 from worker.log import logger
@@ -36,7 +39,7 @@ from worker.persist import Persist, as_json
 from worker.pump import Pump
 from worker.read import read_document
 from worker.read.sandbox import Limits, Reader
-from worker.run_stage import Reservations, RunStage
+from worker.run_stage import RunStage
 from worker.settings import GRACE_S
 from worker.site import EngineSite, Site
 from worker.slots import Slots
@@ -137,7 +140,8 @@ class WorkerProcess:
         site = self._site.engine(tier)
         prices = PriceBook(self._site.config)
         ledger = Ledger(site, prices, self._site.frontier_model)
-        desk = _make_desk(ledger, self._db, self._journal, self.owner)
+        budget = self._site.config.limits.usd_per_day
+        desk = _make_desk(ledger, self._db, self._journal, self.owner, budget)
         slots = Slots(self._slots or _slots(site))
         self._tiers[tier] = (desk, slots)
         return self._tiers[tier]
@@ -188,17 +192,21 @@ def _slots(site: EngineSite) -> int:
     return site.config.slots
 
 
-def _make_desk(ledger: Ledger, db: Database, journal: Journal, owner: UUID) -> Desk:
+def _make_desk(
+    ledger: Ledger, db: Database, journal: Journal, owner: UUID, usd_per_day: Decimal | None
+) -> Desk:
     site = ledger.site
     engine = site.make()
     where = {"engine": site.config.kind, "host": site.host, "stand_in": site.stand_in}
+    admission = _admission(site)
+    name = f"the {site.tier} engine at {site.host}"
     return Desk(
         engine=engine,
-        gate=Gate(f"the {site.tier} engine at {site.host}", engine.health),
+        gate=Gate(name, engine.health, limited=admission is not None),
         journal=journal,
         ledger=ledger,
-        reserve=Reservations(db, owner, where, ledger),
-        admission=_admission(site),
+        reserve=Reservations(db, owner, where, ledger, usd_per_day),
+        admission=admission,
     )
 
 
@@ -207,8 +215,9 @@ def _admission(site: EngineSite) -> Admission | None:
     if site.tier is Tier.LOCAL or site.stand_in:
         return None
     config = site.config
-    limits = RateLimits(config.rpm, config.tpm, config.max_in_flight)
-    return Admission(Limiter(redis_url(), f"{site.tier}@{site.host}", limits))
+    limits = RateLimits.per_minute(config.rpm, config.tpm, config.max_in_flight, config.window_s)
+    timing = Timing.over(config.window_s)
+    return Admission(Limiter(redis_url(), f"{site.tier}@{site.host}", limits, timing))
 
 
 def make_reader(config: Config, children: int) -> Reader:

@@ -138,6 +138,9 @@ class Pump:
         """A worker that could not renew its leases for a whole lease claims nothing."""
         return not self._carried or self._lease_age() < LEASE_S
 
+    def _is_shut(self) -> bool:
+        return self.stage.gate is not None and not self.stage.gate.is_open
+
     def _lease_age(self) -> float:
         return asyncio.get_running_loop().time() - self._renewed_at
 
@@ -151,7 +154,7 @@ class Pump:
             # A fault of ours, said aloud; claiming brings out what is wrong, or that nothing is.
             logger().exception(f"{self.stage.name}: could not admit", ids=hints)
             ids = hints
-        if self._stopping:
+        if self._stopping or self._is_shut():  # it may have taken long
             self.stage.decline(ids)
             return []
         for hint in ids:

@@ -12,12 +12,12 @@ from models.words import TaskType, Tier
 from worker.answer import Invalid, Valid, bounded, check
 from worker.asking import Asking, Desk, NotReserved
 from worker.ground import Source, ground
+from worker.ledger import KnownAnswer
 from worker.llm.engine import Completion, EngineError, Message, Request
 from worker.outcome import Done, Escalate, Outcome, Turn
-from worker.prompts import prompt, repair_messages, task_messages
+from worker.prompts import form, prompt, prompt_tokens, repair_messages, task_messages
 from worker.retry import BUDGET, Hold, Wait, after_engine_error, after_fault
 from worker.route import escalation
-from worker.tokens import estimate
 from worker.windows import merge, partial_answers, text_of, windows
 
 SECOND_TRY_TEMPERATURE = 0.4
@@ -38,6 +38,7 @@ class Job:
     id: int
     batch_id: int
     local_only: bool
+    """True also where private data keeps its text local."""
     task: TaskType
     tier: Tier
     model_name: str
@@ -49,6 +50,7 @@ class Job:
     waits: int
     call_id: UUID
     earlier: dict[str, dict[str, Any]]
+    known: KnownAnswer | None = None
 
     @property
     def answer_schema(self) -> Mapping[str, Any]:
@@ -110,6 +112,8 @@ class Conversation:
 
     async def outcome(self) -> Outcome:
         """Ask in as many parts as the text needs, and judge what came."""
+        if self.job.known is not None:
+            return self._judged(self.job.known.value, self.asking.reuse(self.job.known))
         groups = windows(self.job.pieces, self._room())
         answer = await self._whole(groups[0]) if len(groups) == 1 else await self._parts(groups)
         match answer.checked:
@@ -158,6 +162,7 @@ class Conversation:
             context_tokens=self.engine.context_tokens,
             schema=bounded(schema, self.max_tokens) if self.engine.short_answers else schema,
             temperature=0.0 if self.job.attempts == 1 else SECOND_TRY_TEMPERATURE,
+            fixed=len(messages) - 1,
         )
 
     def _repair(self, request: Request, completion: Completion, wrong: Invalid) -> Request:
@@ -170,9 +175,8 @@ class Conversation:
 
     def _room(self) -> int:
         """Tokens left for text once the fixed part and the answer have theirs."""
-        fixed = task_messages(self.job.task, self.job.ask, "", self.job.answer_schema)
-        taken = sum(estimate(message.content) for message in fixed) + self.max_tokens
-        return max(self.engine.context_tokens - taken - SPARE_TOKENS, 1)
+        fixed = prompt_tokens(self.job.task, self.job.ask, form(self.job.answer_schema))
+        return max(self.engine.context_tokens - fixed - self.max_tokens - SPARE_TOKENS, 1)
 
     def _judged(self, value: dict[str, Any], call_id: UUID) -> Outcome:
         if self.job.task is not TaskType.EXTRACTION:

@@ -1,58 +1,25 @@
 """The run stage of one queue: claims ready jobs and takes each through its conversation."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from models.config import Config
+from models.config import Config, EngineConfig
 from models.words import TaskType, Tier
-from worker.asking import Desk, NotReserved
+from worker.asking import Desk
+from worker.budget import budget_locks
 from worker.db import Database, Row, Statement
 from worker.gate import Gate
 from worker.ground import Source
-from worker.group import GroupCommit
-from worker.ledger import Ledger
-from worker.llm.engine import Request
+from worker.ledger import KnownAnswer
 from worker.outcome import Turn
 from worker.persist import Persist, as_json
-from worker.prompts import prompt, task_messages
+from worker.prompts import form, prompt, prompt_tokens
 from worker.route import frontier_model
 from worker.run import Job, run
 from worker.settings import LEASE_S
 from worker.stage import Held, Lease
-from worker.tokens import estimate
-
-
-class Reservations:
-    """Writes follow-up calls into the ledger in groups, before they are made."""
-
-    def __init__(self, db: Database, owner: UUID, where: dict[str, Any], ledger: Ledger) -> None:
-        self._db = db
-        self._owner = owner
-        self._where = where
-        self._ledger = ledger
-        self._group: GroupCommit[dict[str, Any]] = GroupCommit(self._write)
-
-    async def __call__(self, call_id: UUID, job_id: int, purpose: str, request: Request) -> None:
-        """Reserve one call. Raises NotReserved."""
-        tokens = sum(estimate(message.content) for message in request.messages)
-        row = {
-            "id": call_id,
-            "job_id": job_id,
-            "purpose": purpose,
-            "reserved_usd": self._ledger.upper_bound(request, tokens),
-        }
-        await self._group.put(row)
-        if row.get("lost"):
-            raise NotReserved
-
-    async def _write(self, rows: Sequence[dict[str, Any]]) -> None:
-        written = await self._db.run(
-            "reserve_calls", rows=as_json(rows), owner=self._owner, **self._where
-        )
-        ids = {row["id"] for row in written}
-        for row in rows:
-            row["lost"] = row["id"] not in ids
 
 
 class RunStage:
@@ -77,13 +44,15 @@ class RunStage:
             "host": site.host,
             "stand_in": site.stand_in,
         }
+        self._versions = as_json(
+            [{"task": task, "version": version(task, site.config, config)} for task in TaskType]
+        )
         limits = [(task, chosen) for task, chosen in config.tasks.items()]
         models = {chosen.model for _, chosen in limits} | {frontier_model(config)}
-        self._prices = as_json(
-            desk.ledger.reservations(
-                [(model, task, chosen.max_tokens) for model in models for task, chosen in limits]
-            )
+        prices = desk.ledger.reservations(
+            [(model, task, chosen.max_tokens) for model in models for task, chosen in limits]
         )
+        self._budget = {"prices": as_json(prices), "usd_per_day": config.limits.usd_per_day}
 
     async def admit(self, ids: Sequence[int]) -> list[int]:
         """Wait until the rate limit lets some of these go. What is not ready needs no leave."""
@@ -102,8 +71,7 @@ class RunStage:
         """Prompt and output limit of a job's first call."""
         task, ask = TaskType(row["task"]), self._asks[row["ask_id"]]
         schema = ask["json_schema"] or prompt(task).schema or {}
-        fixed = task_messages(task, ask["text"], "", schema)
-        tokens = sum(estimate(message.content) for message in fixed) + row["tokens"]
+        tokens = prompt_tokens(task, ask["text"], form(schema)) + row["tokens"]
         window = self._desk.ledger.site.config.context_tokens
         return min(tokens, window), self._config.task(task).max_tokens
 
@@ -127,15 +95,19 @@ class RunStage:
                 "queue": self._tier,
                 "owner": self._owner,
                 "lease_s": LEASE_S,
-                "prices": self._prices,
+                "versions": self._versions,
+                **self._budget,
                 **self._where,
             },
         )
         if self._tier is Tier.LOCAL:
             return await self._db.run_all([claim])
-        hold: Statement = ("hold_over_budget", {"ids": ids, "prices": self._prices})
-        lock: Statement = ("lock_budgets", {"ids": ids, "queue": self._tier})
-        _, rows, _ = await self._db.run_each([lock, claim, hold])
+        locks = budget_locks(self._tier, ids, self._budget["usd_per_day"])
+        hold: Statement = (
+            "hold_over_budget",
+            {"ids": ids, "stand_in": self._where["stand_in"], **self._budget},
+        )
+        *_, rows, _ = await self._db.run_each([*locks, claim, hold])
         return rows
 
     async def _learn_asks(self, ids: set[int]) -> None:
@@ -149,7 +121,7 @@ class RunStage:
         return Job(
             id=row["id"],
             batch_id=row["batch_id"],
-            local_only=row["local_only"],
+            local_only=row["local_only"] or row["pinned"] is not None,
             task=TaskType(row["task"]),
             tier=self._tier,
             model_name=row["model"],
@@ -161,6 +133,7 @@ class RunStage:
             waits=row["waits"],
             call_id=row["call_id"],
             earlier=row["earlier"] or {},
+            known=_known(row["answer"]),
         )
 
     async def work(self, held: Held) -> Turn:
@@ -182,3 +155,21 @@ class RunStage:
         params = {"ids": list(leases), "owner": self._owner, "lease_s": LEASE_S}
         [rows] = await self._db.run_once([("renew_jobs", params)])
         return {row["id"] for row in rows}
+
+
+def version(task: TaskType, engine: EngineConfig, config: Config) -> str:
+    """What of a request follows from the task alone: part of the key by which answers are shared.
+
+    Everything else that goes into a prompt (model, ask, schema, text) claim_ready.sql adds.
+    """
+    limits = (config.task(task).max_tokens, engine.context_tokens, engine.short_answers)
+    return "/".join(map(str, (prompt(task).version, *limits)))
+
+
+def _known(answer: Mapping[str, Any] | None) -> KnownAnswer | None:
+    if answer is None:
+        return None
+    would = answer["would_have_cost_usd"]
+    return KnownAnswer(
+        UUID(answer["call_id"]), answer["value"], Decimal(str(would)) if would is not None else None
+    )

@@ -8,9 +8,8 @@ nothing at all is configured, the embedded model stands in and every row says so
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import httpx  # noqa: TID251  # one probe, before there is an engine
+import httpx  # noqa: TID251  # one probe, before there is an engine, and the reading of addresses
 
 from models.config import (
     DEFAULT_OLLAMA_URL,
@@ -25,6 +24,7 @@ from models.settings import Settings, settings
 from models.words import TaskType, Tier
 from worker.llm import embedded
 from worker.llm.engine import Engine
+from worker.llm.faults import place
 from worker.llm.ollama import OllamaEngine, base_url
 from worker.llm.openai import OpenAIEngine
 from worker.route import frontier_model
@@ -134,7 +134,8 @@ def _embedded_site(config: Config, settings: Settings, secrets: Secrets) -> Site
 
 def _embedded_engine(tier: Tier, config: EngineConfig, home: Path) -> EngineSite:
     def make() -> Engine:
-        return OpenAIEngine(embedded.attach_llama(home), None, timeout_s=config.timeout_s)
+        url = embedded.attach_llama(home)
+        return OpenAIEngine(url, None, timeout_s=config.timeout_s, proxied=False)
 
     return EngineSite(tier, config, make, "embedded", stand_in=tier is Tier.FRONTIER)
 
@@ -174,7 +175,7 @@ def _frontier(config: Config, settings: Settings, secrets: Secrets) -> EngineSit
     key = secrets.frontier_api_key
     if chosen.kind == "openai" and key is None:
         return ConfigError(
-            f"the frontier pool has no API key for {chosen.base_url}: set {KEY_NAMES}. "
+            f"the frontier pool has no API key for {place(chosen.address)}: set {KEY_NAMES}. "
             "Without it, summary and reasoning jobs wait; --policy local-only runs them locally."
         )
     return _ollama_or_openai(
@@ -191,9 +192,22 @@ def _ollama_or_openai(tier: Tier, config: EngineConfig, key: str | None) -> Engi
     def make() -> Engine:
         if config.kind == "ollama":
             return OllamaEngine(address, timeout_s=config.timeout_s, keep_alive=config.keep_alive)
-        return OpenAIEngine(address, key, timeout_s=config.timeout_s)
+        # What runs locally goes to its address, never through a proxy that the environment names.
+        proxied = tier is Tier.FRONTIER
+        return OpenAIEngine(address, key, timeout_s=config.timeout_s, proxied=proxied)
 
-    return EngineSite(tier, config, make, urlsplit(address).netloc)
+    return EngineSite(tier, config, make, _host(tier, address))
+
+
+def _host(tier: Tier, address: str) -> str:
+    """host:port of an address, without user and password. Raises ConfigError."""
+    try:
+        found = httpx.URL(address).netloc.decode()
+    except (httpx.InvalidURL, ValueError):  # its message may repeat a part of the password
+        found = ""
+    if not found:
+        raise ConfigError(f"engines.{tier}: its address is no URL; write http://host:port")
+    return found
 
 
 def describe() -> dict[str, str | None]:

@@ -4,10 +4,10 @@ SELECT
         WHEN 'model' THEN c.model_asked
         WHEN 'task' THEN coalesce(c.task, 'classify step')
         WHEN 'batch' THEN c.batch_id::text
-        ELSE to_char(c.started_at, 'YYYY-MM-DD')
+        ELSE to_char(c.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')  -- as the day's budget counts
     END AS key,
     c.tier,
-    count(*) AS calls,
+    count(*) FILTER (WHERE c.state <> 'reused') AS calls,
     sum(c.input_tokens) AS input_tokens,
     sum(c.cached_tokens) AS cached_tokens,
     sum(c.output_tokens) AS output_tokens,
@@ -16,6 +16,7 @@ SELECT
     count(*) FILTER (WHERE c.state = 'lost') AS lost_calls,
     round(sum(c.engine_seconds)::numeric, 3) AS gpu_seconds,
     sum(c.would_have_cost_usd) AS would_have_cost_usd,
+    count(*) FILTER (WHERE c.state = 'reused') AS reused_answers,
     bool_or(c.stand_in) AS stand_in,
     array_agg(DISTINCT c.cost_reason) FILTER (WHERE c.cost_usd IS NULL) AS reasons
 FROM calls c

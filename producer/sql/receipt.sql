@@ -1,8 +1,28 @@
--- Every engine, host and model that saw any text of a batch, lost and refused calls included.
-SELECT tier, engine, host, stand_in, model_asked AS model, count(*) AS calls,
-       count(*) FILTER (WHERE state = 'lost') AS lost_calls,
-       count(DISTINCT job_id) AS jobs, min(started_at) AS first_call, max(started_at) AS last_call,
-       encode(sha256(convert_to(string_agg(id::text, ',' ORDER BY id), 'UTF8')), 'hex') AS calls_sha256
-FROM calls WHERE batch_id = :batch
-GROUP BY tier, engine, host, stand_in, model_asked
-ORDER BY tier, host, model_asked
+-- Every engine, host and model that saw any text of a batch, lost and refused calls included, with
+-- hashes over what it was sent (the SHA-256 of each chunk's text) and over the calls themselves,
+-- each sorted and joined by commas.
+WITH seen AS (
+    SELECT * FROM calls WHERE batch_id = :batch AND state <> 'reused'
+), texts AS (
+    SELECT DISTINCT s.tier, s.engine, s.host, s.stand_in, s.model_asked, t.id, t.sha256
+    FROM seen s JOIN jobs j ON j.id = s.job_id JOIN chunks t ON t.id = j.chunk_id
+    UNION
+    SELECT DISTINCT s.tier, s.engine, s.host, s.stand_in, s.model_asked, t.id, t.sha256
+    FROM seen s JOIN jobs j ON j.id = s.job_id AND j.chunk_id IS NULL
+    JOIN chunks t ON t.document_id = j.document_id AND t.blank IS NULL
+), hashed AS (
+    SELECT tier, engine, host, stand_in, model_asked, count(*) AS chunks,
+           encode(sha256(convert_to(string_agg(encode(sha256, 'hex'), ','
+               ORDER BY encode(sha256, 'hex')), 'UTF8')), 'hex') AS chunks_sha256
+    FROM texts GROUP BY tier, engine, host, stand_in, model_asked
+)
+SELECT s.tier, s.engine, s.host, s.stand_in, s.model_asked AS model, count(*) AS calls,
+       count(*) FILTER (WHERE s.state = 'lost') AS lost_calls,
+       count(DISTINCT s.job_id) AS jobs, h.chunks, h.chunks_sha256,
+       encode(sha256(convert_to(string_agg(s.id::text, ',' ORDER BY s.id), 'UTF8')), 'hex')
+           AS calls_sha256,
+       min(s.started_at) AS first_call, max(s.started_at) AS last_call
+FROM seen s
+JOIN hashed h USING (tier, engine, host, stand_in, model_asked)
+GROUP BY s.tier, s.engine, s.host, s.stand_in, s.model_asked, h.chunks, h.chunks_sha256
+ORDER BY s.tier, s.host, s.model_asked

@@ -14,7 +14,7 @@ SELECT
     c.cost_usd, c.calls, c.cost_unknown_calls, c.lost_calls
 FROM batches b
 CROSS JOIN LATERAL (
-    SELECT sum(cost_usd) AS cost_usd, count(*) AS calls,
+    SELECT sum(cost_usd) AS cost_usd, count(*) FILTER (WHERE state <> 'reused') AS calls,
            count(*) FILTER (WHERE cost_usd IS NULL) AS cost_unknown_calls,
            count(*) FILTER (WHERE state = 'lost') AS lost_calls
     FROM calls WHERE batch_id = b.id AND state <> 'reserved'

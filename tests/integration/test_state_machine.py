@@ -107,7 +107,7 @@ class Machine(RuleBasedStateMachine):
         worker, ids = self.workers[who], [self._id(number) for number in wanted]
         rows = self._run(
             "claim_ready", ids=ids, queue="local", owner=worker.owner, lease_s=LEASE_S,
-            prices=Jsonb([]), **WHERE,
+            prices=Jsonb([]), versions=Jsonb([]), usd_per_day=None, **WHERE,
         )  # fmt: skip
         free = {i for i in ids if self.jobs[i].state == "ready" and self.batch_state == "running"}
         assert {row["id"] for row in rows} == free

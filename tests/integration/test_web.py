@@ -6,12 +6,13 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
 
-from producer import web_files
+from producer import cli, doors, web_files
 from tests.web_batches import (
     ASKS,
     EVIL,
@@ -213,6 +214,71 @@ def test_costs_say_what_is_unknown_and_who_stood_in(client: TestClient, db: Conn
         assert "$" not in page  # nothing is known, so nothing may look free
     assert "must be one of model, task" in see(client, "/costs?by=colour", 400)
     assert "there is no batch 9" in see(client, "/costs?batch=9", 404)
+
+
+DISPLAY = '[display]\ncurrency = "INR"\nusd_rate = "88.70"\nas_of = 2026-11-01\n'
+
+
+def test_costs_are_shown_in_the_display_currency_with_usd_beside_it(
+    client: TestClient, db: Connection, tmp_path: Path
+) -> None:
+    batch = make_batch(db, ["a.txt"], max_cost="2")
+    [job] = answer(db, batch, "extraction", {"total": "1"}, cost_usd="0.25", cost_reason=None)
+    paths = ["/", "/live", f"/batches/{batch}", f"/batches/{batch}/live", "/costs"]
+    both = '₹22.18 <span class="note">=&nbsp;$0.2500</span>'
+    for path in [*paths, f"/batches/{batch}/jobs/{job}"]:
+        assert "₹" not in see(client, path)
+    (tmp_path / "docmill.toml").write_text(DISPLAY, "utf-8")
+    for path in paths:
+        assert both in see(client, path)
+    assert see(client, f"/batches/{batch}/jobs/{job}").count(both) == 2
+    assert "Budget: $2 (₹177.40)." in see(client, f"/batches/{batch}")
+    assert "1 USD = ₹88.70 (docmill.toml, 2026-11-01)" in see(client, "/costs")
+
+
+def test_programs_get_usd_alone_whatever_is_displayed(
+    client: TestClient, db: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docmill.toml").write_text(DISPLAY, "utf-8")
+    batch = make_batch(db, ["a.txt"])
+    answer(db, batch, "extraction", {"total": "1"}, cost_usd="0.25", cost_reason=None)
+    [first, _] = see(client, f"/batches/{batch}/results.jsonl").splitlines()
+    assert json.loads(first)["cost_usd"] == "0.25"
+    for form in ("json", "jsonl", "csv"):
+        doors.results(batch, {}, form, None)
+        printed = capsys.readouterr().out
+        assert "0.25" in printed
+        assert not re.search(r"₹|INR|22\.18", printed)
+    cli.costs(batch, cli.ByChoice.MODEL, as_json=True)
+    assert json.loads(capsys.readouterr().out)[0]["cost_usd"] == "0.25"
+    cli.status(batch, as_json=True)
+    assert json.loads(capsys.readouterr().out)["cost_usd"] == "0.25"
+
+
+def test_a_display_currency_that_is_wrong_is_said_with_its_key(
+    client: TestClient, tmp_path: Path
+) -> None:
+    (tmp_path / "docmill.toml").write_text('[display]\ncurrency = "INR"', "utf-8")
+    assert "docmill.toml: display.usd_rate: Field required" in see(client, "/", 503)
+
+
+def test_the_commands_show_both_and_say_how_to_price_what_has_no_price(
+    db: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docmill.toml").write_text(DISPLAY, "utf-8")
+    batch = make_batch(db, ["a.txt"])
+    answer(db, batch, "extraction", {"total": "1"}, cost_usd="0.25", cost_reason=None)
+    answer(db, batch, "summary", {}, cost_reason="no price is known for acme/x")
+    advice = 'no price is known for acme/x: [prices."acme/x"] in docmill.toml'
+    cli.status(batch)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "cost: $0.2500 (₹22.18)" in said
+    assert f"unknown: 1 call, not in the cost: {advice}" in said
+    cli.costs(batch)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "0.2500 22.18 unknown" in said
+    assert "1 USD = ₹88.70 (docmill.toml, 2026-11-01)" in said
+    assert f"1 call of unknown cost, not in USD: {advice}" in said
 
 
 def test_the_receipt_names_every_host(client: TestClient, db: Connection) -> None:

@@ -1,7 +1,10 @@
+import re
 import tomllib
+import warnings
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -14,8 +17,10 @@ from models.config import (
     DEFAULT_OLLAMA_URL,
     FRONTIER_TASKS,
     MAX_TOKENS,
+    BuiltIn,
     Config,
     EngineConfig,
+    PinConfig,
     explain,
     load_config,
 )
@@ -128,6 +133,17 @@ def test_partial_limits_keep_their_other_defaults(tmp_path):
     assert limits.file_mb == Config().limits.file_mb
 
 
+def test_a_display_currency_is_off_unless_it_is_given_with_its_rate(tmp_path):
+    assert loaded(tmp_path, "").display is None
+    toml = '[display]\ncurrency = "INR"\nusd_rate = "88.70"'
+    chosen = loaded(tmp_path, toml).display
+    assert chosen is not None
+    assert (chosen.currency, chosen.usd_rate, chosen.as_of) == ("INR", Decimal("88.70"), None)
+    dated = loaded(tmp_path, f"{toml}\nas_of = 2026-11-01").display
+    assert dated is not None
+    assert dated.as_of == date(2026, 11, 1)
+
+
 @pytest.mark.parametrize(
     ("toml", "key", "allowed"),
     [
@@ -139,6 +155,7 @@ def test_partial_limits_keep_their_other_defaults(tmp_path):
         ("[chunks]\nsize = 1", "chunks.size", ["tokens"]),
         ("[limits]\nsize = 1", "limits.size", ["file_mb", "pages", "attempts"]),
         ("[prices.m]\ninput = 1", "prices.m.input", ["input_per_mtok", "output_per_mtok", "from"]),
+        ("[display]\nrate = 1", "display.rate", ["currency", "usd_rate", "as_of"]),
     ],
 )
 def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key, allowed):
@@ -166,6 +183,17 @@ def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key
         ("[limits]\nattempts = 0", ["limits.attempts"]),
         ('[prices.m]\ninput_per_mtok = "nan"\noutput_per_mtok = "1"', ["prices.m.input_per_mtok"]),
         ('[prices.m]\ninput_per_mtok = "1"', ["prices.m.output_per_mtok", "required"]),
+        ('[display]\ncurrency = "INR"', ["display.usd_rate", "required"]),
+        ('[display]\nusd_rate = "88.70"', ["display.currency", "required"]),
+        ('[display]\ncurrency = "INR"\nusd_rate = 0', ["display.usd_rate", "greater than 0"]),
+        ('[display]\ncurrency = "INR"\nusd_rate = "nan"', ["display.usd_rate", "finite"]),
+        ('[display]\ncurrency = "inr"\nusd_rate = 1', ["display.currency", "capital", "'inr'"]),
+        ('[display]\ncurrency = "₹"\nusd_rate = 1', ["display.currency", "ISO 4217", "'₹'"]),
+        ('[display]\ncurrency = "USD"\nusd_rate = 1', ["display.currency", "other than USD"]),
+        (
+            '[display]\ncurrency = "INR"\nusd_rate = 1\nas_of = "May"',
+            ["display.as_of", "found 'May'"],
+        ),
         ("engines = 3", ["engines", "found 3"]),
         ("[tasks]\nextraction = 3", ["tasks.extraction", "found 3"]),
         ("x = [", ["Invalid value"]),
@@ -230,3 +258,84 @@ def test_the_example_is_toml_without_a_key_of_its_own():
 def test_a_missing_file_that_was_named_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         load_config(tmp_path / "mine.toml")
+
+
+PINS = r"""
+[pin]
+patterns = ["pan", "aadhaar", "ifsc", "card", "email", "phone"]
+[pin.own]
+"matter number" = 'M-\d{6}'
+"""
+
+
+def test_pins_are_off_unless_configured_and_mean_what_they_say(tmp_path):
+    assert Config().pin == PinConfig(patterns=(), own={})
+    pin = loaded(tmp_path, PINS).pin
+    assert pin.patterns == get_args(BuiltIn)
+    assert pin.own == {"matter number": r"M-\d{6}"}
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('patterns = ["pan", "iban"]', ["pin.patterns.1", "'pan', 'aadhaar'", "found 'iban'"]),
+        ("patterns = 'pan'", ["pin.patterns", "found 'pan'"]),
+        ("speed = 1", ["unknown key 'pin.speed'", "allowed here: patterns, own"]),
+        ("own.file = '(M-'", ["pin.own.file: not a regular expression", "unterminated", "'(M-'"]),
+        ("own.file = '*'", ["pin.own.file: not a regular expression", "nothing to repeat"]),
+        ("own.file = '(?L)a'", ["pin.own.file: not a regular expression", "inline flags"]),
+        ("own.file = 'a{9999999999}'", ["pin.own.file: not a regular expression"]),
+        ("own.file = ''", ["pin.own.file: matches the empty string"]),
+        (r"own.file = '\d*'", ["pin.own.file: matches the empty string", r"found '\\d*'"]),
+        ("own.file = 'a|$'", ["pin.own.file: matches the empty string"]),
+        ("own.file = 3", ["pin.own.file", "found 3"]),
+        ("own.pan = 'a'", ["pin.own.pan: is the name of a built-in pattern"]),
+        ("own.'a, b' = 'a'", ["pin.own.a, b: a name has 1 to 64", "no comma"]),
+        ("own.'' = 'a'", ["pin.own.: a name has 1 to 64", "found ''"]),
+        (f"own.{'x' * 65} = 'a'", [f"pin.own.{'x' * 65}: a name has 1 to 64"]),
+        ("own.\"a\\tb\" = 'a'", ["pin.own", "a name has 1 to 64 printable"]),
+    ],
+)
+def test_a_wrong_pin_is_named_with_what_is_wrong(tmp_path, toml, said):
+    message = refused(tmp_path, f"[pin]\n{toml}")
+    assert len(message.splitlines()) == 1
+    assert all(words in message for words in said), message
+
+
+def test_every_wrong_own_pattern_is_named_at_once(tmp_path):
+    message = refused(tmp_path, "[pin.own]\na = '('\nb = ''\nemail = 'x'\nfine = 'x'")
+    assert len(message.splitlines()) == 3
+
+
+@pytest.mark.parametrize("name", ["x", "x" * 64, "केस संख्या", "Matter no. (old)"])
+def test_an_own_pattern_may_have_any_printable_name(tmp_path, name):
+    assert loaded(tmp_path, f"[pin.own]\n'{name}' = 'x'").pin.own == {name: "x"}
+
+
+@given(st.text(max_size=12))
+def test_an_own_pattern_is_a_regular_expression_or_an_error_that_names_it(pattern):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Python may read "[[" otherwise one day
+        try:
+            pin = PinConfig(own={"file": pattern})
+        except ValidationError as exc:
+            problems = explain(exc)
+        else:
+            problems = []
+            assert re.compile(pin.own["file"]).search("") is None
+    assert all(line.startswith("own.file: ") for line in problems)
+
+
+@pytest.mark.parametrize(
+    ("toml", "key"),
+    [
+        ('[tasks.extraction]\nmodel = "gpt-oss:120b-cloud"', "tasks.extraction.model"),
+        ('[classifier]\nmodel = "glm-4.6:cloud"', "classifier.model"),
+        ('[languages.hi]\nmodel = "qwen3:480b-cloud"', "languages.hi.model"),
+    ],
+)
+def test_a_model_that_ollama_passes_on_to_its_maker_is_no_local_model(tmp_path, toml, key):
+    path = tmp_path / "docmill.toml"
+    path.write_text(toml)
+    with pytest.raises(ConfigError, match=f"{key}: .* runs on the maker's servers"):
+        load_config(path)

@@ -9,7 +9,7 @@ import openai  # noqa: TID251 - the names of its errors
 import pytest
 
 from worker.llm.engine import EngineError, Message, Request, Trouble
-from worker.llm.faults import brief, fault, meaning, place
+from worker.llm.faults import brief, fault, meaning, mentions, place
 from worker.llm.ollama import OllamaEngine
 from worker.llm.openai import OpenAIEngine
 
@@ -92,7 +92,7 @@ async def raised_by(engine, monkeypatch, method, exc):
     async def broken(*_args, **_kwargs):
         raise exc
 
-    monkeypatch.setattr(engine._client if method == "request" else engine, method, broken)
+    monkeypatch.setattr(engine, method, broken)
     try:
         with pytest.raises(EngineError) as caught:
             await engine.complete(REQUEST)
@@ -106,7 +106,7 @@ async def test_every_httpx_error_comes_out_of_the_ollama_engine_typed(library, m
     classes = errors_of(library)
     assert {c.__name__ for c in classes} <= set(HTTPX)
     for cls in classes:
-        found = await raised_by(OllamaEngine(URL), monkeypatch, "request", bare(cls))
+        found = await raised_by(OllamaEngine(URL), monkeypatch, "_exchange", bare(cls))
         assert found == HTTPX[cls.__name__], cls
 
 
@@ -181,5 +181,35 @@ def test_long_foreign_texts_are_cut_to_one_short_line():
     assert len(brief("x" * 5000)) == 300
 
 
-def test_a_shown_address_holds_no_password():
-    assert place("https://user:word@host:8/v1/?key=1") == "https://host:8/v1"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:word@host:8/v1/?key=1",
+        "https://user:wo/rd@host:8/v1",
+        "https://user:wo?r#d@host:8/v1",
+        "https://user:w@rd@host:8/v1",
+    ],
+)
+def test_a_shown_address_holds_no_password(url):
+    assert place(url) == "https://host:8/v1"
+    assert place(url.removeprefix("https://")) == "host:8/v1"
+
+
+KEY = "sk-docmill-0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (f"key {KEY} is wrong", "key [key] is wrong"),
+        (f"key {KEY[:14]}... is wrong", "key [key]... is wrong"),
+        (f"key ...{KEY[-12:]} is wrong", "key ...[key] is wrong"),
+        (f"{KEY}{KEY}", "[key][key]"),
+        (f"no route to http://me:{KEY}@host/v1", "no route to http://host/v1"),
+        ("no route to http://me:my@word@host/v1", "no route to http://host/v1"),
+        ("sk-docmill-: no such key, ask@host", "sk-docmill-: no such key, ask@host"),
+    ],
+)
+def test_a_key_that_a_server_repeats_is_hidden_whole_or_cut_off(said, shown):
+    assert brief(said, KEY) == shown
+    assert mentions(RuntimeError(said), KEY) == (said != shown)

@@ -194,3 +194,35 @@ def test_each_key_of_a_row_is_a_column_that_the_statement_reads(rows, alias):
     made = ingested([ENGLISH, BLANK], ask(1), ask(2, task=None), ask(3, scope=Scope.DOCUMENT))
     for row in getattr(made, rows):
         assert row.keys() <= names
+
+
+PRIVATE = Config.model_validate(
+    {"pin": {"patterns": ["pan", "email"]}, "tasks": {"extraction": {"escalate": "frontier"}}}
+)
+
+
+def pinned(*asks: AskRow, config: Config = PRIVATE) -> Ingested:
+    pages = ["Nothing private here. " * 200, "Holder ABCPE1234F. " * 200, "Write to a@b.in. " * 200]
+    text = Text.of(pages)
+    return ingest("a", 3, (), chunk(text, 600), asks, local_only=False, config=config)
+
+
+def test_a_chunk_with_private_data_runs_locally_and_says_why():
+    made = pinned(ask(task=TaskType.SUMMARY))
+    reasons = {row["pinned"] for row in made.chunks}
+    assert reasons == {None, "pan", "email"}
+    why = {row["ordinal"]: row["pinned"] for row in made.chunks}
+    for job in made.jobs:
+        assert job["pinned"] == why[job["chunk"]]
+        assert job["queue"] == (Tier.LOCAL if job["pinned"] else Tier.FRONTIER)
+
+
+def test_a_document_is_pinned_by_any_of_its_chunks():
+    [job] = pinned(ask(task=TaskType.SUMMARY, scope=Scope.DOCUMENT)).jobs
+    assert job["pinned"] == "email, pan"
+    assert job["queue"] is Tier.LOCAL
+
+
+def test_without_patterns_nothing_is_pinned():
+    made = pinned(ask(task=TaskType.SUMMARY), config=CONFIG)
+    assert {row["pinned"] for row in [*made.chunks, *made.jobs]} == {None}

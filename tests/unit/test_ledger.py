@@ -51,7 +51,7 @@ def settled(made: Ledger, completion: Completion = COMPLETION, request: Request 
 def test_the_key_of_equal_requests_is_equal_also_in_another_process():
     assert request_key(REQUEST, "v1") == request_key(replace(REQUEST), "v1")
     small = Request("m", (Message("user", "t"),), max_tokens=1, context_tokens=1)
-    assert request_key(small, "v") == UUID("b20bdc39-980d-918b-cf03-c2512f5657a9")
+    assert request_key(small, "v") == UUID("690ecce4-aef3-0d99-2c44-5825ccd3f92f")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from worker.llm.engine import Trouble
+from worker.llm.engine import RateLimits, Trouble
 from worker.llm.openai_errors import error_in_body, names_field, status_error
 
 SPEND = {"type": "rate_limit_error", "details": {"error_code": "enforced_spend_limit_reached"}}
@@ -56,6 +56,13 @@ def test_every_status_and_code_has_its_trouble(status, error, trouble, billed):
     found = status_error(status, error, {"retry-after-ms": "250"}, "https://host/v1")
     assert (found.trouble, found.maybe_billed) == (trouble, billed)
     assert (found.status, found.retry_after_s) == (status, 0.25)
+
+
+def test_what_the_headers_of_a_refusal_say_of_limits_comes_with_it():
+    headers = {"x-ratelimit-limit-tokens": "9000", "x-ratelimit-remaining-tokens": "0"}
+    found = status_error(429, body(), headers, "https://host/v1")
+    assert found.rate_limits == RateLimits(limit_tokens=9000, remaining_tokens=0)
+    assert status_error(429, body(), {}, "https://host/v1").rate_limits is None
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 
 from models import queue
-from models.errors import ConfigError
-from models.queue import TASKS, broker_url, redis_url
+from models.errors import ConfigError, InputError
+from models.queue import TASKS, broker_url, read_hint, redis_url
 from models.words import Pool, Queue
 
 
@@ -30,6 +30,28 @@ def test_a_url_that_is_no_redis_is_refused(monkeypatch, url):
     monkeypatch.setenv("REDIS_URL", url)
     with pytest.raises(ConfigError, match="redis://"):
         redis_url()
+
+
+@pytest.mark.parametrize("url", ["redis://:secret/word@h:1", "redis://u:p:secret#@h:1"])
+def test_what_is_said_of_a_wrong_redis_url_holds_no_part_of_its_password(monkeypatch, url):
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(ConfigError, match="REDIS_URL") as caught:
+        redis_url()
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said", [None, 7, "123", {"1": 2}, [[1]], ["1"], [True], [1.0], [None], [-1], [2**63]]
+)
+def test_a_message_that_is_no_list_of_ids_is_refused(said):
+    with pytest.raises(InputError, match="a hint"):
+        read_hint(said)
+
+
+def test_a_message_names_a_thousand_ids_at_most():
+    assert read_hint(list(range(1000))) == list(range(1000))
+    with pytest.raises(InputError, match="1000"):
+        read_hint(list(range(1001)))
 
 
 def test_every_queue_has_a_task_and_every_pool_consumes_known_queues():

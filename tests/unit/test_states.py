@@ -101,9 +101,9 @@ def test_no_statement_makes_a_change_that_is_not_legal(name, body):
 
 
 @pytest.mark.parametrize(("name", "body"), UPDATES)
-def test_every_statement_is_one_of_two_kinds(name, body):
-    """It changes the state, or it renews a lease."""
-    assert target(name, body) or "lease_until" in body
+def test_every_statement_is_one_of_three_kinds(name, body):
+    """It changes the state, renews a lease, or makes a job wait."""
+    assert target(name, body) or "lease_until" in body or "SET not_before" in body
 
 
 def test_only_a_retry_brings_a_failed_job_back_and_only_resume_a_held_one():
@@ -114,6 +114,7 @@ def test_only_a_retry_brings_a_failed_job_back_and_only_resume_a_held_one():
         "producer/cancel.sql",
         "producer/resume.sql",
         "worker/close_batches.sql",
+        "worker/resume_due.sql",
     ]
 
 

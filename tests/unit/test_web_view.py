@@ -1,24 +1,69 @@
 """Words and numbers as the page shows them, and values marked in their text."""
 
-import pytest
+from decimal import Decimal
+from typing import Any
 
-from producer.web_view import Leaf, Run, eta, leaves, moment, pages, query, runs, usd
+from producer.cost_rows import total
+from producer.money import Currency
+from producer.web_view import Leaf, Run, eta, leaves, moment, page, pages, query, runs
+
+INR = Currency("INR", Decimal("88.70"), "docmill.toml, 2026-11-01")
+LOCAL = {
+    "key": "phi4-mini",
+    "tier": "local",
+    "calls": 3,
+    "input_tokens": 900,
+    "cached_tokens": None,
+    "output_tokens": 60,
+    "cost_usd": "0.0123",
+    "unknown_price_calls": 0,
+    "lost_calls": 0,
+    "gpu_seconds": 0.1,
+    "would_have_cost_usd": "0.5",
+    "reasons": [],
+    "stand_in": False,
+}
+UNPRICED = {
+    **LOCAL,
+    "key": "acme/x",
+    "tier": "frontier",
+    "cost_usd": None,
+    "unknown_price_calls": 3,
+    "gpu_seconds": 0.2,
+    "would_have_cost_usd": None,
+    "reasons": ["no price is known for acme/x"],
+}
 
 
-@pytest.mark.parametrize(
-    ("amount", "shown"),
-    [
-        (None, "unknown"),
-        ("0", "$0"),
-        ("0.0000", "$0"),
-        ("0.00001", "$0.00001"),
-        ("0.0000123456", "$0.000012"),
-        ("0.0123", "$0.0123"),
-        ("1234.5", "$1,234.5000"),
-    ],
-)
-def test_money_is_never_rounded_to_nothing(amount: str | None, shown: str) -> None:
-    assert usd(amount) == shown
+def costs_page(rows: list[dict[str, Any]], currency: Currency | None) -> str:
+    more = {"by": "model", "keys": ("model",), "batch": None}
+    response = page("costs.html", rows=rows, total=total(rows), currency=currency, **more)
+    return bytes(response.body).decode()
+
+
+def test_the_costs_page_shows_both_currencies_their_total_and_the_rate() -> None:
+    shown = costs_page([LOCAL, {**LOCAL, "cost_usd": "1", "would_have_cost_usd": "2000"}], INR)
+    assert '₹1.09 <span class="note">=&nbsp;$0.0123</span>' in shown
+    head, _, summed = shown.partition("Total</th>")
+    assert "₹89.79" not in head
+    for words in ("₹89.79", "=&nbsp;$1.0123", "₹1,77,444.35", ">6<", "1 USD = ₹88.70 (docmill"):
+        assert words in summed
+    assert "An estimate" in summed
+
+
+def test_the_costs_page_without_a_display_currency_is_in_usd_alone() -> None:
+    shown = costs_page([LOCAL], None)
+    assert '<td class="number">$0.0123' in shown
+    assert not any(words in shown for words in ("₹", "Total", "1 USD", "=&nbsp;$"))
+
+
+def test_the_costs_page_says_how_to_price_a_model_and_counts_unknown_as_unknown() -> None:
+    shown = costs_page([UNPRICED], INR)
+    assert "3 calls" in shown
+    assert "[prices.&#34;acme/x&#34;] in docmill.toml" in shown
+    table = shown.partition("</tbody>")[0]
+    assert "₹" not in table
+    assert table.count("unknown") == 4  # cost and estimate, of the row and of the total
 
 
 def test_a_text_is_cut_where_values_begin_and_end() -> None:

@@ -29,6 +29,8 @@ class Request:
     schema: Mapping[str, Any] | None = None
     """JSON Schema of the answer; None for free text."""
     temperature: float = 0.0
+    fixed: int = 0
+    """How many messages at the front follow from the prompt's version alone."""
     idempotency_key: str | None = None
 
 
@@ -98,7 +100,8 @@ class EngineError(DocmillError):
     """An engine did not answer a prompt.
 
     `retry_after_s` is the wait in seconds that the server asked for; `maybe_billed` is true when
-    the prompt had left this machine and no definite refusal came back.
+    the prompt had left this machine and no definite refusal came back; `rate_limits` is what the
+    headers of the refusal said.
     """
 
     def __init__(
@@ -109,12 +112,14 @@ class EngineError(DocmillError):
         status: int | None = None,
         retry_after_s: float | None = None,
         maybe_billed: bool = False,
+        rate_limits: RateLimits | None = None,
     ) -> None:
         super().__init__(message)
         self.trouble = trouble
         self.status = status
         self.retry_after_s = retry_after_s
         self.maybe_billed = maybe_billed
+        self.rate_limits = rate_limits
 
 
 @dataclass(frozen=True, slots=True)

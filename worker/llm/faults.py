@@ -5,8 +5,8 @@ server that hangs up in the middle of an answer comes out as `ConnectTimeout`. S
 causes is read from its root, where the truth is.
 """
 
+import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import aiohttp
 import httpx  # noqa: TID251 - the names of its errors only
@@ -15,6 +15,9 @@ import httpx2
 from worker.llm.engine import EngineError, Trouble
 
 _SHOWN_CHARS = 300
+_READ_CHARS = 20 * _SHOWN_CHARS
+_PIECE_CHARS = 12
+_ACCOUNT = re.compile(r"://[^/\s\"'<>]*@")
 
 _NOT_SENT = (Trouble.UNAVAILABLE, False)
 _NO_ANSWER = (Trouble.TIMEOUT, True)
@@ -100,22 +103,44 @@ _HINT = {
 
 
 def brief(text: str, secret: str = "") -> str:
-    """A foreign text on one line, cut to 300 characters, without the secret."""
-    if secret:
-        text = text.replace(secret, "[key]")
-    text = " ".join(text.split())
+    """A foreign text on one line, cut to 300 characters, without secrets."""
+    text = " ".join(without(text[:_READ_CHARS], secret).split())
     return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
 
 
+def without(text: str, secret: str = "") -> str:
+    """A text without the secret, its pieces, and the user and password of any URL.
+
+    Servers repeat keys whole or cut off: 12 characters in a row of it are taken for the key.
+    """
+    text = _ACCOUNT.sub("://", text)
+    size = min(len(secret), _PIECE_CHARS)
+    pieces = {secret[at : at + size] for at in range(len(secret) - size + 1)} - {""}
+    kept, end = [], 0
+    for at, character in enumerate(text):
+        if text[at : at + size] in pieces:
+            kept.append("[key]" if at >= end else "")
+            end = at + size
+        elif at >= end:
+            kept.append(character)
+    return "".join(kept)
+
+
 def mentions(exc: BaseException, secret: str) -> bool:
-    """Whether the text of an exception, or of one that it came from, holds the secret."""
-    return bool(secret) and any(secret in f"{link} {link!r}" for link in _causes(exc))
+    """Whether the text of an exception, or of one that it came from, holds a secret."""
+    texts = (f"{link} {link!r}" for link in _causes(exc))
+    return any(text != without(text, secret) for text in texts)
 
 
 def place(url: str) -> str:
-    """A URL as it may be shown: without user, password and query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+    """A URL as it may be shown: without user, password and query.
+
+    Any text will do. All up to the last @ goes, for a password may hold a / ? or #.
+    """
+    scheme = re.match(r"\w+://|", url)
+    assert scheme is not None
+    shown = url.removeprefix(scheme[0]).rpartition("@")[2]
+    return scheme[0] + re.split("[?#]", shown)[0].rstrip("/")
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

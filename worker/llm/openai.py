@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import Awaitable
 from typing import Any
 
@@ -28,6 +29,7 @@ class OpenAIEngine:
 
     `base_url` ends where `/chat/completions` begins. `timeout_s` is the limit for a whole call,
     in seconds. `max_connections` bounds the pool and must not be below the calls in flight.
+    `proxied` heeds HTTP_PROXY and its like; False sends to this address and nowhere else.
     Nothing is retried here, except that a request which its model refuses for a field that it
     does not know is sent once more without; what was learnt is kept as long as the engine lives.
     """
@@ -39,18 +41,21 @@ class OpenAIEngine:
         *,
         timeout_s: float = 600.0,
         max_connections: int = 256,
+        proxied: bool = True,
     ) -> None:
         self._where = place(base_url)
         self._secret = api_key or ""
         self._timeout_s = timeout_s
         self._dialect = Dialect()
         timeout = httpx2.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S)
+        address = httpx2.URL(base_url)
         self._client = openai.AsyncOpenAI(
             api_key=api_key or _NO_KEY,
-            base_url=base_url,
+            base_url=address.copy_with(userinfo=b""),
+            default_headers=_account(address),
             timeout=timeout,
             max_retries=0,
-            http_client=_http_client(timeout, max_connections),
+            http_client=_http_client(timeout, max_connections, proxied=proxied),
         )
         # The SDK takes these from variables that are meant for OpenAI's own service.
         self._client.organization = self._client.project = None
@@ -115,7 +120,19 @@ class OpenAIEngine:
         return status_error(exc.status_code, exc.body, headers, self._where, self._secret)
 
 
-def _http_client(timeout: httpx2.Timeout, max_connections: int) -> httpx2.AsyncClient:
+def _account(address: httpx2.URL) -> dict[str, str]:
+    """The header for the user and password of an address, which then stands for the key's."""
+    if not address.userinfo:
+        return {}
+    account = f"{address.username}:{address.password}".encode()
+    return {"Authorization": f"Basic {b64encode(account).decode()}"}
+
+
+def _http_client(
+    timeout: httpx2.Timeout, max_connections: int, *, proxied: bool
+) -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=max_connections, keepalive_expiry=_KEEPALIVE_S)
     # Redirects are refused: a prompt goes to the address in the configuration, nowhere else.
-    return openai.DefaultAioHttpClient(timeout=timeout, limits=limits, follow_redirects=False)
+    return openai.DefaultAioHttpClient(
+        timeout=timeout, limits=limits, follow_redirects=False, trust_env=proxied
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from worker.llm.engine import EngineError, Trouble
 from worker.llm.faults import brief
-from worker.llm.headers import retry_after
+from worker.llm.headers import rate_limits, retry_after
 
 _QUOTA_CODES = {
     "insufficient_quota",
@@ -78,8 +78,15 @@ def status_error(
     found = _Error(body)
     trouble = _trouble(status, found)
     billed = status in _UNDECIDED or (status >= 500 and status not in _REFUSED_5XX)
-    wait = retry_after(headers, datetime.now(UTC))
-    return _error(trouble, status, found.message, where, secret, wait, billed)
+    now = datetime.now(UTC)
+    return EngineError(
+        trouble,
+        _said(trouble, status, found.message, where, secret),
+        status=status,
+        retry_after_s=retry_after(headers, now),
+        maybe_billed=billed,
+        rate_limits=rate_limits(headers, now),
+    )
 
 
 def error_in_body(body: object, where: str, secret: str = "") -> EngineError:
@@ -88,7 +95,8 @@ def error_in_body(body: object, where: str, secret: str = "") -> EngineError:
     trouble = _trouble(found.status or 500, found)
     # Such an error comes once the model has been asked; only a plain refusal costs nothing.
     billed = trouble in (Trouble.SERVER_ERROR, Trouble.CONTENT_FILTER)
-    return _error(trouble, 200, found.message, where, secret, None, billed)
+    said = _said(trouble, 200, found.message, where, secret)
+    return EngineError(trouble, said, status=200, maybe_billed=billed)
 
 
 def names_field(body: object, *fields: str) -> bool:
@@ -138,15 +146,6 @@ def _named(error: _Error) -> Trouble | None:
     return None
 
 
-def _error(
-    trouble: Trouble,
-    status: int,
-    said: str,
-    where: str,
-    secret: str,
-    wait: float | None,
-    billed: bool,
-) -> EngineError:
+def _said(trouble: Trouble, status: int, text: str, where: str, secret: str) -> str:
     hint = f", {_HINT[trouble]}" if trouble in _HINT else ""
-    message = f"{where} answered {status}{hint}: {brief(said, secret) or 'no text'}"
-    return EngineError(trouble, message, status=status, retry_after_s=wait, maybe_billed=billed)
+    return f"{where} answered {status}{hint}: {brief(text, secret) or 'no text'}"

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -17,6 +17,7 @@ import yaml
 
 from models.words import TaskType
 from worker.llm.engine import Message
+from worker.tokens import estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,13 @@ def task_messages(
     """The prompt for one job."""
     request = REQUEST.format(ask=ask.strip(), form=form(schema), text=text.strip())
     return (*_fixed(task), Message("user", request))
+
+
+@lru_cache(maxsize=1024)
+def prompt_tokens(task: TaskType, ask: str, answer_form: str) -> int:
+    """Tokens, as estimated, of everything in a job's prompt but its text."""
+    request = REQUEST.format(ask=ask.strip(), form=answer_form, text="")
+    return estimate(request) + sum(estimate(message.content) for message in _fixed(task))
 
 
 def classify_messages(ask: str, excerpt: str) -> tuple[Message, ...]:

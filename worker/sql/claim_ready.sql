@@ -1,60 +1,100 @@
 -- Lease ready jobs of one queue to this worker and reserve their calls in the ledger, in one
--- statement. The policy is read again here: a local-only job is never handed to the frontier. So is
--- the budget: what is spent and reserved of it leaves room for the jobs claimed, in their order.
-WITH free AS (
-    SELECT j.id, j.batch_id, b.max_cost_usd,
-           sum(j.tokens * p.usd_per_token + p.usd_per_call)
-               OVER (PARTITION BY j.batch_id ORDER BY j.id) AS usd,
-           p.model IS NOT NULL AS priced
+-- statement. The policy is read again here: a local-only job, or one with private data, is never
+-- handed to the frontier. So are the budgets: what is spent and reserved leaves room for the jobs
+-- claimed, in their order. A job whose answer is known from an identical request is claimed with
+-- it and costs nothing; one that is being asked by another job right now waits for that answer.
+WITH could AS (
+    SELECT j.id, j.batch_id, b.max_cost_usd, k.key, known.answer,
+           CASE WHEN known.answer IS NULL THEN j.tokens * p.usd_per_token + p.usd_per_call
+                ELSE 0 END AS usd
     FROM jobs j
     JOIN batches b ON b.id = j.batch_id AND b.state = 'running'
+    JOIN asks a ON a.id = j.ask_id
+    LEFT JOIN chunks t ON t.id = j.chunk_id
     LEFT JOIN jsonb_to_recordset(%(prices)s)
         AS p (model text, task text, usd_per_token numeric, usd_per_call numeric)
         ON p.model = j.model AND p.task = j.task
+    LEFT JOIN jsonb_to_recordset(%(versions)s) AS v (task text, version text) ON v.task = j.task
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN count(sha256) = count(*) THEN sha256(string_agg(sha256, '' ORDER BY ordinal))
+               END AS sha256
+        FROM chunks WHERE document_id = j.document_id AND blank IS NULL
+    ) whole ON j.chunk_id IS NULL
+    -- a second try asks differently, and a question without all its parts has no key
+    LEFT JOIN LATERAL (
+        SELECT encode(substr(sha256(convert_to(concat_ws(E'\x1f', j.queue, %(engine)s::text, j.model,
+                   v.version, encode(coalesce(t.sha256, whole.sha256), 'hex'),
+                   a.json_schema::text, a.text), 'UTF8')), 1, 16), 'hex')::uuid AS key
+    ) k ON b.reuse AND j.attempts = 0 AND v.version IS NOT NULL
+        AND coalesce(t.sha256, whole.sha256) IS NOT NULL
+    LEFT JOIN LATERAL (
+        SELECT jsonb_build_object('call_id', w.call_id, 'value', w.value,
+                                  'would_have_cost_usd', given.would_have_cost_usd::text) AS answer
+        FROM calls asked
+        JOIN answers w ON w.job_id = asked.job_id
+        JOIN calls given ON given.id = w.call_id
+            AND given.tier = asked.tier AND given.model_asked = asked.model_asked
+        WHERE asked.answer_key = k.key AND asked.state = 'settled' LIMIT 1
+    ) known ON k.key IS NOT NULL
     WHERE j.id = ANY(%(ids)s) AND j.state = 'ready' AND j.queue = %(queue)s
       AND (j.not_before IS NULL OR j.not_before <= now())
-      AND (%(queue)s = 'local' OR NOT (b.local_only OR j.local_only))
+      AND (%(queue)s = 'local' OR NOT (b.local_only OR j.local_only OR j.pinned IS NOT NULL))
+), priced AS (
+    SELECT *, sum(usd) OVER (PARTITION BY batch_id ORDER BY id) AS of_batch,
+           sum(usd) OVER (ORDER BY id) AS of_day
+    FROM could
 ), spent AS (
     SELECT c.batch_id, sum(coalesce(c.cost_usd, c.reserved_usd)) AS usd
     FROM calls c
     WHERE c.tier = 'frontier'
-      AND c.batch_id IN (SELECT batch_id FROM free WHERE max_cost_usd IS NOT NULL)
+      AND c.batch_id IN (SELECT batch_id FROM could WHERE max_cost_usd IS NOT NULL)
     GROUP BY c.batch_id
+), today AS (
+    SELECT coalesce(sum(coalesce(cost_usd, reserved_usd)), 0) AS usd
+    FROM calls
+    WHERE %(usd_per_day)s::numeric IS NOT NULL AND tier = 'frontier'
+      AND started_at >= date_trunc('day', now(), 'UTC')
 ), wanted AS (
-    SELECT j.id
+    SELECT j.*, p.usd, p.answer, CASE WHEN p.answer IS NULL THEN p.key END AS key
     FROM jobs j
-    JOIN free f ON f.id = j.id
+    JOIN priced p ON p.id = j.id
+    CROSS JOIN today
     LEFT JOIN spent s ON s.batch_id = j.batch_id
     WHERE j.state = 'ready'
-      AND (%(queue)s = 'local' OR f.max_cost_usd IS NULL OR %(stand_in)s
-           OR (f.priced AND coalesce(s.usd, 0) + f.usd <= f.max_cost_usd))
+      AND (%(queue)s = 'local' OR %(stand_in)s
+           OR ((p.max_cost_usd IS NULL
+                OR (p.usd IS NOT NULL AND coalesce(s.usd, 0) + p.of_batch <= p.max_cost_usd))
+               AND (%(usd_per_day)s::numeric IS NULL
+                    OR (p.usd IS NOT NULL AND today.usd + p.of_day <= %(usd_per_day)s::numeric))))
     FOR UPDATE OF j SKIP LOCKED
+), reserved AS (
+    INSERT INTO calls (id, job_id, batch_id, local_only, purpose, task, tier, engine, host,
+                       stand_in, model_asked, owner, attempt, reserved_usd, answer_key)
+    SELECT gen_random_uuid(), w.id, w.batch_id, w.local_only, 'run', w.task, w.queue, %(engine)s,
+           %(host)s, %(stand_in)s, w.model, %(owner)s, w.attempts + 1, w.usd, w.key
+    FROM wanted w ORDER BY w.key  -- in one order: two workers never wait for each other
+    ON CONFLICT (answer_key) WHERE state = 'reserved' DO NOTHING
+    RETURNING id, job_id, reserved_usd
 ), claimed AS (
     UPDATE jobs j
     SET state = 'running', owner = %(owner)s, attempts = j.attempts + 1,
         lease_until = now() + %(lease_s)s * interval '1 second'
-    FROM wanted w WHERE j.id = w.id
-    RETURNING j.id, j.batch_id, j.local_only, j.document_id, j.chunk_id, j.ask_id, j.task,
-              j.queue, j.model, j.tokens, j.language, j.attempts, j.waits, j.kills, j.escalated_from
-), reserved AS (
-    INSERT INTO calls (id, job_id, batch_id, local_only, purpose, task, tier, engine, host,
-                       stand_in, model_asked, owner, attempt, reserved_usd)
-    SELECT gen_random_uuid(), c.id, c.batch_id, c.local_only, 'run', c.task, c.queue, %(engine)s,
-           %(host)s, %(stand_in)s, c.model, %(owner)s, c.attempts,
-           c.tokens * p.usd_per_token + p.usd_per_call
-    FROM claimed c
-    LEFT JOIN jsonb_to_recordset(%(prices)s)
-        AS p (model text, task text, usd_per_token numeric, usd_per_call numeric)
-        ON p.model = c.model AND p.task = c.task
-    RETURNING id, job_id, reserved_usd
+    FROM wanted w JOIN reserved r ON r.job_id = w.id
+    WHERE j.id = w.id
+    RETURNING j.id, j.batch_id, j.local_only, j.pinned, j.document_id, j.chunk_id, j.ask_id, j.task,
+              j.queue, j.model, j.tokens, j.language, j.attempts, j.waits, j.kills,
+              j.escalated_from, r.id AS call_id, r.reserved_usd
+), twins AS (
+    UPDATE jobs j SET not_before = now() + interval '0.3 second'
+    FROM wanted w WHERE j.id = w.id AND NOT EXISTS (SELECT FROM reserved WHERE job_id = w.id)
 )
-SELECT c.*, r.id AS call_id, r.reserved_usd,
+SELECT c.*, w.answer,
        CASE WHEN c.chunk_id IS NULL THEN whole.pieces
             ELSE jsonb_build_array(jsonb_build_object('start', k.char_start, 'text', k.text))
        END AS pieces,
        earlier.answers AS earlier
 FROM claimed c
-JOIN reserved r ON r.job_id = c.id
+JOIN wanted w ON w.id = c.id
 LEFT JOIN chunks k ON k.id = c.chunk_id
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object('start', char_start, 'text', text) ORDER BY ordinal)

@@ -17,23 +17,24 @@ WITH given AS (
     DELETE FROM document_contents o USING moved m WHERE o.document_id = m.id
 ), cut AS (
     INSERT INTO chunks (document_id, ordinal, page_from, page_to, char_start, char_end, tokens,
-                        language, blank, text)
+                        language, blank, pinned, sha256, text)
     SELECT m.id, c.ordinal, c.page_from, c.page_to, c.char_start, c.char_end, c.tokens,
-           c.language, c.blank, c.text
+           c.language, c.blank, c.pinned, sha256(convert_to(c.text, 'UTF8')), c.text
     FROM jsonb_to_recordset(%(chunks)s) AS c (
         document_id bigint, ordinal integer, page_from integer, page_to integer,
-        char_start integer, char_end integer, tokens integer, language text, blank text, text text)
+        char_start integer, char_end integer, tokens integer, language text, blank text,
+        pinned text, text text)
     JOIN moved m ON m.id = c.document_id
     RETURNING id, document_id, ordinal
 )
-INSERT INTO jobs (batch_id, local_only, document_id, chunk_id, ask_id, state, classify_key, task,
-                  queue, model, tokens, language, reason, finished_at)
-SELECT m.batch_id, b.local_only, m.id, c.id, j.ask_id, j.state, j.classify_key, j.task,
+INSERT INTO jobs (batch_id, local_only, pinned, document_id, chunk_id, ask_id, state,
+                  classify_key, task, queue, model, tokens, language, reason, finished_at)
+SELECT m.batch_id, b.local_only, j.pinned, m.id, c.id, j.ask_id, j.state, j.classify_key, j.task,
        j.queue, j.model, j.tokens, j.language, j.reason,
        CASE WHEN j.state = 'skipped' THEN now() END
 FROM jsonb_to_recordset(%(jobs)s) AS j (
     document_id bigint, chunk integer, ask_id bigint, state text, classify_key uuid, task text,
-    queue text, model text, tokens integer, language text, reason text)
+    queue text, model text, tokens integer, language text, pinned text, reason text)
 JOIN moved m ON m.id = j.document_id
 JOIN batches b ON b.id = m.batch_id
 LEFT JOIN cut c ON c.document_id = m.id AND c.ordinal = j.chunk

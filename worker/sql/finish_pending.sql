@@ -10,7 +10,7 @@ WITH verdicts AS (
     SELECT * FROM jsonb_to_recordset(%(routes)s)
         AS r (task text, local_only boolean, language text, queue text, model text)
 ), wanted AS (
-    SELECT j.id, v.task, j.local_only,
+    SELECT j.id, v.task, j.local_only OR j.pinned IS NOT NULL AS local_only,
            CASE WHEN j.language = ANY(%(languages)s) THEN j.language ELSE '*' END AS language
     FROM jobs j JOIN verdicts v ON v.key = j.classify_key
     WHERE j.state = 'pending'

@@ -20,6 +20,7 @@ SET state = s.state,
     finish = s.finish,
     request_key = s.request_key,
     answer = s.answer,
+    reused_from = s.reused_from,
     error = s.error
 FROM jsonb_to_recordset(%(calls)s) AS s (
     id uuid, state text, model_answered text, cost_usd numeric, cost_reason text,
@@ -27,5 +28,5 @@ FROM jsonb_to_recordset(%(calls)s) AS s (
     output_usd_per_mtok numeric, would_have_cost_usd numeric, input_tokens integer,
     cached_tokens integer, output_tokens integer, reasoning_tokens integer,
     engine_seconds double precision, latency_ms integer, finish text, request_key uuid,
-    answer text, error jsonb)
+    answer text, reused_from uuid, error jsonb)
 WHERE c.id = s.id AND c.state IN ('reserved', 'lost')

@@ -1,0 +1,76 @@
+"""Several statements in one round trip are one transaction, whatever goes wrong in it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from worker import db as worker_db
+from worker.db import Database
+
+SQL = {
+    "add": "INSERT INTO t VALUES (%(n)s) RETURNING n",
+    "fail": "SELECT 1 / %(n)s",
+    "wait": "SELECT pg_sleep(%(n)s)",
+    "lock": "UPDATE t SET n = n WHERE n = %(n)s",
+}
+
+
+@pytest.fixture
+async def database(
+    database_url: str, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Database]:
+    monkeypatch.setattr(worker_db, "load_sql", lambda _, name: SQL[name])
+    db.execute("CREATE TABLE t (n integer)")
+    opened = Database(database_url, connections=1)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+def numbers(db: psycopg.Connection) -> list[Any]:
+    return [row[0] for row in db.execute("SELECT n FROM t ORDER BY n").fetchall()]
+
+
+async def test_every_statement_gives_its_rows(database: Database, db: psycopg.Connection) -> None:
+    rows = await database.run_each([("add", {"n": 1}), ("add", {"n": 2})])
+    assert rows == [[{"n": 1}], [{"n": 2}]]
+    assert numbers(db) == [1, 2]
+
+
+async def test_a_statement_that_fails_takes_the_others_back_and_the_connection_goes_on(
+    database: Database, db: psycopg.Connection
+) -> None:
+    for _ in range(3):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await database.run_each([("add", {"n": 1}), ("fail", {"n": 0}), ("add", {"n": 2})])
+    await database.run_each([("add", {"n": 3}), ("add", {"n": 4})])
+    assert numbers(db) == [3, 4]
+
+
+async def test_a_parameter_that_cannot_be_sent_takes_the_others_back(
+    database: Database, db: psycopg.Connection
+) -> None:
+    with pytest.raises(psycopg.ProgrammingError):
+        await database.run_each([("add", {"n": 1}), ("add", {"n": object()})])
+    await database.run("add", n=5)
+    assert numbers(db) == [5]
+
+
+async def test_a_cancelled_write_leaves_nothing_behind(
+    database: Database, db: psycopg.Connection
+) -> None:
+    db.execute("INSERT INTO t VALUES (0)")
+    with db.transaction():
+        db.execute("UPDATE t SET n = n")
+        write = asyncio.create_task(database.run_each([("add", {"n": 1}), ("lock", {"n": 0})]))
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        while db.execute(waits).fetchone() != (1,):
+            await asyncio.sleep(0.01)
+        write.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await write
+    await database.run("add", n=6)
+    assert numbers(db) == [0, 6]
