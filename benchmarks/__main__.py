@@ -1,6 +1,6 @@
 """make bench: every figure, side by side in one run, as a table and as JSON.
 
-python -m benchmarks [--smoke] [--only a,b,d,e] [--out benchmarks/out/bench.json]
+python -m benchmarks [--smoke] [--only f,g] [--out benchmarks/out/bench.json]
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import occupancy, reading, throughput, urgent
+from benchmarks import footprint, limits, occupancy, reading, real_model, throughput, urgent
 from benchmarks.rig import Measured
 
 
@@ -20,11 +20,12 @@ def main() -> None:
     """Run what was asked for. The exit code says only that it ran: figures are for reading."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="tiny sizes: does it run at all?")
-    parser.add_argument("--only", default="a,b,d,e", help="letters of the parts")
+    parser.add_argument("--only", help="letters of the parts; all of them when left out")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/bench.json"))
     chosen = parser.parse_args()
     results = []
-    for measured in _all(chosen.only.split(","), smoke=chosen.smoke):
+    parts = chosen.only.split(",") if chosen.only else None
+    for measured in _all(parts, smoke=chosen.smoke):
         print(f"{measured.name}: {measured.figure:.3g} {measured.unit}", flush=True)
         results.append(measured)
     _show(results)
@@ -32,14 +33,17 @@ def main() -> None:
     chosen.out.write_text(json.dumps([{**asdict(m), "ok": m.ok} for m in results], indent=1))
 
 
-def _all(parts: list[str], *, smoke: bool) -> Iterator[Measured]:
+def _all(parts: list[str] | None, *, smoke: bool) -> Iterator[Measured]:
     runs: dict[str, Iterable[Measured]] = {
         "a": throughput.run(40 if smoke else 4000),
         "b": occupancy.run([(0.05, 4)], 1.0) if smoke else occupancy.run(occupancy.CELLS),
+        "c": limits.run(limits.CASES[:1], (2,), 3.0, 6.0) if smoke else limits.run(limits.CASES),
         "d": reading.run(4 if smoke else None),
         "e": urgent.run(1_000 if smoke else 100_000),
+        "f": footprint.run(200 if smoke else 100_000),
+        "g": real_model.run(1, 2) if smoke else real_model.run(7, 10),
     }
-    for part in parts:
+    for part in parts or runs:
         yield from runs[part]
 
 

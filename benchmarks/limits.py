@@ -1,64 +1,57 @@
-"""How much of a provider's limit three processes use, and how often they step over it.
+"""(c) How much of a provider's limit real frontier workers use, and how often they step over it.
 
-A strict server counts every request of the last `window_s` and answers 429 to any that is over.
-Ten minutes are compressed to one: its minute has 6 s, and so has the limiter's. Printed per case:
-the share of the binding limit that was used, with what the server held reserved besides for the
-calls under way, and its 429s, both after a warm-up in which the limiter may still learn how the
-server counts.
-
-    python -m benchmarks.limits [--seconds 60] [--case requests|corrected|reserved]
+The provider is a strict one: it counts every request of the last `WINDOW_S` and answers 429 to any
+that is over. Ten minutes are compressed to one: its minute has 6 s, and `window_s = 6` says so to
+the workers. What is measured begins after a warm-up, in which the limit may still learn how the
+provider counts: an output limit is part of what it refuses by, and may be given back or not. In
+the end the workers are stopped as a person stops them, and the ledger is held against the bill.
 """
 
-import argparse
-import asyncio
 import json
 import random
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import redis
+import psycopg
 
-from models.embedded import attach_valkey
+from benchmarks.rig import Measured, connect, count, until
+from models.config import DEFAULT_FRONTIER_MODEL, MINUTE_S
+from tests.commands import Docmill
 from tests.stubs.process import StubProcess, stub_process
-from worker.llm.engine import EngineError, Message, Request
-from worker.llm.grant import Amount, Limits, Timing
-from worker.llm.limits import Limiter
-from worker.llm.openai import OpenAIEngine
-from worker.llm.reserve import OutputReserve
-from worker.tokens import estimate
 
-PROCESSES = 3
-IN_FLIGHT = 32
-"""Calls in flight, all processes together."""
+WINDOW_S = 6
+SECONDS = 60.0
+WARM_UP_S = 3.0 + 4 * WINDOW_S
+"""The limit's own start, and some windows to learn in."""
 
-WINDOW_S = 6.0
-SPREAD_S = 0.1
-"""Twice what production allows for, in proportion: this machine's jitter is not compressed."""
-
-WARM_UP_WINDOWS = 3
 LATENCY = "0.1:0.5"
+IN_FLIGHT = 64
 MAX_TOKENS = 128
 WORDS = ("rent", "of", "the", "lease", "shall", "be", "paid", "monthly", "by", "tenant")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One way in which a server limits. Limits are per window."""
+    """One way in which a provider limits; its limits are those of a window."""
 
+    name: str
     rpm: int
     tpm: int
-    corrects: bool
+    longest: int
+    """Words of the longest document."""
+    corrects: bool = True
     """Whether it counts used tokens once a call is over, instead of prompt + max_tokens."""
 
     @property
     def knobs(self) -> dict[str, str]:
         """For the stub's command line."""
         return {
+            "models": DEFAULT_FRONTIER_MODEL,
             "rpm": str(self.rpm),
             "tpm": str(self.tpm),
             "tpm-corrects": str(self.corrects).lower(),
@@ -66,122 +59,110 @@ class Case:
             "latency": LATENCY,
         }
 
-    def counted(self, stats: dict[str, Any]) -> dict[str, float]:
-        """What the server counted, per limit."""
-        output = stats["billed_output"] if self.corrects else stats["answered"] * MAX_TOKENS
-        return {"rpm": stats["answered"], "tpm": stats["billed_input"] + output}
+    @property
+    def toml(self) -> str:
+        """What a user writes for this provider."""
+        windows = MINUTE_S // WINDOW_S
+        return (
+            f"[engines.frontier]\nrpm = {self.rpm * windows}\ntpm = {self.tpm * windows}\n"
+            f"window_s = {WINDOW_S}\nmax_in_flight = {IN_FLIGHT}\n"
+            f"[tasks.summary]\nmax_tokens = {MAX_TOKENS}\n[chunks]\ntokens = 5000\n"
+        )
 
-    def reserved(self, stats: dict[str, Any]) -> float:
-        """Tokens that the server counts for a call under way and will give back."""
-        return MAX_TOKENS - stats["billed_output"] / stats["answered"] if self.corrects else 0.0
-
-
-CASES = {
-    "requests": Case(rpm=500, tpm=2_000_000, corrects=True),
-    "corrected": Case(rpm=5_000, tpm=200_000, corrects=True),
-    "reserved": Case(rpm=5_000, tpm=200_000, corrects=False),
-}
-
-
-def main() -> None:
-    """Run the cases and print a line for each."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--case", choices=CASES)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        asyncio.run(_worker(**json.loads(options.worker)))
-        return
-    with tempfile.TemporaryDirectory() as home:
-        url = attach_valkey(Path(home))
-        for name in [options.case] if options.case else CASES:
-            _run(name, url, options.seconds)
-
-
-def _run(name: str, redis_url: str, seconds: float) -> None:
-    case = CASES[name]
-    with redis.Redis.from_url(redis_url) as client:
-        client.flushall()
-    args = [text for knob, value in case.knobs.items() for text in (f"--{knob}", value)]
-    with stub_process("openai", *args) as stub:
-        told = {"base_url": stub.url + "/v1", "redis_url": redis_url, "case": name}
-        command = [sys.executable, "-m", "benchmarks.limits", "--worker"]
-        workers = [
-            subprocess.Popen([*command, json.dumps({**told, "seed": seed})])
-            for seed in range(PROCESSES)
+    def documents(self, seconds: float) -> list[str]:
+        """More than enough distinct texts for so long."""
+        words = self.longest / 2 + 200  # with the fixed part of a prompt
+        rate = min(self.rpm, self.tpm / words) / WINDOW_S
+        draw = random.Random(self.name)
+        return [
+            f"{number} " + " ".join(draw.choices(WORDS, k=draw.randint(20, self.longest)))
+            for number in range(int(rate * seconds * 1.2))
         ]
-        try:
-            _measure(name, case, stub, seconds)
-        finally:
-            for worker in workers:
-                worker.kill()
-                worker.wait()
+
+    def counted(self, stats: dict[str, Any]) -> dict[str, float]:
+        """What the provider counted so far, per limit, as shares of a window's limit."""
+        output = stats["billed_output"] if self.corrects else stats["answered"] * MAX_TOKENS
+        return {
+            "rpm": stats["answered"] / self.rpm,
+            "tpm": (stats["billed_input"] + output) / self.tpm,
+        }
 
 
-def _measure(name: str, case: Case, stub: StubProcess, seconds: float) -> None:
-    time.sleep(WARM_UP_WINDOWS * WINDOW_S + 3)  # the limiter's own start, then whole windows
-    before, started = stub.stats(), time.monotonic()
-    in_flight = []
-    while time.monotonic() - started < seconds:
-        time.sleep(0.5)
-        in_flight.append(stub.stats()["in_flight"])
-    after, elapsed = stub.stats(), time.monotonic() - started
+CASES = [
+    Case("rpm", rpm=500, tpm=2_000_000, longest=200),
+    Case("tpm", rpm=5_000, tpm=200_000, longest=1_500),
+    Case("tpm with max_tokens", rpm=5_000, tpm=200_000, longest=1_500, corrects=False),
+]
+
+
+def run(
+    cases: list[Case],
+    processes: tuple[int, ...] = (1, 3),
+    seconds: float = SECONDS,
+    warm_up_s: float = WARM_UP_S,
+) -> Iterator[Measured]:
+    """Every case with each number of worker processes."""
+    for case in cases:
+        for number in processes:
+            yield from _measured(case, number, seconds, warm_up_s)
+
+
+def _measured(case: Case, processes: int, seconds: float, warm_up_s: float) -> Iterator[Measured]:
+    name = f"c: {case.name} limit, {processes} frontier workers"
+    with _rig(case) as (docmill, stub), connect(docmill) as database:
+        _prepare(docmill, case.documents(warm_up_s + seconds))
+        with ExitStack() as stack:
+            for _ in range(processes):
+                stack.enter_context(docmill.worker("frontier"))
+            time.sleep(warm_up_s)
+            before, started = stub.stats(), time.monotonic()
+            time.sleep(seconds)
+            after, elapsed = stub.stats(), time.monotonic() - started
+            left = count(database, "SELECT count(*) FROM jobs WHERE state = 'ready'")
+        differs = _ledger_tokens(database) - _billed_tokens(stub)
+    assert left, "the workers ran out of work: the figures say nothing"
     was, now = case.counted(before), case.counted(after)
-    limits = {"rpm": case.rpm, "tpm": case.tpm}
-    used = {what: (now[what] - was[what]) / (limits[what] * elapsed / WINDOW_S) for what in limits}
-    binding = max(used, key=lambda what: used[what])
-    reserved = case.reserved(after) * sum(in_flight) / len(in_flight) / case.tpm
-    under_way = f" (and {reserved:.1%} reserved)" if binding == "tpm" and reserved else ""
-    print(
-        f"{name:10} {used[binding]:6.1%} of {binding} {limits[binding]:,}{under_way}"
-        f"  429s: {after['over_limit'] - before['over_limit']} in {elapsed:.0f} s,"
-        f" {before['over_limit']} while learning"
-        f"  ({(after['answered'] - before['answered']) / elapsed:.0f} calls/s,"
-        f" most in flight {after['max_in_flight']})",
-        flush=True,
+    used = max((now[limit] - was[limit]) * WINDOW_S / elapsed for limit in now)
+    refused = after["over_limit"] - before["over_limit"]
+    yield Measured(f"{name}: share used", used, 0.97)
+    yield Measured(f"{name}: 429s while learning", before["over_limit"])
+    yield Measured(f"{name}: 429s after it", refused, 0, at_most=True)
+    yield Measured(f"{name}: ledger off the bill", abs(differs), 0, at_most=True, unit="tokens")
+
+
+def _ledger_tokens(database: psycopg.Connection[Any]) -> int:
+    return count(
+        database,
+        "SELECT coalesce(sum(input_tokens + output_tokens), 0) FROM calls WHERE state = 'settled'",
     )
 
 
-async def _worker(base_url: str, redis_url: str, case: str, seed: int) -> None:
-    limits = Limits(CASES[case].rpm, CASES[case].tpm, IN_FLIGHT)
-    timing = Timing(window_s=WINDOW_S, spread_s=SPREAD_S)
-    caller = Caller(OpenAIEngine(base_url, None), Limiter(redis_url, "bench", limits, timing), seed)
-    await asyncio.gather(*(caller.run() for _ in range(IN_FLIGHT)))
+def _billed_tokens(stub: StubProcess) -> int:
+    stats = stub.stats()
+    return int(stats["billed_input"] + stats["billed_output"])
 
 
-class Caller:
-    """Asks for ever, as a worker does."""
-
-    def __init__(self, engine: OpenAIEngine, limiter: Limiter, seed: int) -> None:
-        self._engine = engine
-        self._limiter = limiter
-        self._reserve = OutputReserve()
-        self._random = random.Random(seed)
-
-    async def run(self) -> None:
-        """One call after the other."""
-        while True:
-            await self._call(self._request())
-
-    def _request(self) -> Request:
-        text = " ".join(self._random.choices(WORDS, k=self._random.randint(50, 1_500)))
-        return Request("m", (Message("user", text),), MAX_TOKENS, 8192)
-
-    async def _call(self, request: Request) -> None:
-        prompt = estimate(request.messages[0].content)
-        output = self._reserve.tokens(0, MAX_TOKENS)
-        grant = await self._limiter.acquire("m", Amount(prompt, output, MAX_TOKENS))
-        try:
-            answer = await self._engine.complete(request)
-        except EngineError as error:
-            over_limit = error.status == 429
-            self._limiter.pause(grant, error.retry_after_s, over_limit=over_limit)
-            self._limiter.settle(grant)
-            return
-        self._reserve.learn(0, answer.usage.output_tokens or 0)
-        self._limiter.settle(grant, answer.usage, answer.rate_limits)
+@contextmanager
+def _rig(case: Case) -> Iterator[tuple[Docmill, StubProcess]]:
+    flags = [word for knob, value in case.knobs.items() for word in (f"--{knob}", value)]
+    with (
+        tempfile.TemporaryDirectory(prefix="docmill-bench-") as folder,
+        stub_process("openai", *flags) as stub,
+    ):
+        Path(folder).chmod(0o755)
+        (Path(folder) / "docmill.toml").write_text(case.toml)
+        environment = {
+            "OLLAMA_HOST": "127.0.0.1:9",
+            "FRONTIER_BASE_URL": f"{stub.url}/v1",
+            "FRONTIER_API_KEY": "none",
+        }
+        yield Docmill(Path(folder), environment), stub
 
 
-if __name__ == "__main__":
-    main()
+def _prepare(docmill: Docmill, documents: list[str]) -> None:
+    """A batch whose documents are read and whose jobs are ready."""
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in documents)
+    docmill.run("submit", "-", "--ask", "Sum up.", "--task", "summary", stdin=lines)
+    with docmill.worker("ingest"), connect(docmill) as database:
+        ready = "SELECT count(*) FROM jobs WHERE state = 'ready'"
+        until(lambda: count(database, ready) == len(documents))

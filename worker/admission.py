@@ -4,12 +4,11 @@ A grant covers a job's first call. Further calls of the same job (a repair, the 
 document) wait for their own while the job is held. Nothing here ever spends an attempt.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
 
 from worker.db import Row
 from worker.llm.engine import Completion, EngineError, Request, Trouble
-from worker.llm.grant import Amount, Grant, Refusal
+from worker.llm.grant import Amount, Grant
 from worker.llm.limits import Limiter
 from worker.llm.reserve import OutputReserve
 from worker.tokens import estimate
@@ -28,25 +27,16 @@ class Admission:
     async def admit(self, wanted: Sequence[tuple[Row, int, int]]) -> list[int]:
         """Which of these jobs may be claimed now; waits until at least one may.
 
-        `wanted`: each job with the tokens of its prompt and its max_tokens, in order.
+        `wanted`: each job with the tokens of its prompt and its max_tokens, in order. Those of
+        another model than the first one's have their turn later.
         """
-        admitted: list[int] = []
-        try:
-            for row, prompt, max_tokens in wanted:
-                amount = self._amount(row["ask_id"], prompt, max_tokens)
-                found: Grant | Refusal
-                if admitted:
-                    found = await self._limiter.try_acquire(row["model"], amount)
-                else:
-                    found = await self._limiter.acquire(row["model"], amount)
-                if isinstance(found, Refusal):
-                    break
-                self._granted[row["id"]] = found
-                admitted.append(row["id"])
-        except asyncio.CancelledError:
-            self.drop(admitted)
-            raise
-        return admitted
+        model = wanted[0][0]["model"]
+        alike = [one for one in wanted if one[0]["model"] == model]
+        amounts = [self._amount(row["ask_id"], *tokens) for row, *tokens in alike]
+        grants = await self._limiter.acquire(model, amounts)
+        granted = {row["id"]: grant for (row, *_), grant in zip(alike, grants, strict=False)}
+        self._granted |= granted
+        return list(granted)
 
     def drop(self, ids: Iterable[int]) -> None:
         """These were not claimed, or their calls not made."""
@@ -56,13 +46,16 @@ class Admission:
                 self._limiter.give_back(grant)
 
     async def grant(self, job_id: int, ask_id: int, request: Request) -> Grant:
-        """The grant of a job's next call."""
-        known = self._granted.pop(job_id, None)
+        """The grant of a job's next call, which goes out at once."""
+        known = self._granted.get(job_id)
         if known is not None:
+            known = await self._limiter.going_out(known)
+            del self._granted[job_id]
             return known
         prompt = sum(estimate(message.content) for message in request.messages)
         amount = self._amount(ask_id, prompt, request.max_tokens)
-        return await self._limiter.acquire(request.model_name, amount)
+        [grant] = await self._limiter.acquire(request.model_name, [amount])
+        return grant
 
     def answered(self, grant: Grant, ask_id: int, completion: Completion) -> None:
         """The call went well."""
@@ -77,7 +70,7 @@ class Admission:
             if limited or error.retry_after_s is not None:
                 over_limit = limited and error.status != OVERLOADED
                 self._limiter.pause(grant, error.retry_after_s, over_limit=over_limit)
-        self._limiter.settle(grant)
+        self._limiter.settle(grant, rate_limits=error.rate_limits if error is not None else None)
 
     async def close(self) -> None:
         """Pass on what is settled."""

@@ -21,11 +21,16 @@ class Gate:
     """The breaker of one engine in one process.
 
     An engine that is down is probed by its free health call, so that no prompt and no attempt is
-    spent on finding out; one that asked for a pause gets it.
+    spent on finding out; one that asked for a pause gets it. `limited`: a rate limit decides when
+    calls go out and keeps the pauses after refusals, for all processes at once; the gate then
+    stays open for them.
     """
 
-    def __init__(self, name: str, health: Callable[[], Awaitable[Health]]) -> None:
+    def __init__(
+        self, name: str, health: Callable[[], Awaitable[Health]], *, limited: bool = False
+    ) -> None:
         self._health = health
+        self._limited = limited
         self._outage = Outage(name)
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._pause_s = FIRST_PAUSE_S
@@ -61,7 +66,8 @@ class Gate:
             case Trouble.UNAVAILABLE:
                 self._shut(error, probe=True)
             case Trouble.RATE_LIMITED:
-                self._shut(error, probe=False)
+                if not self._limited:
+                    self._shut(error, probe=False)
             case Trouble.SERVER_ERROR | Trouble.TIMEOUT:
                 self._recent.append(False)
                 if not self.healthy:

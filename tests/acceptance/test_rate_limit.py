@@ -8,17 +8,19 @@ from tests.stubs.process import stub_process
 CONFIG = """
 [engines.frontier]
 kind = "openai"
-rpm = 600
+rpm = 540
+window_s = 4
 max_in_flight = 16
 """
+
+PROVIDER = ("--rpm", "40", "--window-s", "4", "--latency", "0.05")
+"""600 a minute, counted over 4 s. Without a limit of their own, workers ask for more at once."""
 
 
 def test_two_frontier_workers_share_one_limit_and_never_step_over_it(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
-    with stub_process(
-        "openai", "--models", "anthropic/claude-sonnet-4-6", "--rpm", "600", "--latency", "0.05"
-    ) as frontier:
+    with stub_process("openai", "--models", "anthropic/claude-sonnet-4-6", *PROVIDER) as frontier:
         (tmp_path / "docmill.toml").write_text(CONFIG)
         docmill = Docmill(
             tmp_path,

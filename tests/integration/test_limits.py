@@ -30,7 +30,7 @@ async def main(url, limits, timing, lasts_s):
     limiter = Limiter(url, "e", Limits(**limits), Timing(**timing))
     async def call():
         while True:
-            grant = await limiter.acquire("m", Amount(50, 10, 100))
+            [grant] = await limiter.acquire("m", [Amount(50, 10, 100)])
             print(grant.granted_at, flush=True)
             await asyncio.sleep(lasts_s)
             limiter.settle(grant)
@@ -87,30 +87,58 @@ class Limiters:
         return self.made[-1]
 
 
-async def refused(limiter: Limiter, amount: Amount = SMALL) -> str:
+async def acquired(limiter: Limiter, model: str = "m") -> Grant:
+    """Leave for one call."""
+    [grant] = await limiter.acquire(model, [SMALL])
+    return grant
+
+
+async def refused(limiter: Limiter) -> str:
     """Why a request is not let through once the state has settled."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        found = await limiter.try_acquire("m", amount)
-        if isinstance(found, Refusal) and found.reason != "hold":
+        found = await limiter._ask(limiter._line("m"), "m", [SMALL])
+        if not isinstance(found, Refusal):
+            limiter.give_back(found[0])
+        elif found.reason != "hold":
             return found.reason
-        if isinstance(found, Grant):
-            limiter.give_back(found)
         await asyncio.sleep(0.01)
     raise AssertionError("it is let through")
 
 
 async def test_a_grant_is_waited_for_and_says_what_it_was_charged(limiters):
-    grant = await limiters(tpm=60_000).acquire("m", SMALL)
+    grant = await acquired(limiters(tpm=60_000))
     assert grant.charged == 60
 
 
-async def test_an_answer_frees_the_place_of_whoever_waits_in_another_process(limiters):
+async def test_of_several_requests_the_first_few_are_let_through_together(limiters):
+    granted = await limiters(max_in_flight=3).acquire("m", [SMALL] * 5)
+    assert len(granted) == 3
+    assert len({grant.id for grant in granted}) == 3
+
+
+async def test_a_call_that_goes_out_late_counts_from_then_on(limiters):
+    limiter = limiters(rpm=600)
+    grant = await acquired(limiter)
+    while time.monotonic() <= grant.asked_at + FAST.spread_s / 2:
+        await asyncio.sleep(0.01)
+    late = await limiter.going_out(grant)
+    assert late.slot > grant.slot
+    assert await limiter.going_out(late) is late  # as long as it is not late again
+
+
+async def somebody_waits(client: "redis.Redis") -> None:
+    """Until one process stands in line for a model."""
+    async with asyncio.timeout(5):
+        while not client.zcard("docmill:limit:{e/m}:line"):
+            await asyncio.sleep(0.01)
+
+
+async def test_an_answer_frees_the_place_of_whoever_waits_in_another_process(limiters, client):
     first, second = limiters(max_in_flight=1), limiters(max_in_flight=1)
-    grant = await first.acquire("m", SMALL)
-    waiting = asyncio.create_task(second.acquire("m", SMALL))
-    while await refused(first) != "turn":
-        pass
+    grant = await acquired(first)
+    waiting = asyncio.create_task(acquired(second))
+    await somebody_waits(client)
     started = time.monotonic()
     first.settle(grant)
     await asyncio.wait_for(waiting, timeout=5)
@@ -119,9 +147,9 @@ async def test_an_answer_frees_the_place_of_whoever_waits_in_another_process(lim
 
 async def test_a_holder_keeps_its_place_for_longer_than_a_lease(limiters):
     holder, other = limiters(max_in_flight=1), limiters(max_in_flight=1)
-    await holder.acquire("m", SMALL)
+    await acquired(holder)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(other.acquire("m", SMALL), timeout=2.5 * FAST.lease_s)
+        await asyncio.wait_for(acquired(other), timeout=2.5 * FAST.lease_s)
 
 
 async def test_a_killed_process_frees_its_places(limiters, redis_url, tmp_path):
@@ -130,13 +158,13 @@ async def test_a_killed_process_frees_its_places(limiters, redis_url, tmp_path):
         wait_until(lambda: len(moments(out)) == 4, what="four calls are in flight")
         limiter = limiters(max_in_flight=4)
         assert await refused(limiter) in ("in_flight", "turn")
-    grants = [limiter.acquire("m", SMALL) for _ in range(4)]
+    grants = [acquired(limiter) for _ in range(4)]
     assert len(await asyncio.wait_for(asyncio.gather(*grants), timeout=10)) == 4
 
 
 async def test_a_pause_is_seen_by_all(limiters):
     limiter_s = [limiters(rpm=60_000) for _ in range(3)]
-    grant = await limiter_s[0].acquire("m", SMALL)
+    grant = await acquired(limiter_s[0])
     limiter_s[0].pause(grant, 30.0, over_limit=False)
     for limiter in limiter_s:
         assert await refused(limiter) == "pause"
@@ -144,13 +172,13 @@ async def test_a_pause_is_seen_by_all(limiters):
 
 async def test_another_model_has_limits_of_its_own(limiters):
     limiter = limiters(max_in_flight=1)
-    await limiter.acquire("m", SMALL)
-    await asyncio.wait_for(limiter.acquire("other", SMALL), timeout=5)
+    await acquired(limiter)
+    await asyncio.wait_for(acquired(limiter, "other"), timeout=5)
 
 
 async def test_a_call_that_was_never_made_is_as_if_it_had_not_been(limiters, client):
     limiter = limiters(tpm=600_000, rpm=600)
-    grant = await limiter.acquire("m", SMALL)
+    grant = await acquired(limiter)
     state = limiter._line("m").keys[0]
     before = float(client.hget(state, "used_t"))
     limiter.give_back(grant)
@@ -160,7 +188,7 @@ async def test_a_call_that_was_never_made_is_as_if_it_had_not_been(limiters, cli
 
 async def test_what_the_provider_reports_is_what_counts(limiters, client):
     limiter = limiters(max_in_flight=8)
-    grant = await limiter.acquire("m", SMALL)
+    grant = await acquired(limiter)
     headers = RateLimits(limit_requests=600, limit_tokens=10_000, remaining_tokens=9_000)
     limiter.settle(grant, Usage(input_tokens=40, output_tokens=5), headers)
     state = limiter._line("m").keys[0]
@@ -169,16 +197,15 @@ async def test_what_the_provider_reports_is_what_counts(limiters, client):
     assert float(client.hget(state, "used_t")) == 500  # of 10,000 less 5 %, 9,000 were left
 
 
-async def test_a_request_that_is_cancelled_while_it_waits_holds_nobody_up(limiters):
+async def test_a_request_that_is_cancelled_while_it_waits_holds_nobody_up(limiters, client):
     first, second = limiters(max_in_flight=1), limiters(max_in_flight=1)
-    grant = await first.acquire("m", SMALL)
-    gone = asyncio.create_task(first.acquire("m", SMALL))
-    while await refused(second) != "turn":
-        pass
+    grant = await acquired(first)
+    gone = asyncio.create_task(acquired(first))
+    await somebody_waits(client)
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
     first.settle(grant)
-    await asyncio.wait_for(second.acquire("m", SMALL), timeout=5)
+    await asyncio.wait_for(acquired(second), timeout=5)
 
 
 async def test_requests_of_one_process_go_in_the_order_in_which_they_came(limiters):
@@ -186,7 +213,7 @@ async def test_requests_of_one_process_go_in_the_order_in_which_they_came(limite
     order: list[int] = []
 
     async def ask(number: int) -> None:
-        await limiter.acquire("m", SMALL)
+        await acquired(limiter)
         order.append(number)
 
     await asyncio.wait_for(asyncio.gather(*map(ask, range(12))), timeout=20)
@@ -238,11 +265,11 @@ async def test_while_redis_is_empty_handed_nobody_asks_more_than_before(
 
 async def test_places_in_flight_survive_the_loss_of_redis_data(limiters, client):
     holder, other = limiters(max_in_flight=2), limiters(max_in_flight=2)
-    await holder.acquire("m", SMALL)
-    await holder.acquire("m", SMALL)
+    await acquired(holder)
+    await acquired(holder)
     client.flushall()
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(other.acquire("m", SMALL), timeout=1.5)
+        await asyncio.wait_for(acquired(other), timeout=1.5)
 
 
 async def test_while_redis_is_away_nothing_is_granted_and_nothing_fails(limiters):
@@ -250,9 +277,9 @@ async def test_while_redis_is_away_nothing_is_granted_and_nothing_fails(limiters
     async with Door(limiters.url) as door:
         limiter = Limiter(door.url, "e", Limits(max_in_flight=1), FAST)
         try:
-            grant = await limiter.acquire("m", SMALL)
+            grant = await acquired(limiter)
             await door.shut()
-            waiting = asyncio.create_task(limiter.acquire("m", SMALL))
+            waiting = asyncio.create_task(acquired(limiter))
             limiter.settle(grant)
             done, _ = await asyncio.wait([waiting], timeout=1.0)
             assert not done

@@ -65,13 +65,34 @@ class Bench:
 
     def acquire(self, tokens: int, most: int | None = None, **waiter: str) -> dict[str, Any] | str:
         """What a grant tells, or the reason why there is none."""
+        found = self.acquire_some([(tokens, most or tokens)], **waiter)
+        return found if isinstance(found, str) else found[0]
+
+    def acquire_some(
+        self, wanted: Sequence[tuple[int, int]], waiter: str = "w"
+    ) -> list[dict[str, Any]] | str:
+        """The grants of the first few of (likely, most), or the reason why there is none."""
+        calls = [{"likely": likely, "most": most, "id": self._name()} for likely, most in wanted]
+        said, *rest = self.call("acquire", wanted=calls, waiter=waiter)
+        if said != "granted":
+            self.retry_after = rest[0] / 1000
+            return str(said)
+        slot, moment, *charged = rest
+        return [
+            {"id": call["id"], "charged": tokens, "slot": slot, "granted_at": moment}
+            for call, tokens in zip(calls, charged, strict=False)
+        ]
+
+    def _name(self) -> str:
         self.granted += 1
-        grant_id = f"g{self.granted}"
-        answer = self.call("acquire", id=grant_id, likely=tokens, most=most or tokens, **waiter)
-        if answer[0] != "granted":
-            self.retry_after = answer[1] / 1000
-            return str(answer[0])
-        return {"id": grant_id, "charged": answer[1], "slot": answer[2], "granted_at": answer[3]}
+        return f"g{self.granted}"
+
+    def charges(self) -> list[float]:
+        """What stands counted at this moment: requests, tokens, both paces, leases."""
+        self.call("renew", leases=[])
+        names = ("used_r", "used_t", "pace_r", "pace_t")
+        counted = self._client.hmget(KEYS[0], *names)
+        return [*map(float, counted), self._client.zcard(KEYS[1])]
 
     def grant(self, tokens: int, most: int | None = None) -> dict[str, Any]:
         found = self.acquire(tokens, most)
@@ -167,19 +188,50 @@ def test_a_request_larger_than_the_limit_goes_out_when_nothing_else_is_in_the_wi
         ({"rpm": 60_000, "tpm": 6_000_000, "max_in_flight": 1}, "in_flight"),
     ],
 )
-def test_a_refusal_names_its_reason_and_charges_nothing(bench, client, limits, reason):
+def test_a_refusal_names_its_reason_and_charges_nothing(bench, limits, reason):
     bench.warm(**limits)
     bench.grant(150)
-    names = ("used_r", "used_t", "pace_r", "pace_t")
-    before = client.hmget(KEYS[0], *names), client.zcard(KEYS[1])
+    before = bench.charges()
     assert bench.acquire(150) == reason
-    assert (client.hmget(KEYS[0], *names), client.zcard(KEYS[1])) == before
+    assert bench.charges() == before
+
+
+def test_a_pause_charges_nothing_and_neither_does_a_turn_or_a_hold(bench):
+    bench.warm(rpm=60, tpm=600_000)
+    bench.call("pause", **bench.grant(150), over_limit=False, wait_us=5_000_000)
+    before = bench.charges()
+    assert bench.acquire(150, waiter="first") == "pause"
+    bench.now += 5
+    after = bench.charges()
+    assert bench.acquire(150, waiter="second") == "turn"
+    assert bench.charges() == after
+    assert before[:2] + before[-1:] == after[:2] + after[-1:]
+    bench.start(rpm=60, tpm=600_000)
+    held = bench.charges()
+    assert bench.acquire(150) == "hold"
+    assert bench.charges() == held
+
+
+def test_several_requests_are_let_through_as_far_as_they_fit_and_in_their_order(bench):
+    bench.warm(tpm=60_000)
+    granted = bench.acquire_some([(700, 700), (700, 700), (700, 700), (10, 10)])
+    assert [grant["charged"] for grant in granted] == [700, 700]
+
+
+def test_several_requests_asked_for_again_are_charged_once_and_may_become_more(bench):
+    bench.warm(max_in_flight=2)
+    calls = [{"id": f"c{n}", "likely": 1, "most": 1} for n in range(3)]
+    said, *_, first, second = bench.call("acquire", wanted=calls, waiter="w")
+    assert (said, first, second) == ("granted", 1, 1)
+    assert bench.call("acquire", wanted=calls, waiter="w")[3:] == [1, 1]
+    assert bench.charges()[0] == 2
 
 
 def test_the_same_request_asked_again_is_charged_once(bench, client):
     bench.warm(tpm=60_000)
     for _ in range(3):
-        assert bench.call("acquire", id="g", likely=500, most=500)[0] == "granted"
+        call = {"id": "g", "likely": 500, "most": 500}
+        assert bench.call("acquire", wanted=[call], waiter="w")[0] == "granted"
     assert bench.grants(500) == 2
 
 
@@ -253,6 +305,25 @@ def test_a_call_that_was_never_made_leaves_no_trace(bench):
     assert bench.acquire(1_500) == "tokens"
     bench.call("settle", **grant, unsent=True)
     bench.grant(1_500)
+
+
+def test_a_call_that_goes_out_late_holds_its_share_of_the_window_for_longer(bench):
+    bench.warm(rpm=1)
+    grant = bench.grant(1)
+    bench.now += 20
+    before = bench.charges()
+    grant["slot"], grant["granted_at"] = bench.call("delay", **grant)
+    assert bench.charges() == before
+    assert bench.wait() == pytest.approx(WINDOW_S + SPREAD_S, abs=0.4)
+
+
+def test_a_late_call_is_corrected_where_it_counts(bench, client):
+    bench.warm(tpm=60_000)
+    grant = bench.grant(1_000)
+    bench.now += 20
+    grant["slot"], grant["granted_at"] = bench.call("delay", **grant)
+    bench.call("settle", **grant, used=300, reserved=300)
+    assert float(client.hget(KEYS[0], f"t:{grant['slot']}")) == 300
 
 
 # --- a new state ---------------------------------------------------------------------------------
@@ -436,7 +507,7 @@ RPM, TPM, PLACES = 20, 2_000, 4
 REQUESTS = st.fixed_dictionaries(
     {
         "what": st.just("request"),
-        "tokens": st.integers(1, 300),
+        "tokens": st.lists(st.integers(1, 300), min_size=1, max_size=3),
         "delay": st.sampled_from([0.0, 0.25, 1.0]),
         "share": st.sampled_from([0.0, 0.5, 1.0]),
         "lasts": st.sampled_from([0.0, 1.0, 4.0]),
@@ -501,16 +572,17 @@ class History:
     def play(self, what: str, **values: Any) -> None:
         getattr(self, what)(**values)
 
-    def request(self, tokens: int, delay: float, share: float, lasts: float) -> None:
+    def request(self, tokens: list[int], delay: float, share: float, lasts: float) -> None:
         for _ in range(200):
-            found = self.bench.acquire(tokens)
-            if isinstance(found, dict):
+            found = self.bench.acquire_some([(amount, amount) for amount in tokens])
+            if not isinstance(found, str):
                 break
             self.until(self.bench.now + min(self.bench.retry_after, 1.0))
-        assert isinstance(found, dict), "it is never let through"
+        assert not isinstance(found, str), "it is never let through"
         arrives = self.bench.now + delay
-        number = self.provider.arrives(arrives, tokens)
-        self.calls.append(Call(found, number, arrives + lasts, int(tokens * share)))
+        for grant, amount in zip(found, tokens, strict=False):
+            number = self.provider.arrives(arrives, amount)
+            self.calls.append(Call(grant, number, arrives + lasts, int(amount * share)))
         assert len(self.calls) <= PLACES
 
     def idle(self, seconds: int) -> None:
@@ -554,6 +626,93 @@ def test_no_history_breaks_a_strict_providers_limits_or_the_places_in_flight(cli
     for step in history:
         played.play(**step)
     played.provider.check(bench.window_s)
+
+
+# --- all or nothing, and how much at once ---------------------------------------------------------
+
+ANY_LIMITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "rpm": st.sampled_from([30, 600]),
+        "tpm": st.sampled_from([6_000, 60_000]),
+        "max_in_flight": st.sampled_from([1, 4]),
+    },
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.lists(st.integers(1, 900), min_size=1, max_size=4)),
+        st.tuples(st.just("ask"), st.lists(st.integers(1, 90), min_size=1, max_size=4)),
+        st.tuples(st.just("sleep"), st.sampled_from([0.05, 0.5, 3.0])),
+        st.tuples(st.just("pause"), st.sampled_from([0.2, 1.0])),
+        st.tuples(st.just("lose data"), st.none()),
+    ),
+    min_size=10,
+    max_size=40,
+)
+
+
+def assert_charged(before: list[float], after: list[float], amounts: list[int]) -> None:
+    """Every limit was charged these requests, and nothing else."""
+    number, tokens = len(amounts), sum(amounts)
+    charged = [new - old for old, new in zip(before, after, strict=True)]
+    assert charged == pytest.approx([number, tokens, -number, -tokens, number], abs=1e-3)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(ANY_LIMITS, STEPS)
+def test_a_request_is_charged_to_every_limit_or_to_none(client, limits, steps):
+    bench = Bench(client)
+    bench.warm(**limits)
+    last = None
+    for what, value in steps:
+        if what == "sleep":
+            bench.now += value
+        elif what == "lose data":
+            bench.lose_data()
+        elif what == "pause" and last:
+            bench.call("pause", **last, over_limit=False, wait_us=round(value * 1e6))
+        elif what == "ask":
+            bench.call("renew", leases=[])
+            client.zremrangebyscore(KEYS[1], "-inf", (START_S + bench.now) * 1e6)
+            before = bench.charges()
+            found = bench.acquire_some([(tokens, tokens) for tokens in value])
+            amounts = [] if isinstance(found, str) else value[: len(found)]
+            assert_charged(before, bench.charges(), amounts)
+            last = last if isinstance(found, str) else found[0]
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 0.01, 0.3, 2.0, 20.0]),
+            st.lists(st.integers(1, 1_500), min_size=1, max_size=8),
+        ),
+        min_size=10,
+        max_size=40,
+    )
+)
+def test_no_stretch_of_time_gets_more_than_a_burst_and_its_share_of_the_rate(client, attempts):
+    bench = Bench(client)
+    bench.warm(rpm=240, tpm=60_000)
+    went: list[tuple[float, int]] = []
+    for gap, tokens in attempts:
+        bench.now += gap
+        found = bench.acquire_some([(amount, amount) for amount in tokens])
+        went += [] if isinstance(found, str) else [(bench.now, t) for t in tokens[: len(found)]]
+    for start, (since, _) in enumerate(went):
+        for end in range(start, len(went)):
+            stretch = BURST_S + went[end][0] - since + 1e-6
+            assert end - start + 1 <= 4 * stretch + 1e-3
+            assert sum(amount for _, amount in went[start : end + 1]) <= 1_000 * stretch + 1e-2
 
 
 def test_a_thousand_waiting_requests_use_98_percent_of_the_limit(bench):

@@ -26,8 +26,8 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return
 
 
-def made(engine: Engine | None = None) -> Gate:
-    return Gate("the engine", (engine or Engine()).health)
+def made(engine: Engine | None = None, *, limited: bool = False) -> Gate:
+    return Gate("the engine", (engine or Engine()).health, limited=limited)
 
 
 def error(trouble: Trouble, retry_after_s: float | None = None) -> EngineError:
@@ -67,6 +67,20 @@ async def test_which_troubles_shut_a_gate_that_has_seen_no_good_call(trouble, sh
     gate = made()
     assert gate.trouble(error(trouble)) > 0
     assert gate.is_open is not shuts
+    await gate.close()
+
+
+async def test_where_a_rate_limit_keeps_the_pauses_a_refusal_leaves_the_gate_open():
+    gate = made(limited=True)
+    gate.trouble(error(Trouble.RATE_LIMITED, retry_after_s=60))
+    assert gate.is_open
+
+
+@pytest.mark.parametrize("trouble", [Trouble.UNAVAILABLE, Trouble.SERVER_ERROR, Trouble.TIMEOUT])
+async def test_an_engine_that_is_down_shuts_the_gate_also_where_a_rate_limit_is(trouble):
+    gate = made(limited=True)
+    gate.trouble(error(trouble))
+    assert not gate.is_open
     await gate.close()
 
 

@@ -30,6 +30,10 @@ class FakeGate:
     def open(self) -> None:
         self._open.set()
 
+    @property
+    def is_open(self) -> bool:
+        return self._open.is_set()
+
     async def wait_open(self) -> None:
         await self._open.wait()
 
@@ -41,13 +45,19 @@ class FakeStage:
     limited = False
 
     async def admit(self, ids: Sequence[int]) -> list[int]:
+        self.admitting += 1
+        await self.admits.wait()
         return list(ids)
 
     def decline(self, ids: Sequence[int]) -> None:
-        pass
+        self.declined += ids
 
     def __init__(self) -> None:
         self.gate: Any = None
+        self.admits = asyncio.Event()
+        self.admits.set()
+        self.admitting = 0
+        self.declined: list[int] = []
         self.go = asyncio.Event()
         self.go.set()
         self.nothing: set[int] = set()
@@ -293,6 +303,22 @@ async def test_nothing_is_claimed_while_the_gate_is_shut():
         assert sorted(r.stage.finished) == [1, 2]
 
 
+async def test_what_is_admitted_once_the_gate_has_shut_is_declined_and_stays_a_hint():
+    async with rig() as r:
+        r.stage.gate = FakeGate()
+        r.stage.admits.clear()
+        taker = r.take([1, 2])
+        await r.until(lambda: r.stage.admitting == 1)
+        r.stage.gate.shut()
+        r.stage.admits.set()
+        await r.until(lambda: r.stage.declined == [1, 2])
+        await settle()
+        assert r.stage.claims == []
+        r.stage.gate.open()
+        await asyncio.wait_for(taker, timeout=5)
+        assert sorted(r.stage.finished) == [1, 2]
+
+
 # --- errors of ours -------------------------------------------------------------------------------
 
 
@@ -323,8 +349,8 @@ async def test_an_exception_in_claim_does_not_end_the_pump():
             raise psycopg.errors.UndefinedColumn("a statement of ours is wrong")
 
         r.stage.claim = fails_once
-        r.take([1])
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(r.take([1]), timeout=1.5)
+        assert r.stage.declined == [1]
         await asyncio.wait_for(r.take([2]), timeout=1.5)
 
 
@@ -372,6 +398,16 @@ async def test_drain_while_the_gate_is_shut_returns_every_hint():
         await settle()
         await asyncio.wait_for(r.pump.drain(1), timeout=5)
         await asyncio.wait_for(taker, timeout=5)
+        assert r.stage.claims == []
+
+
+async def test_drain_while_waiting_to_be_admitted_returns_every_hint():
+    async with rig() as r:
+        r.stage.admits.clear()
+        taker = r.take(range(10))
+        await r.until(lambda: r.stage.admitting == 1)
+        await asyncio.wait_for(r.pump.drain(5), timeout=1)
+        await asyncio.wait_for(taker, timeout=1)
         assert r.stage.claims == []
 
 

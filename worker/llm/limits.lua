@@ -8,7 +8,7 @@
 --   requests, tokens   each both
 --     a window: what any stretch of window_us + spread_us may hold, exactly as a strict provider
 --       counts it (a correction counts at the moment of the request, not of the correction), and
---     a pace: a bucket of BURST_S of the rate, for providers also enforce over shorter stretches.
+--     a pace: a bucket of BURST of the rate, for providers also enforce over shorter stretches.
 -- The window alone would let a minute's worth out at once; the pace alone would have to give up
 -- its burst, the corrections under way and the largest request as a margin below the limit.
 --
@@ -162,32 +162,42 @@ local function refusal(amount)
     if requests > 0 then return 'requests', requests end
 end
 
-local OPS = {}
+local function take(id, amount)
+    put('r', this, 1)
+    put('t', this, amount)
+    s.pace_r, s.pace_t = s.pace_r - 1, s.pace_t - amount
+    redis.call('ZADD', LEASES, now + a.lease_us, id)
+end
 
-function OPS.acquire()
-    local amount = charge(a.likely, a.most)
-    if redis.call('ZSCORE', LEASES, a.id) then return {'granted', amount, this, now} end -- again
-    local reason, wait = refusal(amount)
-    if not reason then
-        put('r', this, 1)
-        put('t', this, amount)
-        s.pace_r, s.pace_t = s.pace_r - 1, s.pace_t - amount
-        redis.call('ZADD', LEASES, now + a.lease_us, a.id)
-        if a.waiter then
-            redis.call('ZREM', LINE, a.waiter)
-            redis.call('ZREM', PROMISES, a.waiter)
-        end
-        wake()
-        return {'granted', amount, this, now}
-    end
-    if a.waiter then
-        redis.call('ZADD', LINE, 'NX', now, a.waiter)
-        redis.call('ZADD', PROMISES, now + wait + GRACE, a.waiter)
-        if reason ~= 'turn' then
-            s.wakes = (reason == 'in_flight' or reason == 'tokens') and 1 or 0
-        end
+local function stand_in_line(reason, wait)
+    redis.call('ZADD', LINE, 'NX', now, a.waiter)
+    redis.call('ZADD', PROMISES, now + wait + GRACE, a.waiter)
+    if reason ~= 'turn' then
+        s.wakes = (reason == 'in_flight' or reason == 'tokens') and 1 or 0
     end
     return {reason, math.ceil(wait / 1000)}
+end
+
+local OPS = {}
+
+-- As many of the wanted calls as may go out now, in their order; a turn takes all that there is, so
+-- that handing turns on costs no rate. None: the reason, and for how long.
+function OPS.acquire()
+    local charged, reason, wait = {}, nil, nil
+    for _, call in ipairs(a.wanted) do
+        local amount = charge(call.likely, call.most)
+        if not redis.call('ZSCORE', LEASES, call.id) then -- else: it is asked again
+            reason, wait = refusal(amount)
+            if reason then break end
+            take(call.id, amount)
+        end
+        charged[#charged + 1] = amount
+    end
+    if #charged == 0 then return stand_in_line(reason, wait) end
+    redis.call('ZREM', LINE, a.waiter)
+    redis.call('ZREM', PROMISES, a.waiter)
+    wake()
+    return {'granted', this, now, unpack(charged)}
 end
 
 -- Count a call as other than it was charged, at the moment at which it went out.
@@ -205,6 +215,17 @@ local function learn()
         local most = limit[kind] > 0 and limit[kind] or s['limit_' .. kind]
         if left and most > 0 then raise(kind, most * (1 - SLACK) - left) end
     end
+end
+
+-- A call that goes out later than it was let through counts from now on. Repeated, it counts more
+-- for a while, never less.
+function OPS.delay()
+    if a.granted_at <= s.born or a.slot < s.first then return {this, now} end
+    for kind, amount in pairs({r = 1, t = a.charged}) do
+        put(kind, a.slot, -amount)
+        put(kind, this, amount)
+    end
+    return {this, now}
 end
 
 function OPS.settle()

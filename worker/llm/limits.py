@@ -10,7 +10,9 @@ woken because a call came back early. Nothing is granted while Redis is away, an
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 from uuid import uuid4
@@ -84,22 +86,17 @@ class Limiter:
         self._loops: list[asyncio.Task[None]] = []
         self._sends: set[asyncio.Task[None]] = set()
 
-    async def acquire(self, model: str, amount: Amount) -> Grant:
-        """Leave to make one call; returns when there is."""
+    async def acquire(self, model: str, amounts: Sequence[Amount]) -> list[Grant]:
+        """Leave to make the first of these calls, or the first few; returns when there is."""
         self._start()
         line = self._line(model)
         async with line.turn:
             while True:
                 line.woken.clear()
-                found = await self._ask(line, model, amount, waiter=self._channel)
-                if isinstance(found, Grant):
+                found = await self._ask(line, model, amounts)
+                if not isinstance(found, Refusal):
                     return found
                 await line.sleep(found.retry_after_s)
-
-    async def try_acquire(self, model: str, amount: Amount) -> Grant | Refusal:
-        """Leave to make one call now, or why not. Never ahead of one who waits."""
-        self._start()
-        return await self._ask(self._line(model), model, amount)
 
     def settle(
         self, grant: Grant, usage: Usage | None = None, rate_limits: RateLimits | None = None
@@ -108,6 +105,16 @@ class Limiter:
         values = {**_settled(grant, usage), **_stated(rate_limits)}
         self._line(grant.model).live.pop(grant.id, None)
         self._send(grant, "settle", **values)
+
+    async def going_out(self, grant: Grant) -> Grant:
+        """The grant as it counts for a call that goes out now: from now on, if it is late."""
+        now = time.monotonic()
+        if now - grant.asked_at <= self._timing.spread_s / 2:
+            return grant
+        slot, moment = await self._call(self._line(grant.model), "delay", **_told(grant))
+        late = replace(grant, slot=slot, granted_at=moment, asked_at=now)
+        self._line(grant.model).live[grant.id] = late
+        return late
 
     def give_back(self, grant: Grant) -> None:
         """The call was never made: as if it had not been granted."""
@@ -144,23 +151,26 @@ class Limiter:
             self._lines[model] = _Line(f"docmill:limit:{{{self._engine}/{model}}}")
         return self._lines[model]
 
-    async def _ask(self, line: _Line, model: str, amount: Amount, **waiter: str) -> Grant | Refusal:
-        grant_id = uuid4().hex
-        likely, most = amount.prompt + amount.output, amount.prompt + amount.max_output
-        answer = await self._call(line, "acquire", id=grant_id, likely=likely, most=most, **waiter)
-        if answer[0] != "granted":
-            return Refusal(answer[0], answer[1] / 1000)
-        grant = Grant(grant_id, model, amount, *answer[1:])
-        line.live[grant_id] = grant
-        return grant
+    async def _ask(
+        self, line: _Line, model: str, amounts: Sequence[Amount]
+    ) -> list[Grant] | Refusal:
+        wanted, asked_at = [_wanted(amount) for amount in amounts], time.monotonic()
+        said, *rest = await self._call(line, "acquire", wanted=wanted, waiter=self._channel)
+        if said != "granted":
+            return Refusal(said, rest[0] / 1000)
+        slot, now, *charged = rest
+        granted = [
+            Grant(call["id"], model, amount, tokens, slot, now, asked_at)
+            for call, amount, tokens in zip(wanted, amounts, charged, strict=False)
+        ]
+        line.live |= {grant.id: grant for grant in granted}
+        return granted
 
     def _send(self, grant: Grant, op: str, **values: Any) -> None:
         """In the background: an answer that has arrived does not wait for Redis."""
-        told = {"id": grant.id, "charged": grant.charged, "slot": grant.slot}
-        told["granted_at"] = grant.granted_at
-        self._spawn(self._told(self._line(grant.model), op, told | values))
+        self._spawn(self._sending(self._line(grant.model), op, _told(grant) | values))
 
-    async def _told(self, line: _Line, op: str, values: dict[str, Any]) -> None:
+    async def _sending(self, line: _Line, op: str, values: dict[str, Any]) -> None:
         await self._call(line, op, **values)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -238,6 +248,16 @@ def _parameters(limits: Limits, timing: Timing) -> dict[str, int]:
         **{name: value for name, value in stated.items() if value is not None},
         **{f"{name}_us": round(getattr(timing, f"{name}_s") * SECOND_US) for name in times},
     }
+
+
+def _wanted(amount: Amount) -> dict[str, Any]:
+    likely, most = amount.prompt + amount.output, amount.prompt + amount.max_output
+    return {"id": uuid4().hex, "likely": likely, "most": most}
+
+
+def _told(grant: Grant) -> dict[str, Any]:
+    names = ("id", "charged", "slot", "granted_at")
+    return {name: getattr(grant, name) for name in names}
 
 
 def _settled(grant: Grant, usage: Usage | None) -> dict[str, int]:
