@@ -136,9 +136,15 @@ def cost_row(row: Row) -> dict[str, Any]:
 
 
 def costs_explained(batch: int | None, by: str) -> list[dict[str, Any]]:
-    """Like `costs`, with the reasons of unknown prices and whether a stand-in answered."""
+    """Like `costs`, with what people want explained: why a price is unknown, whether a stand-in
+    answered, and how many jobs took an answer that was there."""
     return [
-        {**cost_row(row), "reasons": row["reasons"] or [], "stand_in": row["stand_in"]}
+        {
+            **cost_row(row),
+            "reasons": row["reasons"] or [],
+            "stand_in": row["stand_in"],
+            "reused_answers": row["reused_answers"],
+        }
         for row in every("costs", batch=batch, by=by)
     ]
 

@@ -135,8 +135,10 @@ def batches(found: Sequence[Row]) -> None:
         console.print("no batch yet; `docmill submit` makes one")
         return
     table = _table()
-    for column in ("batch", "name", "state", "policy", "priority", "documents"):
-        table.add_column(column)
+    table.add_column("batch", justify="right")
+    table.add_column("name", no_wrap=True, max_width=12)
+    for column in ("state", "policy", "docs"):
+        table.add_column(column, no_wrap=True)
     for column in ("jobs", "open", "done", "failed", "held"):
         table.add_column(column, justify="right")
     for row in found:
@@ -144,8 +146,7 @@ def batches(found: Sequence[Row]) -> None:
             str(row["batch"]),
             escape(row["name"] or ""),
             row["state"],
-            row["policy"],
-            str(row["priority"]),
+            row["policy"] + (f" {row['priority']:+}" if row["priority"] else ""),
             f"{row['documents']}"
             + (f" ({row['documents_waiting']} to read)" if row["documents_waiting"] else ""),
             *(str(row[key]) for key in ("jobs", "open", "done", "failed", "held")),
@@ -225,9 +226,13 @@ def costs(rows: Sequence[Row], by: str, currency: Currency | None) -> None:
         console.print(currency.rate, style="dim", highlight=False)
     unknown = sum(row["unknown_price_calls"] for row in rows)
     lost = sum(row["lost_calls"] for row in rows)
+    reused = sum(row["reused_answers"] for row in rows)
     if unknown:
         why = escape("; ".join(reasons(rows)))
         console.print(f"{_count(unknown, 'call')} of unknown cost, not in USD: {why}", style="dim")
+    if reused:
+        said = "answered without a call, from identical requests; they count in frontier* only"
+        console.print(f"{_count(reused, 'job')} {said}", style="dim")
     if lost:
         console.print(f"{_count(lost, 'call')} lost: their upper bound is in USD", style="dim")
 

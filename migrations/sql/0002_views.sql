@@ -59,7 +59,8 @@ SELECT
     sum(input_tokens) AS input_tokens,
     sum(cached_tokens) AS cached_tokens,
     sum(output_tokens) AS output_tokens,
-    sum(cost_usd) AS cost_usd,
+    CASE WHEN bool_and(state = 'reused') THEN 0
+         ELSE sum(cost_usd) FILTER (WHERE state <> 'reused') END AS cost_usd,
     count(*) FILTER (WHERE cost_usd IS NULL) AS unknown_price_calls,
     count(*) FILTER (WHERE state = 'lost') AS lost_calls,
     sum(engine_seconds) AS gpu_seconds,

@@ -11,7 +11,9 @@ SELECT
     sum(c.input_tokens) AS input_tokens,
     sum(c.cached_tokens) AS cached_tokens,
     sum(c.output_tokens) AS output_tokens,
-    sum(c.cost_usd) AS cost_usd,
+    -- the 0 of an answer that was used again must not pass for the unknown cost of a call
+    CASE WHEN bool_and(c.state = 'reused') THEN 0
+         ELSE sum(c.cost_usd) FILTER (WHERE c.state <> 'reused') END AS cost_usd,
     count(*) FILTER (WHERE c.cost_usd IS NULL) AS unknown_price_calls,
     count(*) FILTER (WHERE c.state = 'lost') AS lost_calls,
     round(sum(c.engine_seconds)::numeric, 3) AS gpu_seconds,

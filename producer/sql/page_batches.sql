@@ -4,7 +4,8 @@ SELECT p.batch, p.name, p.state, p.policy, p.priority, p.documents, p.documents_
        p.created_at, c.cost_usd, c.calls, c.cost_unknown_calls
 FROM batch_progress p
 CROSS JOIN LATERAL (
-    SELECT sum(cost_usd) AS cost_usd, count(*) FILTER (WHERE state <> 'reused') AS calls,
+    SELECT sum(cost_usd) FILTER (WHERE state <> 'reused') AS cost_usd,
+           count(*) FILTER (WHERE state <> 'reused') AS calls,
            count(*) FILTER (WHERE cost_usd IS NULL) AS cost_unknown_calls
     FROM calls WHERE batch_id = p.batch AND state <> 'reserved'
 ) c

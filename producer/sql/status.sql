@@ -14,7 +14,8 @@ SELECT
     c.cost_usd, c.calls, c.cost_unknown_calls, c.lost_calls
 FROM batches b
 CROSS JOIN LATERAL (
-    SELECT sum(cost_usd) AS cost_usd, count(*) FILTER (WHERE state <> 'reused') AS calls,
+    SELECT sum(cost_usd) FILTER (WHERE state <> 'reused') AS cost_usd,
+           count(*) FILTER (WHERE state <> 'reused') AS calls,
            count(*) FILTER (WHERE cost_usd IS NULL) AS cost_unknown_calls,
            count(*) FILTER (WHERE state = 'lost') AS lost_calls
     FROM calls WHERE batch_id = b.id AND state <> 'reserved'

@@ -66,6 +66,11 @@ def test_twins_wait_for_one_call_and_later_batches_make_none(
     assert [row["spans"] for row in answers[0]] == [row["spans"] for row in answers[1]]
     [costs] = place.docmill.json("costs", str(second["batch"]))
     assert (costs["calls"], Decimal(costs["cost_usd"])) == (0, 0)
+    [asked] = place.docmill.json("costs", str(first["batch"]))
+    assert (asked["calls"], asked["cost_usd"]) == (
+        DISTINCT,
+        None,
+    )  # no usd_per_hour: unknown, not 0
     reused = db.execute(
         "SELECT r.cost_usd, r.batch_id, source.state, source.batch_id "
         "FROM calls r JOIN calls source ON source.id = r.reused_from WHERE r.state = 'reused'"

@@ -89,6 +89,7 @@ def cost_row(key, cost_usd, **more):
         "would_have_cost_usd": cost_usd,
         "unknown_price_calls": 0,
         "lost_calls": 0,
+        "reused_answers": 0,
         "reasons": [],
         "stand_in": False,
         **more,

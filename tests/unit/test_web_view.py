@@ -18,6 +18,7 @@ LOCAL = {
     "cost_usd": "0.0123",
     "unknown_price_calls": 0,
     "lost_calls": 0,
+    "reused_answers": 0,
     "gpu_seconds": 0.1,
     "would_have_cost_usd": "0.5",
     "reasons": [],
