@@ -330,7 +330,18 @@ calls = Table(
         "answer_key",
         postgresql_where=text("state = 'settled' AND answer_key IS NOT NULL"),
     ),
-    Index("ix_calls_frontier_day", "started_at", postgresql_where=text("tier = 'frontier'")),
+    Index(
+        "ix_calls_frontier_day",
+        "started_at",
+        postgresql_include=["cost_usd", "reserved_usd", "state"],
+        postgresql_where=text("tier = 'frontier'"),
+    ),
+    Index(
+        "ix_calls_frontier_batch",
+        "batch_id",
+        postgresql_include=["cost_usd", "reserved_usd", "state"],
+        postgresql_where=text("tier = 'frontier'"),
+    ),
     comment="the ledger: one row per request to an engine, written before it is made",
 )
 

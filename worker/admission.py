@@ -57,6 +57,10 @@ class Admission:
         [grant] = await self._limiter.acquire(request.model_name, [amount])
         return grant
 
+    def unsent(self, grant: Grant) -> None:
+        """The call was not made after all."""
+        self._limiter.give_back(grant)
+
     def answered(self, grant: Grant, ask_id: int, completion: Completion) -> None:
         """The call went well."""
         if completion.usage.output_tokens is not None:

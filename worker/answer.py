@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from referencing.exceptions import Unresolvable
 
 from worker.llm.engine import Completion, Finish
+from worker.wire import canonical
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and halves of characters: JSON can spell them, no database stores them."""
@@ -46,7 +47,7 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
             return Invalid("truncated", "the answer ran into its output limit")
         return Invalid("invalid_json", f"not JSON ({exc})")
     try:
-        problem = next(_validator(json.dumps(schema)).iter_errors(value), None)
+        problem = next(_validator(canonical(schema)).iter_errors(value), None)
     except (RecursionError, Unresolvable) as exc:
         return Invalid("schema_mismatch", f"cannot be checked: {exc}")
     if problem is not None:
@@ -91,7 +92,7 @@ def _unfenced(text: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _validator(schema: str) -> Draft202012Validator:
+def _validator(schema: bytes) -> Draft202012Validator:
     return Draft202012Validator(json.loads(schema))
 
 

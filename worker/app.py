@@ -24,9 +24,6 @@ from worker.process import WorkerProcess
 from worker.settings import secrets
 from worker.site import Site, find_site
 
-THREADS_PER_QUEUE = 8
-"""Micro-batches that one process may hold at once, per queue."""
-
 RECONNECT_S = 2
 """How often a worker looks for a Redis that is away. Left to itself kombu waits up to 30 s."""
 
@@ -89,7 +86,7 @@ def _consume(pool: Pool, process: WorkerProcess) -> None:
             "--quiet",
             "worker",
             "--pool=threads",
-            f"--concurrency={THREADS_PER_QUEUE * len(pool.queues)}",
+            f"--concurrency={process.threads}",
             f"--queues={','.join(pool.queues)}",
             "--loglevel=WARNING",
             "--without-gossip",

@@ -24,8 +24,12 @@ class Reserve(Protocol):
 
 
 class NotReserved(Exception):
-    """A further call was not written into the ledger: the budget does not cover it, or the job
-    belongs to somebody else by now."""
+    """A further call was not written into the ledger. `short_of` is the budget that does not cover
+    it, `batch` or `day`; None: the job belongs to somebody else by now."""
+
+    def __init__(self, short_of: str | None) -> None:
+        super().__init__(short_of)
+        self.short_of = short_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +59,14 @@ class Asking:
         self._ask_id = ask_id
         self._desk = desk
         self._job_id = job_id
-        self._reserved: UUID | None = reserved
         self._earlier = earlier
         self.calls: list[CallRow] = []
-
-    @property
-    def unused(self) -> list[UUID]:
-        """The claim's call, when it was never made."""
-        return [self._reserved] if self._reserved is not None else []
+        self.unused = [reserved]
+        """Calls in the ledger that have not been made (yet)."""
 
     def reuse(self, known: KnownAnswer) -> UUID:
         """Take an answer that is known; the claim's call says so in the ledger."""
-        call_id, self._reserved = self._reserved, None
-        assert call_id is not None
+        call_id = self.unused.pop()
         self.calls.append(self._desk.ledger.reused(call_id, known))
         return call_id
 
@@ -80,29 +79,26 @@ class Asking:
         if known is not None:
             completion = Completion(known["text"], Finish(known["finish"]), latency_ms=0)
             return UUID(known["call_id"]), completion
-        call_id = await self._next_call(purpose, request)
         # The same for the same question of the same job, also from another process after a crash.
         sent = replace(request, idempotency_key=str(uuid5(NAMESPACE, f"{self._job_id}:{key}")))
-        completion = await self._limited(call_id, sent)
+        call_id, completion = await self._limited(purpose, sent)
         row = self._desk.ledger.settled(call_id, request, key, completion)
         self._desk.journal.append(call_id, row)
         self._desk.gate.success()
         self.calls.append(row)
         return call_id, completion
 
-    async def _next_call(self, purpose: str, request: Request) -> UUID:
-        if self._reserved is not None and purpose != "repair":  # that one may cost more
-            call_id, self._reserved = self._reserved, None
-            return call_id
-        call_id = uuid4()
-        await self._desk.reserve(call_id, self._job_id, purpose, request)
-        return call_id
-
-    async def _limited(self, call_id: UUID, request: Request) -> Completion:
+    async def _limited(self, purpose: str, request: Request) -> tuple[UUID, Completion]:
         admission = self._desk.admission
         if admission is None:
-            return await self._send(call_id, request)
+            call_id = await self._next_call(purpose, request)
+            return call_id, await self._send(call_id, request)
         grant = await admission.grant(self._job_id, self._ask_id, request)
+        try:
+            call_id = await self._next_call(purpose, request)
+        except BaseException:
+            admission.unsent(grant)
+            raise
         try:
             completion = await self._send(call_id, request)
         except EngineError as error:
@@ -112,10 +108,19 @@ class Asking:
             admission.failed(grant, None)
             raise
         admission.answered(grant, self._ask_id, completion)
-        return completion
+        return call_id, completion
+
+    async def _next_call(self, purpose: str, request: Request) -> UUID:
+        """The call to make now, written in the ledger."""
+        if not self.unused or purpose == "repair":  # that one may cost more than the claim's
+            call_id = uuid4()
+            self.unused.append(call_id)
+            await self._desk.reserve(call_id, self._job_id, purpose, request)
+        return self.unused[-1]
 
     async def _send(self, call_id: UUID, request: Request) -> Completion:
         started = time.monotonic()
+        self.unused.remove(call_id)
         try:
             return await self._desk.engine.complete(request)
         except EngineError as error:

@@ -49,15 +49,15 @@ class Reservations:
     async def __call__(self, call_id: UUID, job_id: int, purpose: str, request: Request) -> None:
         """Reserve one call. Raises NotReserved."""
         tokens = sum(estimate(message.content) for message in request.messages)
-        row = {
+        row: dict[str, Any] = {
             "id": call_id,
             "job_id": job_id,
             "purpose": purpose,
             "reserved_usd": self._ledger.upper_bound(request, tokens),
         }
         await self._group.put(row)
-        if row.get("lost"):
-            raise NotReserved
+        if not row["written"]:
+            raise NotReserved(row["short_of"])
 
     async def _write(self, rows: Sequence[dict[str, Any]]) -> None:
         reserve: Statement = (
@@ -72,6 +72,6 @@ class Reservations:
         tier = self._ledger.site.tier
         jobs = [row["job_id"] for row in rows]
         written = await self._db.run_all([*budget_locks(tier, jobs, self._usd_per_day), reserve])
-        ids = {row["id"] for row in written}
+        found = {row["id"]: row for row in written}
         for row in rows:
-            row["lost"] = row["id"] not in ids
+            row |= found.get(row["id"], {"written": False, "short_of": None})

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -119,7 +120,7 @@ async def _together(
             ]
             await connection.execute("COMMIT")
     except BaseException:
-        if not connection.closed:
+        with suppress(psycopg.Error):  # what went wrong first is what matters
             await connection.rollback()
         raise
     return [await _rows(cursor) for cursor in cursors]

@@ -203,7 +203,7 @@ class _Reign:
     async def _reap(self) -> None:
         jobs = (await _all(self._connection, "reap", max_kills=MAX_KILLS))[0]["jobs"]
         documents = await _all(self._connection, "reap_documents")
-        await _all(self._connection, "reap_pending", lease_s=LEASE_S)
+        await _all(self._connection, "reap_calls", lease_s=LEASE_S)
         if jobs or documents:
             logger().warning(
                 "leases ran out; their work is back in line", jobs=jobs, documents=len(documents)

@@ -106,12 +106,13 @@ class Ledger:
         }
 
     def reservations(self, models_and_tasks: list[tuple[str, TaskType, int]]) -> list[CallRow]:
-        """Upper bounds per (model, task, output limit), for claim_ready.sql to reserve with."""
+        """Prices per (model, task, output limit), for claim_ready.sql to reserve with: of a token
+        of the prompt, and of the whole output."""
         rows = []
         for model_name, task, max_tokens in models_and_tasks:
             price = self._price(model_name, 0)
             if price is not None:
-                per_call = PROMPT_TOKENS * price.input_per_mtok + max_tokens * price.output_per_mtok
+                per_call = max_tokens * price.output_per_mtok
                 rows.append(
                     {
                         "model": model_name,
@@ -158,10 +159,6 @@ class Ledger:
     def _frontier_cost(self, completion: Completion) -> Decimal | None:
         price = self.prices.price(self.frontier_model, completion.usage.input_tokens or 0)
         return price.cost(completion.usage) if price is not None else None
-
-
-PROMPT_TOKENS = 1_000
-"""Allowed for the fixed part of a prompt when its upper bound is reserved."""
 
 
 def machine_cost(config: EngineConfig, engine_seconds: float | None) -> CallRow:

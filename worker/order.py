@@ -85,6 +85,10 @@ def depth_for(rate_per_s: float) -> int:
 LEAST_DEPTH, MOST_DEPTH = 32, 4096
 AHEAD_S = 0.5
 
+FEWEST_IN_MESSAGE = LEAST_DEPTH // 2 // 4
+"""Ids in a message while there is a backlog: the feeder tops a queue up when it is half empty, and
+`messages` cuts what it sends in four."""
+
 
 def messages(ids: Sequence[int], most: int) -> list[Sequence[int]]:
     """Ids in micro-batches: small while there is little, so that several workers share it."""

@@ -81,8 +81,8 @@ def job_row(turn: Turn) -> dict[str, Any]:
         case Retry(failure, delay_s):
             error = failure.as_json()
             return {**row, "state": JobState.READY, "delay_s": delay_s, "error": error}
-        case Hold(failure, reason):
-            held = {"attempts_back": 1, "reason": reason, "error": failure.as_json()}
-            return {**row, "state": JobState.HELD, **held}
+        case Hold(failure, reason, delay_s):
+            held = {"attempts_back": 1, "waits": 1, "delay_s": delay_s, "reason": reason}
+            return {**row, "state": JobState.HELD, **held, "error": failure.as_json()}
         case GiveUp(failure):
             return {**row, "state": JobState.FAILED, "error": failure.as_json()}

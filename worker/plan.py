@@ -22,9 +22,9 @@ from models.states import JobState
 from models.words import Policy, TaskType, Tier
 from worker.chunk import chunk
 from worker.ingest import AskRow, ingest
-from worker.ledger import PROMPT_TOKENS
 from worker.llm.prices import MILLION, PriceBook
 from worker.process import make_reader
+from worker.prompts import form, prompt, prompt_tokens
 from worker.read.sandbox import Reader
 from worker.route import route
 from worker.settings import secrets
@@ -132,8 +132,13 @@ class _Planner:
         asked = self._plan.asks[job["ask_id"]]
         task = TaskType(asked.task) if asked.task != "auto" else DEAREST
         asked.jobs += 1
-        asked.input_tokens += job["tokens"] + PROMPT_TOKENS // 4
+        asked.input_tokens += job["tokens"] + self._fixed_tokens(job["ask_id"], task)
         asked.output_tokens_max += self._config.task(task).max_tokens
+
+    def _fixed_tokens(self, ask_id: int, task: TaskType) -> int:
+        ask = self._asks[ask_id]
+        schema = ask.json_schema or prompt(task).schema or {}
+        return prompt_tokens(task, ask.text, form(schema))
 
     def _sum(self) -> Plan:
         for asked in self._plan.asks:

@@ -35,6 +35,7 @@ from worker.llm.grant import Timing
 from worker.llm.limits import Limiter
 from worker.llm.prices import PriceBook
 from worker.log import logger
+from worker.order import FEWEST_IN_MESSAGE
 from worker.persist import Persist, as_json
 from worker.pump import Pump
 from worker.read import read_document
@@ -68,6 +69,13 @@ class WorkerProcess:
         """Start the loop and everything on it. Raises what building the engines raises."""
         self._thread.start()
         self._call(self._start()).result()
+
+    @property
+    def threads(self) -> int:
+        """Micro-batches that this process must be able to hold so that no slot runs dry: each
+        keeps a thread until its jobs are done, and names few ids where jobs take long."""
+        needed = (pump.most_in_hand // FEWEST_IN_MESSAGE for pump in self._pumps.values())
+        return sum(max(number, THREADS_PER_QUEUE) for number in needed)
 
     def take(self, queue: Queue, ids: Sequence[int]) -> None:
         """Called by a Celery task: work on these ids, return when there is nothing left to do."""
@@ -177,6 +185,9 @@ class WorkerProcess:
 
 
 MEBIBYTE = 1_048_576
+
+THREADS_PER_QUEUE = 8
+"""Threads that wait for a micro-batch each, per queue, at least."""
 
 REPLAY_BLOCK = 100
 REPLAY_S = 2.0

@@ -55,6 +55,11 @@ class Pump:
         self._claiming: asyncio.Task[None] | None = None
         self._loops: list[asyncio.Task[None]] = []
 
+    @property
+    def most_in_hand(self) -> int:
+        """How much is claimed at once: what the slots hold, and a little ahead."""
+        return self._slots.size + (0 if self.stage.limited else self._slots.ahead)
+
     def start(self) -> None:
         """Begin to claim and to renew."""
         self._loops = [
@@ -131,8 +136,7 @@ class Pump:
                 continue
 
     def _room(self) -> int:
-        ahead = 0 if self.stage.limited else self._slots.ahead
-        return self._slots.size + ahead - self._in_hand
+        return self.most_in_hand - self._in_hand
 
     def _may_claim(self) -> bool:
         """A worker that could not renew its leases for a whole lease claims nothing."""

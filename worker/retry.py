@@ -33,6 +33,8 @@ class Hold:
 
     failure: Failure
     reason: str
+    delay_s: float | None = None
+    """After which it goes on by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,10 +26,12 @@ SECOND_TRY_TEMPERATURE = 0.4
 
 SPARE_TOKENS = 64
 
-NOT_COVERED = (
-    "the budget does not cover a second call for this job; `docmill resume BATCH --max-cost USD` "
-    "continues"
-)
+NOT_COVERED = {
+    "batch": "the budget does not cover a further call for this job; `docmill resume BATCH "
+    "--max-cost USD` continues",
+    "day": "the day's budget does not cover a further call for this job; it goes on at midnight "
+    "UTC, or raise limits.usd_per_day and `docmill resume BATCH`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,8 @@ async def run(job: Job, desk: Desk, config: Config) -> Turn:
         outcome = await conversation.outcome()
     except EngineError as error:
         outcome = _after_error(job, error, desk, config)
-    except NotReserved:
-        outcome = Hold(Failure(BUDGET, "run", True, NOT_COVERED), NOT_COVERED)
+    except NotReserved as refusal:
+        outcome = _after_refusal(refusal)
     except asyncio.CancelledError:
         # The worker is leaving, or lost the lease. Its call is lost; the job goes back in line.
         outcome = Wait(Failure("interrupted", "run", True, "the worker was stopped"), 0.0)
@@ -77,6 +80,20 @@ async def run(job: Job, desk: Desk, config: Config) -> Turn:
         if desk.admission is not None:
             desk.admission.drop([job.id])  # an answer that was known needs no call
     return Turn(job.id, outcome, asking.calls, asking.unused)
+
+
+def _after_refusal(refusal: NotReserved) -> Outcome:
+    if refusal.short_of is None:
+        return Wait(Failure("lease_lost", "run", True, "another worker has this job"), 0.0)
+    said = NOT_COVERED[refusal.short_of]
+    until = seconds_to_midnight(datetime.now(UTC)) if refusal.short_of == "day" else None
+    return Hold(Failure(BUDGET, "run", True, said), said, until)
+
+
+def seconds_to_midnight(now: datetime) -> float:
+    """Until the next day in UTC, which is when a day's budget is new."""
+    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (tomorrow - now).total_seconds()
 
 
 def _after_error(job: Job, error: EngineError, desk: Desk, config: Config) -> Outcome:

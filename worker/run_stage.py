@@ -38,12 +38,17 @@ class RunStage:
         self._config = config
         self._owner = owner
         self._asks: dict[int, Row] = {}
+        self._fixed: dict[int, dict[str, Any]] = {}
+        """Of admitted jobs, what their prompts hold besides the text: tokens per ask and task."""
         site = desk.ledger.site
         self._where = {
             "engine": site.config.kind,
             "host": site.host,
             "stand_in": site.stand_in,
         }
+        # A gateway's models are its own; local hosts of one model answer for each other.
+        host = f"@{site.host}" if tier is Tier.FRONTIER else ""
+        self._answerer = f"{site.config.kind}{host}"
         self._versions = as_json(
             [{"task": task, "version": version(task, site.config, config)} for task in TaskType]
         )
@@ -65,50 +70,69 @@ class RunStage:
         if not wanted:
             return list(ids)
         admitted = await self._desk.admission.admit(wanted)
+        for job_id in admitted:
+            row = ready[job_id]
+            fixed = {
+                "ask_id": row["ask_id"],
+                "task": row["task"],
+                "tokens": self._fixed_tokens(row),
+            }
+            self._fixed[job_id] = fixed
         return [job_id for job_id in ids if job_id in admitted or job_id not in ready]
 
     def _tokens(self, row: Row) -> tuple[int, int]:
         """Prompt and output limit of a job's first call."""
+        window = self._desk.ledger.site.config.context_tokens
+        tokens = min(self._fixed_tokens(row) + row["tokens"], window)
+        return tokens, self._config.task(TaskType(row["task"])).max_tokens
+
+    def _fixed_tokens(self, row: Row) -> int:
         task, ask = TaskType(row["task"]), self._asks[row["ask_id"]]
         schema = ask["json_schema"] or prompt(task).schema or {}
-        tokens = prompt_tokens(task, ask["text"], form(schema)) + row["tokens"]
-        window = self._desk.ledger.site.config.context_tokens
-        return min(tokens, window), self._config.task(task).max_tokens
+        return prompt_tokens(task, ask["text"], form(schema))
 
     def decline(self, ids: Sequence[int]) -> None:
         """What was admitted is not claimed after all."""
         if self._desk.admission is not None:
             self._desk.admission.drop(ids)
+        for job_id in ids:
+            self._fixed.pop(job_id, None)
 
     async def claim(self, ids: Sequence[int]) -> list[Held]:
         """Lease ready jobs and reserve their first calls."""
-        rows = await self._claim(list(ids))
+        rows = await self._claim(self._admitted(ids))
         self.decline(list(set(ids) - {row["id"] for row in rows}))
         await self._learn_asks({row["ask_id"] for row in rows})
         return [Held(row["id"], row["id"], row["batch_id"], self._job(row)) for row in rows]
 
+    def _admitted(self, ids: Sequence[int]) -> list[int]:
+        return [job_id for job_id in ids if not self.limited or job_id in self._fixed]
+
     async def _claim(self, ids: list[int]) -> list[Row]:
-        claim: Statement = (
-            "claim_ready",
-            {
-                "ids": ids,
-                "queue": self._tier,
-                "owner": self._owner,
-                "lease_s": LEASE_S,
-                "versions": self._versions,
-                **self._budget,
-                **self._where,
-            },
-        )
-        if self._tier is Tier.LOCAL:
-            return await self._db.run_all([claim])
+        fixed = [self._fixed.pop(job_id) for job_id in ids if job_id in self._fixed]
+        shared = {
+            "ids": ids,
+            "owner": self._owner,
+            "fixed": as_json(list({(one["ask_id"], one["task"]): one for one in fixed}.values())),
+            **self._budget,
+            **self._where,
+        }
+        claim = {
+            **shared,
+            "queue": self._tier,
+            "lease_s": LEASE_S,
+            "versions": self._versions,
+            "answerer": self._answerer,
+        }
         locks = budget_locks(self._tier, ids, self._budget["usd_per_day"])
-        hold: Statement = (
-            "hold_over_budget",
-            {"ids": ids, "stand_in": self._where["stand_in"], **self._budget},
-        )
-        *_, rows, _ = await self._db.run_each([*locks, claim, hold])
-        return rows
+        hold: list[Statement] = []
+        if self._tier is Tier.FRONTIER:
+            hold = [("hold_over_budget", shared)]
+        statements = [*locks, ("claim_ready", claim), ("claim_known", shared), *hold]
+        found = await self._db.run_each(statements)
+        rows, late = found[len(locks)], found[len(locks) + 1]
+        answers = {row["job_id"]: row["answer"] for row in late}
+        return [{**row, "answer": row["answer"] or answers.get(row["id"])} for row in rows]
 
     async def _learn_asks(self, ids: set[int]) -> None:
         missing = [ask_id for ask_id in ids if ask_id not in self._asks]

@@ -5,6 +5,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
+from models.errors import DocmillError
+
 VIEWS = Path(__file__).parent.parent / "sql"
 
 revision = "0002"
@@ -102,12 +104,14 @@ def _calls_up() -> None:
         ["answer_key"],
         postgresql_where=sa.text("state = 'settled' AND answer_key IS NOT NULL"),
     )
-    op.create_index(
-        "ix_calls_frontier_day",
-        "calls",
-        ["started_at"],
-        postgresql_where=sa.text("tier = 'frontier'"),
-    )
+    for name, column in FRONTIER_SUMS.items():
+        op.create_index(
+            name,
+            "calls",
+            [column],
+            postgresql_include=["cost_usd", "reserved_usd", "state"],
+            postgresql_where=sa.text("tier = 'frontier'"),
+        )
 
 
 def _states(more: str) -> None:
@@ -115,12 +119,26 @@ def _states(more: str) -> None:
     op.create_check_constraint(op.f("ck_calls_state"), "calls", STATES.format(more=more))
 
 
+FRONTIER_SUMS = {"ix_calls_frontier_day": "started_at", "ix_calls_frontier_batch": "batch_id"}
+"""What a budget has spent is read from these alone."""
+
+PRIVATE = (
+    "SELECT count(*) FROM jobs WHERE pinned IS NOT NULL "
+    "AND state IN ('pending', 'ready', 'running', 'held', 'failed')"
+)
+
+
 def downgrade() -> None:
+    if op.get_bind().execute(sa.text(PRIVATE)).scalar():
+        raise DocmillError(
+            "jobs with private data are still open, and an older Docmill would not keep them local: "
+            "let them end, or cancel their batches, before you downgrade"
+        )
     op.execute("DROP TRIGGER policy_stays ON batches")
     op.execute("DROP FUNCTION docmill_policy_stays()")
     op.execute("DROP VIEW results, costs_by_model, batch_progress")
-    op.execute("DELETE FROM calls WHERE state = 'reused'")
-    for index in ("ix_calls_frontier_day", "ix_calls_answer_known", "uq_calls_answer_under_way"):
+    op.execute("UPDATE calls SET state = 'settled' WHERE state = 'reused'")
+    for index in (*FRONTIER_SUMS, "ix_calls_answer_known", "uq_calls_answer_under_way"):
         op.drop_index(index, table_name="calls")
     _states("")
     op.alter_column("calls", "request_key", comment="equal for identical requests")

@@ -4,10 +4,12 @@
 WITH seen AS (
     SELECT * FROM calls WHERE batch_id = :batch AND state <> 'reused'
 ), texts AS (
-    SELECT DISTINCT s.tier, s.engine, s.host, s.stand_in, s.model_asked, t.id, t.sha256
+    SELECT DISTINCT s.tier, s.engine, s.host, s.stand_in, s.model_asked, t.id,
+           coalesce(t.sha256, sha256(convert_to(t.text, 'UTF8'))) AS sha256
     FROM seen s JOIN jobs j ON j.id = s.job_id JOIN chunks t ON t.id = j.chunk_id
     UNION
-    SELECT DISTINCT s.tier, s.engine, s.host, s.stand_in, s.model_asked, t.id, t.sha256
+    SELECT DISTINCT s.tier, s.engine, s.host, s.stand_in, s.model_asked, t.id,
+           coalesce(t.sha256, sha256(convert_to(t.text, 'UTF8'))) AS sha256
     FROM seen s JOIN jobs j ON j.id = s.job_id AND j.chunk_id IS NULL
     JOIN chunks t ON t.document_id = j.document_id AND t.blank IS NULL
 ), hashed AS (

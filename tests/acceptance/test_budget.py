@@ -112,3 +112,13 @@ def test_a_days_budget_holds_for_all_batches_together_and_the_next_day_goes_on_b
         ended = [docmill.until_over(batch) for batch in batches]
     today = Decimal(docmill.json("costs", "--by", "day")[-1]["cost_usd"])
     assert sum(Decimal(status["cost_usd"]) for status in ended) - spent == today <= Decimal("0.03")
+
+
+def test_a_long_ask_is_reserved_at_its_length(docmill: Docmill, frontier: StubProcess) -> None:
+    ask = "Sum up, and mind this. " + "Say no word too many of any kind. " * 500
+    options = ("--ask", ask, "--task", "summary", "--max-cost", "0.20")
+    batch = docmill.json("submit", "-", *options, stdin=mails(40))["batch"]
+    with docmill.worker("all"):
+        status = docmill.until_over(batch)
+    assert Decimal("0.16") <= Decimal(status["cost_usd"]) <= Decimal("0.20")
+    assert status["jobs"].keys() == {"done", "held"}

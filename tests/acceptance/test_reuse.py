@@ -1,4 +1,4 @@
-"""The same question of the same text is asked once, and the ledger says where the answer is from."""
+"""The same question of the same text is asked once, and the ledger says whose answer it is."""
 
 from collections.abc import Iterator
 from decimal import Decimal

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from models.config import MAX_TOKENS
 from tests.chaos.scene import Scene
 from tests.stubs.process import StubProcess
-from worker.ledger import PROMPT_TOKENS
+
+FIXED_TOKENS = 1_000
+"""More than the scene's prompts hold besides the text."""
 
 _LEDGER = """
 SELECT coalesce(sum(c.input_tokens) FILTER (WHERE c.state = 'settled'), 0),
@@ -146,7 +148,7 @@ def figures(scene: Scene, *, seed: int, wanted: int, seconds: float) -> Figures:
 def _ledger(scene: Scene, tier: str, stub: StubProcess) -> Ledger:
     stats = stub.stats()
     limits = json.dumps({str(task): limit for task, limit in MAX_TOKENS.items()})
-    (row,) = scene.ask(_LEDGER, PROMPT_TOKENS, limits, tier)
+    (row,) = scene.ask(_LEDGER, FIXED_TOKENS, limits, tier)
     settled_in, settled_out, lost, reserved, bound_in, bound_out = map(int, row)
     return Ledger(
         tier,

@@ -80,6 +80,8 @@ def claim(db: Connection, ids: list[int], owner: UUID, queue: str = "local") -> 
             "prices": Jsonb([]),
             "versions": Jsonb([]),
             "usd_per_day": None,
+            "fixed": Jsonb([]),
+            "answerer": "ollama",
             **WHERE,
         },
     )
@@ -225,7 +227,8 @@ async def test_a_late_answer_is_found_by_the_next_try(
     await persist(frozen).finish(done(job, late))
     rows = run(
         db, "claim_ready", ids=[job], queue="local", owner=uuid4(), lease_s=LEASE_S,
-        prices=Jsonb([]), versions=Jsonb([]), usd_per_day=None, **WHERE,
+        prices=Jsonb([]), versions=Jsonb([]), usd_per_day=None, fixed=Jsonb([]),
+        answerer="ollama", **WHERE,
     )  # fmt: skip
     assert rows[0][-1][str(late)]["call_id"] == str(late)
 
@@ -239,7 +242,8 @@ async def test_an_answer_that_was_judged_bad_is_not_given_to_the_next_try(
     await persist(owner).finish(Turn(job, Retry(failure, 0.0), [settled(bad)]))
     rows = run(
         db, "claim_ready", ids=[job], queue="local", owner=owner, lease_s=LEASE_S,
-        prices=Jsonb([]), versions=Jsonb([]), usd_per_day=None, **WHERE,
+        prices=Jsonb([]), versions=Jsonb([]), usd_per_day=None, fixed=Jsonb([]),
+        answerer="ollama", **WHERE,
     )  # fmt: skip
     assert rows[0][-1] is None
 
@@ -280,7 +284,7 @@ def test_a_reservation_repeated_after_a_broken_connection_is_not_taken_for_a_los
         run(db, "reserve_calls", rows=Jsonb([row]), owner=owner, usd_per_day=None, **WHERE)
         for _ in "12"
     ]
-    assert reserved == [[(UUID(row["id"]),)]] * 2
+    assert reserved == [[(UUID(row["id"]), None, True)]] * 2
     assert (
         run(db, "reserve_calls", rows=Jsonb([row]), owner=uuid4(), usd_per_day=None, **WHERE) == []
     )

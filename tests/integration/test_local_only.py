@@ -90,6 +90,8 @@ def claim(db: psycopg.Connection, *ids: int) -> set[int]:
         "prices": "[]",
         "versions": "[]",
         "usd_per_day": None,
+        "fixed": "[]",
+        "answerer": "openai",
         "engine": "openai",
         "host": "h",
         "stand_in": False,

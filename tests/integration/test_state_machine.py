@@ -107,7 +107,8 @@ class Machine(RuleBasedStateMachine):
         worker, ids = self.workers[who], [self._id(number) for number in wanted]
         rows = self._run(
             "claim_ready", ids=ids, queue="local", owner=worker.owner, lease_s=LEASE_S,
-            prices=Jsonb([]), versions=Jsonb([]), usd_per_day=None, **WHERE,
+            prices=Jsonb([]), versions=Jsonb([]), usd_per_day=None, fixed=Jsonb([]),
+            answerer="ollama", **WHERE,
         )  # fmt: skip
         free = {i for i in ids if self.jobs[i].state == "ready" and self.batch_state == "running"}
         assert {row["id"] for row in rows} == free
@@ -170,7 +171,7 @@ class Machine(RuleBasedStateMachine):
         state = {"done": "done", "give up": "failed", "hold": "held"}.get(ending, "ready")
         self._back(number, state)
         job.attempts -= ending in ("wait", "hold", "escalate")
-        job.waits += ending == "wait"
+        job.waits += ending in ("wait", "hold")
         if ending == "done":
             assert job.answer is None
             job.answer = call

@@ -10,6 +10,8 @@ from worker import app
 class FakeProcess:
     """Notes what the tasks hand it."""
 
+    threads = 16
+
     def __init__(self) -> None:
         self.taken: list[tuple[Queue, list[int]]] = []
 

@@ -12,7 +12,6 @@ from models.states import CallState
 from models.words import TaskType, Tier
 from worker.ledger import (
     NO_MACHINE_PRICE,
-    PROMPT_TOKENS,
     REFUSALS,
     Ledger,
     machine_cost,
@@ -203,13 +202,13 @@ def test_every_row_can_be_journaled_and_stored(made):
 # --- reservations and upper bounds ----------------------------------------------------------------
 
 
-def test_a_reservation_is_an_upper_bound_of_what_the_call_comes_to():
+def test_a_reservation_prices_a_token_of_the_prompt_and_the_whole_output():
     (row,) = ledger().reservations([("big", TaskType.SUMMARY, 100)])
     assert row == {
         "model": "big",
         "task": TaskType.SUMMARY,
         "usd_per_token": Decimal(3) / 1_000_000,
-        "usd_per_call": (PROMPT_TOKENS * Decimal(3) + 100 * Decimal(15)) / 1_000_000,
+        "usd_per_call": 100 * Decimal(15) / 1_000_000,
     }
 
 

@@ -58,6 +58,8 @@ ROWS = {
         {
             "state": JobState.HELD,
             "attempts_back": 1,
+            "waits": 1,
+            "delay_s": None,
             "reason": "top it up",
             "error": FAILURE.as_json(),
         },

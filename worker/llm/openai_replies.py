@@ -29,6 +29,9 @@ _FINISH = {
     "safety": Finish.CONTENT_FILTER,
 }
 
+_SECRET_CHARS = 16
+"""A shorter key is a placeholder (EMPTY, none, token): a word that answers may well hold."""
+
 
 def completion(
     content: bytes, headers: Mapping[str, str], latency_ms: int, where: str, secret: str = ""
@@ -61,13 +64,22 @@ def model_names(content: bytes) -> tuple[str, ...]:
 
 def _parsed(content: bytes, where: str, secret: str) -> dict[str, Any]:
     try:
-        # Whatever a server repeats of our key: it goes into no answer and no table.
-        reply = json.loads(content.replace(secret.encode(), b"[key]") if secret else content)
+        reply = json.loads(content)
     except ValueError as exc:
         raise _broken(f"the answer is not JSON ({brief(str(exc), secret)})", where) from exc
     if not isinstance(reply, dict):
         raise _broken("the answer is not a JSON object", where)
-    return reply
+    found: dict[str, Any] = _without(reply, secret) if len(secret) >= _SECRET_CHARS else reply
+    return found
+
+
+def _without(value: Any, secret: str) -> Any:
+    """Whatever a server repeats of our key: it goes into no answer and no table."""
+    if isinstance(value, str):
+        return value.replace(secret, "[key]")
+    if isinstance(value, dict):
+        return {key: _without(item, secret) for key, item in value.items()}
+    return [_without(item, secret) for item in value] if isinstance(value, list) else value
 
 
 def _choice(reply: Mapping[str, Any], where: str, secret: str) -> dict[str, Any]:

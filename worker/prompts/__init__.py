@@ -34,6 +34,11 @@ class Prompt:
 REQUEST = "Task: {ask}\nAnswer as: {form}\nText:\n{text}"
 REPAIR = "That is not a valid answer: {problem}. Answer again with nothing but JSON as: {form}"
 
+FORMS = b"2"
+"""To be raised when `form`, or how parts of a long document are put together, is changed."""
+
+WORDS = (REQUEST.encode(), REPAIR.encode(), FORMS)
+
 CLASSIFY_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {"task": {"enum": [str(task) for task in TaskType]}},
@@ -52,7 +57,7 @@ def prompt(name: str) -> Prompt:
         shots=tuple(raw["shots"]),
         schema=raw.get("schema"),
         request=raw.get("request", REQUEST),
-        version=hashlib.sha256(source).hexdigest()[:12],
+        version=hashlib.sha256(b"\0".join([source, *WORDS])).hexdigest()[:12],
     )
 
 

@@ -2,11 +2,13 @@
 -- statement. The policy is read again here: a local-only job, or one with private data, is never
 -- handed to the frontier. So are the budgets: what is spent and reserved leaves room for the jobs
 -- claimed, in their order. A job whose answer is known from an identical request is claimed with
--- it and costs nothing; one that is being asked by another job right now waits for that answer.
+-- it and costs nothing; one whose answer another job is about to have waits for it.
 WITH could AS (
-    SELECT j.id, j.batch_id, b.max_cost_usd, k.key, known.answer,
-           CASE WHEN known.answer IS NULL THEN j.tokens * p.usd_per_token + p.usd_per_call
-                ELSE 0 END AS usd
+    SELECT j.id, j.batch_id, b.max_cost_usd, known.answer, known.coming,
+           -- a request that brought no answer once is no longer worth waiting for
+           CASE WHEN NOT coalesce(known.asked, false) THEN k.key END AS key,
+           CASE WHEN known.answer IS NULL
+                THEN (j.tokens + f.tokens) * p.usd_per_token + p.usd_per_call ELSE 0 END AS usd
     FROM jobs j
     JOIN batches b ON b.id = j.batch_id AND b.state = 'running'
     JOIN asks a ON a.id = j.ask_id
@@ -14,31 +16,43 @@ WITH could AS (
     LEFT JOIN jsonb_to_recordset(%(prices)s)
         AS p (model text, task text, usd_per_token numeric, usd_per_call numeric)
         ON p.model = j.model AND p.task = j.task
+    LEFT JOIN jsonb_to_recordset(%(fixed)s) AS f (ask_id bigint, task text, tokens integer)
+        ON f.ask_id = j.ask_id AND f.task = j.task
     LEFT JOIN jsonb_to_recordset(%(versions)s) AS v (task text, version text) ON v.task = j.task
     LEFT JOIN LATERAL (
         SELECT CASE WHEN count(sha256) = count(*) THEN sha256(string_agg(sha256, '' ORDER BY ordinal))
-               END AS sha256
+               END AS sha256, bool_or(pinned IS NOT NULL) AS pinned
         FROM chunks WHERE document_id = j.document_id AND blank IS NULL
     ) whole ON j.chunk_id IS NULL
     -- a second try asks differently, and a question without all its parts has no key
     LEFT JOIN LATERAL (
-        SELECT encode(substr(sha256(convert_to(concat_ws(E'\x1f', j.queue, %(engine)s::text, j.model,
-                   v.version, encode(coalesce(t.sha256, whole.sha256), 'hex'),
-                   a.json_schema::text, a.text), 'UTF8')), 1, 16), 'hex')::uuid AS key
+        SELECT encode(substr(sha256(convert_to(concat_ws(E'\x1f', j.queue, %(answerer)s::text,
+                   j.model, v.version, encode(coalesce(t.sha256, whole.sha256), 'hex'),
+                   coalesce(a.json_schema::text, ''), a.text), 'UTF8')), 1, 16), 'hex')::uuid AS key
     ) k ON b.reuse AND j.attempts = 0 AND v.version IS NOT NULL
         AND coalesce(t.sha256, whole.sha256) IS NOT NULL
     LEFT JOIN LATERAL (
-        SELECT jsonb_build_object('call_id', w.call_id, 'value', w.value,
-                                  'would_have_cost_usd', given.would_have_cost_usd::text) AS answer
+        SELECT count(*) > 0 AS asked,
+               (array_agg(jsonb_build_object(
+                   'call_id', w.call_id, 'value', w.value,
+                   'would_have_cost_usd', given.would_have_cost_usd::text))
+                   FILTER (WHERE given.id IS NOT NULL))[1] AS answer,
+               -- its worker died after the answer came: the job will find it when it runs again
+               bool_or(w.job_id IS NULL AND ab.state = 'running'
+                   AND (o.state, o.attempts) IN (('running', 1), ('ready', 0))) AS coming
         FROM calls asked
-        JOIN answers w ON w.job_id = asked.job_id
-        JOIN calls given ON given.id = w.call_id
+        JOIN jobs o ON o.id = asked.job_id AND o.id <> j.id
+        JOIN batches ab ON ab.id = o.batch_id
+        LEFT JOIN answers w ON w.job_id = o.id
+        LEFT JOIN calls given ON given.id = w.call_id
             AND given.tier = asked.tier AND given.model_asked = asked.model_asked
-        WHERE asked.answer_key = k.key AND asked.state = 'settled' LIMIT 1
+        WHERE asked.answer_key = k.key AND asked.state = 'settled'
     ) known ON k.key IS NOT NULL
     WHERE j.id = ANY(%(ids)s) AND j.state = 'ready' AND j.queue = %(queue)s
       AND (j.not_before IS NULL OR j.not_before <= now())
-      AND (%(queue)s = 'local' OR NOT (b.local_only OR j.local_only OR j.pinned IS NOT NULL))
+      AND (%(queue)s = 'local'
+           OR NOT (b.local_only OR j.local_only OR j.pinned IS NOT NULL
+                   OR t.pinned IS NOT NULL OR coalesce(whole.pinned, false)))
 ), priced AS (
     SELECT *, sum(usd) OVER (PARTITION BY batch_id ORDER BY id) AS of_batch,
            sum(usd) OVER (ORDER BY id) AS of_day
@@ -55,13 +69,13 @@ WITH could AS (
     WHERE %(usd_per_day)s::numeric IS NOT NULL AND tier = 'frontier'
       AND started_at >= date_trunc('day', now(), 'UTC')
 ), wanted AS (
-    SELECT j.*, p.usd, p.answer, CASE WHEN p.answer IS NULL THEN p.key END AS key
+    SELECT j.*, p.usd, p.answer, p.key, coalesce(p.coming, false) AS coming
     FROM jobs j
     JOIN priced p ON p.id = j.id
     CROSS JOIN today
     LEFT JOIN spent s ON s.batch_id = j.batch_id
     WHERE j.state = 'ready'
-      AND (%(queue)s = 'local' OR %(stand_in)s
+      AND (%(queue)s = 'local' OR %(stand_in)s OR p.answer IS NOT NULL
            OR ((p.max_cost_usd IS NULL
                 OR (p.usd IS NOT NULL AND coalesce(s.usd, 0) + p.of_batch <= p.max_cost_usd))
                AND (%(usd_per_day)s::numeric IS NULL
@@ -69,10 +83,12 @@ WITH could AS (
     FOR UPDATE OF j SKIP LOCKED
 ), reserved AS (
     INSERT INTO calls (id, job_id, batch_id, local_only, purpose, task, tier, engine, host,
-                       stand_in, model_asked, owner, attempt, reserved_usd, answer_key)
+                       stand_in, model_asked, owner, attempt, reserved_usd, answer_key, reused_from)
     SELECT gen_random_uuid(), w.id, w.batch_id, w.local_only, 'run', w.task, w.queue, %(engine)s,
-           %(host)s, %(stand_in)s, w.model, %(owner)s, w.attempts + 1, w.usd, w.key
-    FROM wanted w ORDER BY w.key  -- in one order: two workers never wait for each other
+           %(host)s, %(stand_in)s, w.model, %(owner)s, w.attempts + 1, w.usd, w.key,
+           (w.answer->>'call_id')::uuid
+    FROM wanted w WHERE NOT w.coming
+    ORDER BY w.key  -- in one order: two workers never wait for each other
     ON CONFLICT (answer_key) WHERE state = 'reserved' DO NOTHING
     RETURNING id, job_id, reserved_usd
 ), claimed AS (

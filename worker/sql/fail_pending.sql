@@ -7,7 +7,7 @@ WITH given AS (
     RETURNING c.key
 ), moved AS (
     UPDATE jobs j
-    SET state = g.state, reason = g.reason, error = g.error,
+    SET state = g.state, reason = g.reason, error = g.error, not_before = NULL,
         finished_at = CASE WHEN g.state = 'failed' THEN now() END
     FROM given g JOIN freed f USING (key)
     WHERE j.classify_key = g.key AND j.state = 'pending'

@@ -1,7 +1,7 @@
 -- What holds one job (a refused key, a spent credit, a missing model) would hold every other job of
 -- its batch on that queue and model: they are held with it, without a call each to find out.
 UPDATE jobs j
-SET state = 'held', reason = g.reason, error = g.error
+SET state = 'held', reason = g.reason, error = g.error, not_before = NULL
 FROM (
     SELECT DISTINCT ON (h.batch_id, h.queue, h.model)
         h.batch_id, h.queue, h.model, r.reason, r.error

@@ -3,4 +3,4 @@
 SELECT b.id FROM batches b
 WHERE b.max_cost_usd IS NOT NULL
   AND b.id IN (SELECT batch_id FROM jobs WHERE id = ANY(%(ids)s))
-ORDER BY b.id FOR UPDATE
+ORDER BY b.id FOR NO KEY UPDATE

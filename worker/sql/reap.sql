@@ -21,7 +21,10 @@ WITH late AS (
         cost_reason = CASE WHEN c.reserved_usd IS NULL
             THEN 'the answer never arrived and the price is not known'
             ELSE 'upper bound: the answer never arrived' END
-    FROM moved m WHERE c.job_id = m.id AND c.state = 'reserved'
+    FROM moved m WHERE c.job_id = m.id AND c.state = 'reserved' AND c.reused_from IS NULL
+), not_made AS (
+    DELETE FROM calls c USING moved m
+    WHERE c.job_id = m.id AND c.state = 'reserved' AND c.reused_from IS NOT NULL
 ), finished AS (
     SELECT document_id, count(*) AS jobs FROM moved WHERE state = 'failed' GROUP BY document_id
 ), locked AS (

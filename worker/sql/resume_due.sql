@@ -2,7 +2,8 @@
 -- a batch that had nothing else to do.
 WITH due AS (
     UPDATE jobs SET state = 'ready', reason = NULL, error = NULL, not_before = NULL
-    WHERE state = 'held' AND not_before <= now()
+    WHERE state = 'held' AND not_before <= now() AND task IS NOT NULL
+      AND error->>'category' = 'budget'
     RETURNING batch_id
 )
 UPDATE batches SET state = 'running', finished_at = NULL
