@@ -1,14 +1,16 @@
-"""(d) Pages per second of the readers against a bare pypdf loop over the same files."""
+"""(d) Pages per second of the readers against a bare pypdf loop over the same files, and documents
+per second of submit."""
 
 import asyncio
 import io
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pypdf  # noqa: TID251
 
-from benchmarks.rig import Measured
+from benchmarks.rig import Measured, bench, texts
 from models.errors import ReadError
 from worker.read import PDF
 from worker.read.sandbox import Reader
@@ -17,8 +19,9 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 PUBLIC = Path(__file__).parent.parent.parent / "shared" / "data" / "pdfs"
 
 
-def run(limit: int | None = None) -> Iterator[Measured]:
+def run(limit: int | None = None, submitted: int = 20_000) -> Iterator[Measured]:
     """Over the public PDFs where they are at hand, else over the samples."""
+    logging.getLogger("pypdf").setLevel(logging.ERROR)  # or printing is a part of the bare loop
     folder = PUBLIC if PUBLIC.is_dir() else SAMPLES
     files = [file.read_bytes() for file in sorted(folder.glob("*.pdf"))[:limit]]
     files = [data for data in files if _readable(data)]
@@ -26,6 +29,19 @@ def run(limit: int | None = None) -> Iterator[Measured]:
     ours = asyncio.run(_ours(files))
     yield Measured("d: bare pypdf loop", pages / bare, unit="pages/s")
     yield Measured("d: docmill readers / bare loop", bare / ours, 0.8)
+    yield Measured(
+        f"d: submit of {submitted:,} short texts", _submit(submitted), unit="documents/s"
+    )
+
+
+def _submit(number: int) -> float:
+    """The command from its start to its end, servers already up."""
+    with bench() as (docmill, _):
+        lines = texts(number)
+        docmill.run("submit", "-", "--ask", "Find the total.", stdin=texts(1))
+        started = time.perf_counter()
+        docmill.run("submit", "-", "--ask", "Find the total.", stdin=lines)
+        return number / (time.perf_counter() - started)
 
 
 def _readable(data: bytes) -> bool:

@@ -30,7 +30,7 @@ def _multiply(database: "object", backlog: int) -> None:
     """More asks of the same chunks, until there are enough ready jobs."""
     database.execute(  # type: ignore[attr-defined]
         "WITH more AS (INSERT INTO asks (batch_id, ordinal, label, text, task, scope, documents)"
-        " SELECT batch_id, n, n::text, text, task, scope, documents"
+        " SELECT batch_id, n, n::text, text || ' (' || n || ')', task, scope, documents"
         " FROM asks, generate_series(2, %s) n RETURNING id, batch_id)"
         " INSERT INTO jobs (batch_id, local_only, document_id, chunk_id, ask_id, state, task,"
         " queue, model, tokens) SELECT j.batch_id, j.local_only, j.document_id, j.chunk_id, m.id,"

@@ -49,7 +49,11 @@ def _short_count(number: float | None) -> str:
 
 
 def _usd(amount: str | None) -> str:
-    return "unknown" if amount is None else f"{float(amount):,.4f}"
+    if amount is None:
+        return "unknown"
+    least = Decimal("0.00005")
+    small = 0 < abs(Decimal(amount)) < least  # as little as it is, it is not 0
+    return plain(Decimal(amount)) if small else f"{Decimal(amount):,.4f}"
 
 
 def total(rows: Sequence[Row]) -> dict[str, Any]:

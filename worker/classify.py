@@ -19,7 +19,7 @@ from worker.answer import Invalid, check
 from worker.asking import Asking, Desk
 from worker.db import Database, Row
 from worker.gate import Gate
-from worker.group import GroupCommit
+from worker.group import GATHER_S, GroupCommit
 from worker.ledger import CallRow
 from worker.llm.engine import EngineError, Request
 from worker.persist import as_json
@@ -81,7 +81,7 @@ class ClassifyStage:
         self._config = config
         self._owner = owner
         self._asks: dict[int, str] = {}
-        self._group: GroupCommit[Verdict] = GroupCommit(self._write)
+        self._group: GroupCommit[Verdict] = GroupCommit(self._write, gather_s=GATHER_S)
 
     async def admit(self, ids: Sequence[int]) -> list[int]:
         """All of them: no rate limit here."""

@@ -14,7 +14,7 @@ from models.words import Scope, TaskType
 from worker.chunk import chunk
 from worker.db import Database, Row, Statement
 from worker.gate import Gate
-from worker.group import GroupCommit
+from worker.group import GATHER_S, GroupCommit
 from worker.ingest import AskRow, Ingested, ingest
 from worker.persist import as_json
 from worker.read import MARKDOWN, PLAIN, Text, read_document
@@ -58,7 +58,9 @@ class IngestStage:
         self._config = config
         self._owner = owner
         self._asks: dict[int, tuple[AskRow, ...]] = {}
-        self._group: GroupCommit[ReadOutcome] = GroupCommit(self._write, most=MICRO_BATCH)
+        self._group: GroupCommit[ReadOutcome] = GroupCommit(
+            self._write, most=MICRO_BATCH, gather_s=GATHER_S
+        )
 
     async def admit(self, ids: Sequence[int]) -> list[int]:
         """All of them: no rate limit here."""

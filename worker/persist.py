@@ -6,7 +6,7 @@ from uuid import UUID
 
 from models.states import JobState
 from worker.db import Database, Statement
-from worker.group import GroupCommit
+from worker.group import GATHER_S, GroupCommit
 from worker.journal import Journal
 from worker.outcome import Done, Escalate, Turn
 from worker.retry import BUDGET, GiveUp, Hold, Retry, Wait
@@ -19,7 +19,7 @@ class Persist:
         self._db = db
         self._journal = journal
         self._owner = owner
-        self._group: GroupCommit[Turn] = GroupCommit(self._write)
+        self._group: GroupCommit[Turn] = GroupCommit(self._write, gather_s=GATHER_S)
 
     async def finish(self, turn: Turn) -> None:
         """Make one job's turn durable."""
