@@ -58,7 +58,7 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
 
 def _parsed(text: str) -> Any:
     """JSON that Postgres can hold: no NaN, infinity, NUL or half character. Raises ValueError."""
-    value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    value = _DECODER.decode(text)
     if not _storable(value):
         raise ValueError("holds a character that no database stores")
     return value
@@ -89,6 +89,9 @@ def _unfenced(text: str) -> str:
     if not (bare.startswith("```") and bare.endswith("```") and "\n" in bare):
         return bare
     return bare[bare.index("\n") : -3].strip()
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 @lru_cache(maxsize=512)

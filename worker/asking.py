@@ -79,14 +79,19 @@ class Asking:
         if known is not None:
             completion = Completion(known["text"], Finish(known["finish"]), latency_ms=0)
             return UUID(known["call_id"]), completion
-        # The same for the same question of the same job, also from another process after a crash.
-        sent = replace(request, idempotency_key=str(uuid5(NAMESPACE, f"{self._job_id}:{key}")))
-        call_id, completion = await self._limited(purpose, sent)
+        call_id, completion = await self._limited(purpose, self._keyed(request, key))
         row = self._desk.ledger.settled(call_id, request, key, completion)
         self._desk.journal.append(call_id, row)
         self._desk.gate.success()
         self.calls.append(row)
         return call_id, completion
+
+    def _keyed(self, request: Request, key: UUID) -> Request:
+        """With the Idempotency-Key, where the engine knows such a thing: the same for the same
+        question of the same job, also from another process after a crash."""
+        if self._desk.ledger.site.config.kind == "ollama":
+            return request
+        return replace(request, idempotency_key=str(uuid5(NAMESPACE, f"{self._job_id}:{key}")))
 
     async def _limited(self, purpose: str, request: Request) -> tuple[UUID, Completion]:
         admission = self._desk.admission

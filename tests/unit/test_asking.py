@@ -1,6 +1,7 @@
 """A call that was reserved and not made is given back, wherever its making was cut short."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -35,7 +36,8 @@ def asking(turnstile: Turnstile, written: list[UUID], refuse: bool = False) -> A
             raise NotReserved("batch")
         written.append(call_id)
 
-    parts = {"engine": None, "gate": None, "journal": None, "ledger": None}
+    ledger = SimpleNamespace(site=SimpleNamespace(config=SimpleNamespace(kind="openai")))
+    parts = {"engine": None, "gate": None, "journal": None, "ledger": ledger}
     return Asking(Desk(**parts, reserve=reserve, admission=turnstile), 1, uuid4(), {})  # type: ignore[arg-type]
 
 
