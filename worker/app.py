@@ -54,8 +54,8 @@ def _refuse_what_is_missing(pool: Pool, site: Site) -> None:
 
 
 GC_THRESHOLDS = (20_000, 20, 20)
-"""A loop full of short-lived futures and rows makes no cycles worth looking for at every 700 of them:
-with Python's own thresholds, collecting is a seventh of a worker's CPU."""
+"""A loop full of short-lived futures and rows makes no cycles worth looking for at every 700 of
+them: with Python's own thresholds, collecting is a seventh of a worker's CPU."""
 
 LOOK_S = 0.05
 """How often Celery looks whether a thread is free for the next message: nothing tells it when one
