@@ -35,7 +35,7 @@ TABLES = ("documents", "chunks", "jobs", "classifications", "calls", "answers")
 STAGES = {
     "ingest": ("claim_documents", "finish_documents"),
     "classify": ("claim_pending", "finish_pending"),
-    "run": ("claim_ready", "finish_jobs"),
+    "run": ("claim_known", "finish_jobs"),
 }
 """What a stage asks of Postgres for its work: a claim and a finish."""
 

@@ -83,7 +83,9 @@ def test_a_dollar_is_spent_to_the_last_cents_with_32_calls_in_flight(
     batch = docmill.json("submit", "-", *options, stdin=lines)["batch"]
     with docmill.worker("ingest"), docmill.worker("frontier"), docmill.worker("frontier"):
         status = docmill.until_over(batch)
-    assert frontier.stats()["max_in_flight"] == 32
+    most = frontier.stats()["max_in_flight"]
+    print(f"spent ${status['cost_usd']} of $1.00 with {most} calls in flight")  # noqa: T201  # the figure itself
+    assert most == 32
     assert status["jobs"].keys() == {"done", "held"}
     assert Decimal("0.97") <= Decimal(status["cost_usd"]) <= Decimal("1.00")
 
