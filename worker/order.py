@@ -77,17 +77,18 @@ class Affinity:
 
 
 def depth_for(rate_per_s: float) -> int:
-    """How many hints a queue should hold: half a second of work, so that what is urgent gets to
-    the front soon and no worker runs dry between two looks."""
-    return max(LEAST_DEPTH, min(MOST_DEPTH, int(rate_per_s * AHEAD_S)))
+    """How many hints a queue should hold: half a second of work, so that no worker runs dry between
+    two looks, less what workers hold besides, so that what is urgent gets to the front soon also
+    where calls take long."""
+    return max(LEAST_DEPTH, min(MOST_DEPTH, int(rate_per_s * AHEAD_S) - LEAST_DEPTH))
 
 
-LEAST_DEPTH, MOST_DEPTH = 32, 4096
+LEAST_DEPTH, MOST_DEPTH = 16, 4096
 AHEAD_S = 0.5
 
-FEWEST_IN_MESSAGE = LEAST_DEPTH // 2 // 4
-"""Ids in a message while there is a backlog: the feeder tops a queue up when it is half empty, and
-`messages` cuts what it sends in four."""
+FEWEST_IN_MESSAGE = 4
+"""About as few ids as a message names while there is a backlog: the feeder tops a queue up when it
+is half empty, and `messages` cuts what it sends in four."""
 
 
 def messages(ids: Sequence[int], most: int) -> list[Sequence[int]]:

@@ -145,9 +145,9 @@ async def test_hints_at_workers_that_do_not_claim_yet_are_not_said_again_at_once
 async def test_after_a_flush_everything_is_said_again_within_a_second(
     db: Connection, database_url: str, client: redis.Redis
 ) -> None:
-    ids = add_batch(db, 20)
+    ids = add_batch(db, 12)
     async with feeding(database_url):
-        await until(lambda: len(hints(client)) == 20, "the first hints")
+        await until(lambda: len(hints(client)) == 12, "the first hints")
         client.flushall()
         await until(lambda: hints(client) == ids, "said again", timeout=1.5)
 
@@ -156,9 +156,9 @@ async def test_hints_that_vanished_are_said_again_within_seconds(
     db: Connection, database_url: str, client: redis.Redis
 ) -> None:
     """A killed worker takes along what it had popped; Redis itself is well."""
-    ids = add_batch(db, 20)
+    ids = add_batch(db, 12)
     async with feeding(database_url):
-        await until(lambda: len(hints(client)) == 20, "the first hints")
+        await until(lambda: len(hints(client)) == 12, "the first hints")
         client.delete("local")
         await until(lambda: hints(client) == ids, "said again", timeout=4)
     assert client.get(EPOCH)
@@ -178,7 +178,7 @@ async def test_a_small_batch_does_not_wait_behind_a_large_one(
     db: Connection, database_url: str, client: redis.Redis
 ) -> None:
     add_batch(db, 1000)
-    small = add_batch(db, 10)
+    small = add_batch(db, 6)
     async with feeding(database_url):
         await until(lambda: hints(client), "hints")
         await until(lambda: set(small) <= set(hints(client)), "the small batch is in", timeout=1)
