@@ -386,7 +386,7 @@ def test_a_proxy_of_the_environment_sees_nothing_of_what_runs_locally(scene: Sce
 
 # -- each refusal alone: what the others do is taken out of the real worker, or of the database
 
-POLICY = re.compile(r"AND \(%\(queue\)s = 'local' OR NOT \([^)]*\)\)")
+POLICY = re.compile(r"(?s)AND \(%\(queue\)s = 'local'\s+OR NOT \(b\.local_only.*?false\)\)\)")
 ROUTER_OUT = """
 import worker.route as r
 route = r.route
