@@ -3,9 +3,9 @@ blocking httpx.Client, one commit per job. It does what Docmill's local pool doe
 none of its promises.
 
     python -m benchmarks.plain HOME OLLAMA_URL JOBS        prints jobs per second
+    python -m benchmarks.plain HOME OLLAMA_URL             is its worker
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -19,10 +19,10 @@ from celery import Celery  # noqa: TID251
 from models.embedded import attach_postgres, attach_valkey
 from models.queue import broker_url
 
-BENCH_HOME = os.environ.get("PLAIN_HOME", "")
-app = Celery("plain", broker=broker_url(attach_valkey(Path(BENCH_HOME))) if BENCH_HOME else None)
+app = Celery("plain")
 app.conf.update(task_ignore_result=True, task_default_queue="plain")
 _state: dict[str, Any] = {}
+"""Where its servers are, set before the pool forks; each child adds its connections."""
 
 
 @app.task(name="plain.classify")  # type: ignore[untyped-decorator]
@@ -47,34 +47,35 @@ def _post(number: int, kind: str) -> str:
         "stream": False,
         "messages": [{"role": "user", "content": f"{kind} {number} " + "text " * 250}],
     }
-    reply = client.post(f"{os.environ['PLAIN_OLLAMA']}/api/chat", json=body)
+    reply = client.post(f"{_state['ollama']}/api/chat", json=body)
     return str(reply.json()["message"]["content"])
 
 
 def _commit(statement: str, *params: Any) -> None:
     if "connection" not in _state:
-        _state["connection"] = psycopg.connect(attach_postgres(Path(BENCH_HOME)))
+        _state["connection"] = psycopg.connect(attach_postgres(_state["home"]))
     with _state["connection"].transaction():
         _state["connection"].execute(statement, params)
 
 
-def main(home: str, ollama: str, jobs: int) -> None:
+def serve() -> None:
+    """The prefork worker."""
+    app.worker_main(["--quiet", "worker", "-c", "8", "--loglevel=ERROR", "--queues=plain"])
+
+
+def measure(home: str, ollama: str, jobs: int) -> None:
     """Start a prefork worker, send every job, wait for the last commit."""
-    environment = {**os.environ, "PLAIN_HOME": home, "PLAIN_OLLAMA": ollama}
-    command = [sys.executable, "-m", "celery", "-A", "benchmarks.plain", "worker", "-c", "8"]
+    command = [sys.executable, "-m", "benchmarks.plain", home, ollama]
     url = attach_postgres(Path(home))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE plain (id int PRIMARY KEY, state text, answer text)")
         connection.execute(
             "INSERT INTO plain SELECT n, 'pending' FROM generate_series(1, %s) n", (jobs,)
         )
-        flags = ["--loglevel=ERROR", "--queues=plain"]
-        worker = subprocess.Popen(
-            [*command, *flags], env=environment, stdout=subprocess.DEVNULL, stderr=sys.stderr
-        )
+        worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=sys.stderr)
         try:
-            sender = [sys.executable, "-c", SEND.format(jobs=jobs)]
-            subprocess.run(sender, env=environment, check=True)
+            for number in range(1, jobs + 1):
+                classify.delay(number)
             first = _until_done(connection, 1)
             last = _until_done(connection, jobs)
         finally:
@@ -82,9 +83,6 @@ def main(home: str, ollama: str, jobs: int) -> None:
             worker.wait()
         connection.execute("DROP TABLE plain")
     print((jobs - 1) / (last - first))
-
-
-SEND = "from benchmarks.plain import classify\nfor n in range(1, {jobs} + 1): classify.delay(n)"
 
 
 def _until_done(connection: psycopg.Connection[Any], jobs: int) -> float:
@@ -95,4 +93,10 @@ def _until_done(connection: psycopg.Connection[Any], jobs: int) -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    home, ollama, *jobs = sys.argv[1:]
+    app.conf.broker_url = broker_url(attach_valkey(Path(home)))
+    _state.update(home=Path(home), ollama=ollama)
+    if jobs:
+        measure(home, ollama, int(jobs[0]))
+    else:
+        serve()

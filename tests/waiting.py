@@ -7,11 +7,14 @@ from typing import TypeVar
 _Found = TypeVar("_Found")
 
 
-def wait_until(condition: Callable[[], _Found], *, timeout: float = 10.0, what: str) -> _Found:
-    """The first truthy answer of `condition`; AssertionError after `timeout` seconds."""
+def wait_until(
+    condition: Callable[[], _Found], *, timeout: float = 10.0, every: float = 0.01, what: str
+) -> _Found:
+    """The first truthy answer of `condition`, asked `every` so many seconds; AssertionError after
+    `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (found := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s: {what}")
-        time.sleep(0.01)
+        time.sleep(every)
     return found

@@ -28,6 +28,7 @@ from tests.embedded_users import (
     wait_until_stopped,
 )
 from tests.stubs.process import StubProcess, stub_process
+from tests.waiting import wait_until
 from worker.settings import LEASE_S
 
 LOCAL_MODEL = "phi4-mini"
@@ -107,21 +108,24 @@ class Scene:
 
     def ask(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
         """Rows; waits while Postgres is away."""
-        deadline = time.monotonic() + 60
-        while True:
+
+        def found() -> tuple[list[tuple[Any, ...]]] | None:
             try:
                 if self._connection is None:
                     self._connection = psycopg.connect(
                         self.postgres_url, autocommit=True, connect_timeout=5
                     )
                 cursor = self._connection.execute(sql, params)
-                return cursor.fetchall() if cursor.description else []
+                return (cursor.fetchall() if cursor.description else [],)
             except psycopg.OperationalError:
                 if self._connection is not None:
                     self._connection.close()
                 self._connection = None
-                assert time.monotonic() < deadline, "Postgres did not come back"
-                time.sleep(0.05)
+                return None
+
+        answer = wait_until(found, timeout=60, every=0.05, what="Postgres is back")
+        assert answer is not None
+        return answer[0]
 
     def number(self, sql: str, *params: Any) -> Any:
         """The one value of a query."""

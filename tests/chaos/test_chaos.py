@@ -15,6 +15,7 @@ from tests.chaos.faults import strike
 from tests.chaos.figures import Figures, figures
 from tests.chaos.scene import JOBS_PER_DOCUMENT, Scene, scene
 from tests.chaos.schedule import Kind, schedule
+from tests.waiting import wait_until
 
 POOLS = ("ingest", "local", "frontier", "frontier")
 FAULTS, JOBS, SEED = len(Kind), 300, 1
@@ -75,20 +76,24 @@ def _submitted(place: Scene, documents: int) -> int:
 
 def _until(place: Scene, finished: int) -> None:
     """Wait until so many jobs are finished, tending the workers."""
-    last, since = -1, time.monotonic()
-    while (now := place.finished()) < finished:
+    now = 0
+
+    def went_on() -> bool:
         place.tend()
-        if now != last:
-            last, since = now, time.monotonic()
-        assert time.monotonic() - since < PATIENCE_S, f"stuck at {now} of {finished}"
-        time.sleep(0.05)
+        return place.finished() > now
+
+    while (now := place.finished()) < finished:
+        wait_until(went_on, timeout=PATIENCE_S, every=0.05, what=f"more than {now} of {finished}")
 
 
 def _until_awake(place: Scene) -> None:
     """Late sleepers have to find that their jobs are long done."""
-    while any(worker.asleep_since is not None for worker in place.workers):
+
+    def awake() -> bool:
         place.tend()
-        time.sleep(0.05)
+        return all(worker.asleep_since is None for worker in place.workers)
+
+    wait_until(awake, timeout=PATIENCE_S, every=0.05, what="every worker is awake")
 
 
 def _judge(found: Figures, place: Scene) -> None:
