@@ -21,8 +21,15 @@ app = typer.Typer(
     help="Questions over piles of documents, answered by the smallest model that is good enough.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain help and errors: with its panels rich would cost more than all the rest of the start.
+    rich_markup_mode=None,
     add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # On the way to a command typer converts a --help that was not given, with pydantic,
+        # unless it is a bool already.
+        "default_map": {"help": False, "db": {"help": False}},
+    },
 )
 database_commands = typer.Typer(help="The database schema.", no_args_is_help=True)
 app.add_typer(database_commands, name="db")
@@ -355,6 +362,11 @@ def current() -> None:
 
     found = database.current_revision() or "none"
     typer.echo(f"{database.safe_url()} has schema {found}; needed: {database.head_revision()}")
+
+
+for _command in (*app.registered_commands, *database_commands.registered_commands):
+    # What stands in the list of commands; without it typer cuts the help off to fit one line.
+    _command.short_help = _command.callback.__doc__
 
 
 def _print_json(value: Any) -> None:
