@@ -36,7 +36,7 @@ def main() -> None:
 def _all(parts: list[str] | None, *, smoke: bool) -> Iterator[Measured]:
     runs: dict[str, Iterable[Measured]] = {
         "a": throughput.run(40 if smoke else 4000),
-        "b": occupancy.run([], 1.0) if smoke else occupancy.run(occupancy.CELLS),
+        "b": occupancy.run([(0.05, 4)], 1.0) if smoke else occupancy.run(occupancy.CELLS),
         "c": limits.run(limits.CASES[:1], (2,), 3.0, 6.0) if smoke else limits.run(limits.CASES),
         "d": reading.run(4, 100) if smoke else reading.run(),
         "e": urgent.run(1_000 if smoke else 100_000),

@@ -1,75 +1,74 @@
 """(b) How busy the engine's slots are kept, against a bare loop with as many slots.
 
 Occupancy is the time-average of requests in flight at the engine, by slots: calls x latency over
-slots x wall time.
+slots x wall time. Each cell is three batches that wait together; with one model and with two.
 """
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from benchmarks.rig import MODEL, OTHER_MODEL, Measured, bench, connect, count, texts, until
-from models.words import TaskType
-from worker.llm.engine import Request
-from worker.llm.ollama import OllamaEngine
-from worker.prompts import prompt, task_messages
+from benchmarks.bare import ASK, bare_loop, extract_request
+from benchmarks.rig import OTHER_MODEL, Measured, bench, connect, count, texts, until
 
 SECONDS = 6.0
-"""How long each cell is kept busy."""
+"""How long each cell is watched, at least; and twelve turns of its slots."""
 
-CELLS = [(0.05, 4), (0.05, 16), (0.05, 64), (0.2, 4), (0.2, 16), (0.2, 64), (1.0, 4), (1.0, 64)]
-ASK = "Find the vendor and the total."
+WARM_S = 2.0
+"""Not watched: the first seconds, in which the feeder finds out how fast the queue is."""
+
+CELLS = [(latency, slots) for latency in (0.05, 0.2, 1.0) for slots in (4, 16, 64)]
+ONE_MODEL = ("extraction", "extraction", "extraction")
+TWO_MODELS = ("extraction", "classification", "extraction")
+"""The tasks of the batches; classification is another model's."""
 
 
 def run(cells: list[tuple[float, int]], seconds: float = SECONDS) -> Iterator[Measured]:
-    """Every cell with one model, then one with two models in turns."""
-    for latency, slots in cells:
-        ratio = _cell(latency, slots, seconds, models=1)
-        yield Measured(f"b: occupancy {latency * 1000:.0f} ms x {slots} slots / bare", ratio, 0.98)
-    ratio = _cell(0.2, 16, seconds, models=2)
-    yield Measured("b: occupancy 200 ms x 16 slots, two models / bare", ratio, 0.90)
+    """Every cell with one model, then with two in turns."""
+    for name, tasks, bar in (("one model", ONE_MODEL, 0.98), ("two models", TWO_MODELS, 0.90)):
+        for latency, slots in cells:
+            ours, bare = _cell(latency, slots, seconds, tasks)
+            cell = f"b: occupancy {latency * 1000:.0f} ms x {slots} slots, {name}"
+            yield Measured(cell, ours)
+            yield Measured(f"{cell} / bare", ours / bare, bar)
 
 
-def _cell(latency: float, slots: int, seconds: float, models: int) -> float:
-    jobs = int(slots / latency * seconds)
+def _cell(latency: float, slots: int, seconds: float, tasks: Sequence[str]) -> tuple[float, float]:
+    """Docmill's occupancy and the bare loop's."""
+    per_s = slots / latency
+    jobs = int(per_s * max(seconds, 12 * latency))
     with bench(slots=str(slots), latency=str(latency)) as (docmill, stub):
-        bare = asyncio.run(_bare(stub.url, slots, jobs)) * latency / slots
-        if models == 2:
-            (docmill.folder / "docmill.toml").write_text(
-                f'[tasks.classification]\nengine = "local"\nmodel = "{OTHER_MODEL}"\n'
-            )
-        for index in range(models):
-            task = ("extraction", "classification")[index]
-            share = texts(jobs // models)
-            docmill.run("submit", "-", "--ask", ASK, "--task", task, stdin=share)
+        (docmill.folder / "docmill.toml").write_text(
+            f'[tasks.classification]\nengine = "local"\nmodel = "{OTHER_MODEL}"\n'
+        )
+        bare = asyncio.run(_bare(stub.url, slots, jobs))
+        warm = int(per_s * WARM_S) + slots
+        share = (warm + jobs + slots) // len(tasks) + 1
+        for number, task in enumerate(tasks):
+            text = texts(share, number * share)
+            docmill.run("submit", "-", "--ask", ASK, "--task", task, stdin=text)
         with connect(docmill) as database:
-            done = "SELECT count(*) FROM jobs WHERE state = 'done'"
-            total = jobs // models * models
             with docmill.worker("ingest"):
-                until(lambda: count(database, "SELECT count(*) FROM jobs") == total)
+                every = share * len(tasks)
+                until(lambda: count(database, "SELECT count(*) FROM jobs") == every)
+            done = "SELECT count(*) FROM jobs WHERE state = 'done'"
             with docmill.worker("local", "--slots", str(slots)):
-                until(lambda: count(database, done) >= slots)
+                until(lambda: count(database, done) >= warm)
                 first, started = count(database, done), time.perf_counter()
-                until(lambda: count(database, done) >= total - slots)
-                last = count(database, done)
-                ours = (last - first) / (time.perf_counter() - started) * latency / slots
-    return ours / bare
+                until(lambda: count(database, done) >= warm + jobs)
+                last, seconds = count(database, done), time.perf_counter() - started
+    return (last - first) / seconds / per_s, bare / per_s
 
 
 async def _bare(url: str, slots: int, jobs: int) -> float:
     """Calls per second of a loop that does nothing else."""
-    engine = OllamaEngine(url)
     room = asyncio.Semaphore(slots)
-    schema = prompt(TaskType.EXTRACTION).schema
-    assert schema is not None
-    messages = task_messages(TaskType.EXTRACTION, ASK, "Invoice 1 of Vendor 1. Total 3", schema)
+    async with bare_loop(url) as send:
 
-    async def call() -> None:
-        async with room:
-            await engine.complete(Request(MODEL, messages, 512, 8192, schema))
+        async def call(number: int) -> None:
+            async with room:
+                await send(extract_request(number))
 
-    started = time.perf_counter()
-    await asyncio.gather(*(call() for _ in range(jobs)))
-    seconds = time.perf_counter() - started
-    await engine.close()
-    return jobs / seconds
+        started = time.perf_counter()
+        await asyncio.gather(*map(call, range(jobs)))
+        return jobs / (time.perf_counter() - started)

@@ -16,8 +16,10 @@ import httpx  # noqa: TID251
 import psycopg
 from celery import Celery  # noqa: TID251
 
+from benchmarks.bare import body, classify_request, extract_request
 from models.embedded import attach_postgres, attach_valkey
 from models.queue import broker_url
+from worker.llm.engine import Request
 
 app = Celery("plain")
 app.conf.update(task_ignore_result=True, task_default_queue="plain")
@@ -28,7 +30,7 @@ _state: dict[str, Any] = {}
 @app.task(name="plain.classify")  # type: ignore[untyped-decorator]
 def classify(number: int) -> None:
     """First call, one commit, and a message for the second."""
-    _post(number, "task")
+    _post(classify_request(number))
     _commit("UPDATE plain SET state = 'ready' WHERE id = %s", number)
     extract.delay(number)
 
@@ -36,18 +38,13 @@ def classify(number: int) -> None:
 @app.task(name="plain.extract")  # type: ignore[untyped-decorator]
 def extract(number: int) -> None:
     """Second call, one commit."""
-    answer = _post(number, "extract")
+    answer = _post(extract_request(number))
     _commit("UPDATE plain SET state = 'done', answer = %s WHERE id = %s", answer, number)
 
 
-def _post(number: int, kind: str) -> str:
+def _post(request: Request) -> str:
     client = _state.setdefault("client", httpx.Client(timeout=60))
-    body = {
-        "model": "phi4-mini",
-        "stream": False,
-        "messages": [{"role": "user", "content": f"{kind} {number} " + "text " * 250}],
-    }
-    reply = client.post(f"{_state['ollama']}/api/chat", json=body)
+    reply = client.post(f"{_state['ollama']}/api/chat", json=body(request))
     return str(reply.json()["message"]["content"])
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import psutil
 import psycopg
 
+from benchmarks.bare import MODEL, text
 from models.embedded import attach_postgres
 from tests.commands import Docmill, Running
 from tests.stubs.process import StubProcess, stub_process
 
-MODEL = "phi4-mini"
 OTHER_MODEL = "gemma3:4b"
 
 
@@ -51,13 +51,10 @@ def bench(**knobs: str) -> Iterator[tuple[Docmill, StubProcess]]:
         yield Docmill(Path(folder), {"OLLAMA_HOST": stub.url}), stub
 
 
-def texts(number: int) -> str:
-    """JSONL of short, distinct documents."""
-    return "".join(
-        json.dumps({"id": n, "text": f"Invoice {n} of Vendor {n % 97} Ltd. Total: Rs {n * 13}.50"})
-        + "\n"
-        for n in range(number)
-    )
+def texts(number: int, first: int = 0) -> str:
+    """JSONL of so many short, distinct documents, numbered from the first."""
+    numbers = range(first, first + number)
+    return "".join(json.dumps({"id": n, "text": text(n)}) + "\n" for n in numbers)
 
 
 def connect(docmill: Docmill) -> psycopg.Connection[Any]:

@@ -2,24 +2,17 @@
 the same prompts with no durability, and the plain form of this stack."""
 
 import asyncio
-import json
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
-import httpx  # noqa: TID251  # the loop that Docmill is held against
-from httpx_aiohttp import AiohttpTransport
-
-from benchmarks.rig import MODEL, Measured, bench, connect, count, cpu_s, texts, until
-from models.words import TaskType
+from benchmarks.bare import ASK, Send, bare_loop, classify_request, extract_request
+from benchmarks.rig import Measured, bench, connect, count, cpu_s, texts, until
 from tests.commands import Docmill
 from tests.stubs.process import StubProcess
-from worker.llm.engine import Request
 from worker.llm.ollama import OllamaEngine
-from worker.prompts import CLASSIFY_SCHEMA, classify_messages, prompt, task_messages
 
-ASK = "Find the vendor and the total."
 IN_FLIGHT = 64
 
 
@@ -41,22 +34,8 @@ def run(jobs: int) -> Iterator[Measured]:
 
 
 async def _bare(url: str, jobs: int) -> float:
-    """What one would write by hand with httpx, on the transport that does not collapse."""
-    async with httpx.AsyncClient(base_url=url, transport=AiohttpTransport()) as client:
-
-        async def ask(request: Request) -> None:
-            messages = [{"role": one.role, "content": one.content} for one in request.messages]
-            body = {
-                "model": request.model_name,
-                "messages": messages,
-                "format": request.schema,
-                "stream": False,
-                "options": {"num_ctx": request.context_tokens, "num_predict": request.max_tokens},
-            }
-            response = await client.post("/api/chat", json=body)
-            json.loads(response.raise_for_status().json()["message"]["content"])
-
-        return await _rate(ask, jobs)
+    async with bare_loop(url) as send:
+        return await _rate(send, jobs)
 
 
 async def _engine_alone(url: str, jobs: int) -> float:
@@ -66,28 +45,17 @@ async def _engine_alone(url: str, jobs: int) -> float:
     return rate
 
 
-async def _rate(ask: Callable[[Request], Awaitable[object]], jobs: int) -> float:
+async def _rate(send: Send, jobs: int) -> float:
     room = asyncio.Semaphore(IN_FLIGHT)
 
     async def job(number: int) -> None:
-        text = f"Invoice {number} of Vendor {number % 97} Ltd. Total: Rs {number * 13}.50"
         async with room:
-            await ask(_classify(text))
-            await ask(_extract(text))
+            await send(classify_request(number))
+            await send(extract_request(number))
 
     started = time.perf_counter()
     await asyncio.gather(*map(job, range(jobs)))
     return jobs / (time.perf_counter() - started)
-
-
-def _classify(text: str) -> Request:
-    return Request(MODEL, classify_messages(ASK, text), 40, 8192, CLASSIFY_SCHEMA)
-
-
-def _extract(text: str) -> Request:
-    schema = prompt(TaskType.EXTRACTION).schema
-    assert schema is not None
-    return Request(MODEL, task_messages(TaskType.EXTRACTION, ASK, text, schema), 512, 8192, schema)
 
 
 def _docmill(docmill: Docmill, jobs: int) -> tuple[float, float]:
