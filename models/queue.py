@@ -26,6 +26,10 @@ EPOCH = "docmill:epoch"
 MOST_IDS = 1_000
 """Most ids that a message may name; ours name 32."""
 
+FETCH_S = 0.1
+"""How long one look for a message may take: until it is over, a worker keeps to the queues that it
+named when it began."""
+
 LARGEST_ID = 2**63 - 1
 
 NO_URL = (
@@ -89,6 +93,7 @@ def celery_app() -> Celery:
             # A message that is lost costs a hint, which the feeder sends again: no books are kept
             # in Redis of what was delivered.
             "ack_emulation": False,
+            "brpop_timeout": FETCH_S,
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
             "health_check_interval": 10,

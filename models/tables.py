@@ -265,7 +265,9 @@ answers = Table(
 calls = Table(
     "calls",
     metadata,
-    Column("id", Uuid, primary_key=True, comment="also sent as Idempotency-Key"),
+    Column(
+        "id", Uuid, primary_key=True, comment="UUID version 7: the time, which its partition is of"
+    ),
     Column("job_id", BigInteger, nullable=False),
     Column("batch_id", BigInteger, nullable=False),
     Column("local_only", Boolean, nullable=False),
@@ -320,12 +322,6 @@ calls = Table(
     Index("ix_calls_batch", "batch_id"),
     Index("ix_calls_reserved", "job_id", postgresql_where=text("state = 'reserved'")),
     Index(
-        "uq_calls_answer_under_way",
-        "answer_key",
-        unique=True,
-        postgresql_where=text("state = 'reserved'"),
-    ),
-    Index(
         "ix_calls_answer_known",
         "answer_key",
         postgresql_where=text("state = 'settled' AND answer_key IS NOT NULL"),
@@ -342,6 +338,7 @@ calls = Table(
         postgresql_include=["cost_usd", "reserved_usd", "state"],
         postgresql_where=text("tier = 'frontier'"),
     ),
+    postgresql_partition_by="RANGE (id)",
     comment="the ledger: one row per request to an engine, written before it is made",
 )
 

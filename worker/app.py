@@ -1,6 +1,7 @@
 """The Celery worker: four tasks that hand ids to this process's loop, and how it starts and stops.
 
-The pool is threads: each waits for its micro-batch while the work itself runs on one event loop.
+Tasks run where Celery fetches messages: all that they do is to hand a micro-batch over to the event
+loop that the work runs on.
 """
 
 import gc
@@ -13,6 +14,7 @@ from typing import Any
 from celery.platforms import SecurityWarning  # noqa: TID251
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down  # noqa: TID251
 from kombu.connection import Connection
+from kombu.utils.scheduling import round_robin_cycle
 
 from models.config import load_config
 from models.database import database_url, ready_engine
@@ -57,14 +59,22 @@ GC_THRESHOLDS = (20_000, 20, 20)
 """A loop full of short-lived futures and rows makes no cycles worth looking for at every 700 of
 them: with Python's own thresholds, collecting is a seventh of a worker's CPU."""
 
-LOOK_S = 0.05
-"""How often Celery looks whether a thread is free for the next message: nothing tells it when one
-is, and by itself it looks once in a second, which slots have to wait for."""
+
+def fetching(enough: Callable[[Queue], bool]) -> type[round_robin_cycle]:
+    """The order in which queues are fetched from, for kombu: in turns, and never from one that
+    there is enough of here. What a worker cannot use soon is left to other hosts, and to what is
+    more urgent."""
+
+    class Fetching(round_robin_cycle):
+        def consume(self, n: int) -> list[str]:
+            queues: list[str] = super().consume(n)  # type: ignore[no-untyped-call]
+            return [queue for queue in queues if not enough(Queue(queue))]
+
+    return Fetching
 
 
-def _look_often(sender: Any, **_: Any) -> None:
-    worker_ready.disconnect(_look_often)  # it is sent again after every lost connection
-    sender.hub.call_repeatedly(LOOK_S, lambda: None)
+def _nudge() -> None:
+    """What wakes Celery's hub up; awake, it looks by itself which queues to fetch from."""
 
 
 class _Connection(Connection):
@@ -81,7 +91,8 @@ def _consume(pool: Pool, process: WorkerProcess) -> None:
     app.amqp.Connection = _Connection
     for queue in pool.queues:
         app.task(name=TASKS[queue], shared=False)(task_for(process.take, queue))
-    worker_ready.connect(_look_often)
+    app.conf.broker_transport_options["queue_order_strategy"] = fetching(process.enough)
+    worker_ready.connect(lambda sender, **_: _listen(process, sender), weak=False)
     worker_shutting_down.connect(lambda **_: _leave(process), weak=False)
     worker_shutdown.connect(lambda **_: process.stop(), weak=False)
     # It warns of root because of pickle, which we do not accept.
@@ -92,8 +103,7 @@ def _consume(pool: Pool, process: WorkerProcess) -> None:
         [
             "--quiet",
             "worker",
-            "--pool=threads",
-            f"--concurrency={process.threads}",
+            "--pool=solo",
             f"--queues={','.join(pool.queues)}",
             "--loglevel=WARNING",
             "--without-gossip",
@@ -101,6 +111,10 @@ def _consume(pool: Pool, process: WorkerProcess) -> None:
             "--without-heartbeat",
         ]
     )
+
+
+def _listen(process: WorkerProcess, consumer: Any) -> None:
+    process.hungry = lambda: consumer.hub.call_soon(_nudge)
 
 
 def task_for(take: Callable[[Queue, Sequence[int]], None], queue: Queue) -> Callable[..., None]:

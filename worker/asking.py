@@ -4,13 +4,14 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid5
 
 from worker.admission import Admission
 from worker.gate import Gate
 from worker.journal import Journal
-from worker.ledger import CallRow, KnownAnswer, Ledger, request_key
+from worker.ledger import CallRow, KnownAnswer, Ledger, new_call_id, request_key
 from worker.llm.engine import Completion, Engine, EngineError, Finish, Request, Trouble
+from worker.stage import Slot
 
 NAMESPACE = UUID("8d3f5f0a-5f6e-4f0e-9a43-6c1f5d0b7c11")
 
@@ -51,6 +52,7 @@ class Asking:
     def __init__(
         self,
         desk: Desk,
+        slot: Slot,
         job_id: int,
         reserved: UUID,
         earlier: dict[str, dict[str, Any]],
@@ -58,6 +60,7 @@ class Asking:
     ) -> None:
         self._ask_id = ask_id
         self._desk = desk
+        self._slot = slot
         self._job_id = job_id
         self._earlier = earlier
         self.calls: list[CallRow] = []
@@ -81,9 +84,9 @@ class Asking:
             return UUID(known["call_id"]), completion
         call_id, completion = await self._limited(purpose, self._keyed(request, key))
         row = self._desk.ledger.settled(call_id, request, key, completion)
-        self._desk.journal.append(call_id, row)
-        self._desk.gate.success()
         self.calls.append(row)
+        self._desk.gate.success()
+        await self._desk.journal.append(call_id, row)
         return call_id, completion
 
     def _keyed(self, request: Request, key: UUID) -> Request:
@@ -118,25 +121,26 @@ class Asking:
     async def _next_call(self, purpose: str, request: Request) -> UUID:
         """The call to make now, written in the ledger."""
         if not self.unused or purpose == "repair":  # that one may cost more than the claim's
-            call_id = uuid4()
+            call_id = new_call_id()
             self.unused.append(call_id)
             await self._desk.reserve(call_id, self._job_id, purpose, request)
         return self.unused[-1]
 
     async def _send(self, call_id: UUID, request: Request) -> Completion:
-        started = time.monotonic()
-        self.unused.remove(call_id)
-        try:
-            return await self._desk.engine.complete(request)
-        except EngineError as error:
-            self._lose(call_id, error, started)
-            raise
-        except asyncio.CancelledError:
-            gone = EngineError(
-                Trouble.TIMEOUT, "cancelled by this worker while under way", maybe_billed=True
-            )
-            self._lose(call_id, gone, started)
-            raise
+        async with self._slot:
+            started = time.monotonic()
+            self.unused.remove(call_id)
+            try:
+                return await self._desk.engine.complete(request)
+            except EngineError as error:
+                self._lose(call_id, error, started)
+                raise
+            except asyncio.CancelledError:
+                gone = EngineError(
+                    Trouble.TIMEOUT, "cancelled by this worker while under way", maybe_billed=True
+                )
+                self._lose(call_id, gone, started)
+                raise
 
     def _lose(self, call_id: UUID, error: EngineError, started: float) -> None:
         latency_ms = round((time.monotonic() - started) * 1000)

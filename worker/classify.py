@@ -27,7 +27,7 @@ from worker.prompts import CLASSIFY_SCHEMA, classify_messages, prompt
 from worker.retry import MAX_WAITS, GiveUp, Hold, Retry, Wait, after_engine_error
 from worker.route import all_routes
 from worker.settings import LEASE_S
-from worker.stage import Held, Lease
+from worker.stage import Held, Lease, Slot
 
 MAX_TOKENS = 40
 """Room for {"task": "classification"} and an engine's white space."""
@@ -124,10 +124,10 @@ class ClassifyStage:
             call_id=row["call_id"],
         )
 
-    async def work(self, held: Held) -> Verdict:
+    async def work(self, held: Held, slot: Slot) -> Verdict:
         """Ask which task type it is."""
         pair: Pair = held.payload
-        asking = Asking(self._desk, pair.job_id, pair.call_id, {})
+        asking = Asking(self._desk, slot, pair.job_id, pair.call_id, {})
         messages = classify_messages(pair.ask, pair.excerpt)
         request = Request(
             model_name=self._config.classifier.model,

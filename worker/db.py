@@ -51,6 +51,7 @@ class Database:
             timeout=CONNECT_S,
             reconnect_timeout=CONNECT_S / 4,
             kwargs={"row_factory": dict_row, "autocommit": True},
+            configure=prefer_indexes,
         )
 
     async def open(self) -> None:
@@ -94,6 +95,12 @@ class Database:
                 name, params = statements[0]
                 return [await _rows(await connection.execute(load_sql("worker", name), params))]
             return await _together(connection, statements)
+
+
+async def prefer_indexes(connection: "psycopg.AsyncConnection[Row]") -> None:
+    """Every statement of a worker has an index for what it names. A plan that was made while a
+    table was small would read all of it, and is kept until Postgres next analyses the table."""
+    await connection.execute("SET enable_seqscan = off")
 
 
 def passes(exc: psycopg.Error) -> bool:

@@ -20,9 +20,17 @@ from models.database import conninfo
 from models.queue import EPOCH, redis_client, send_hint
 from models.sql import load_sql
 from models.words import Queue
-from worker.db import Row
+from worker.db import Row, prefer_indexes
 from worker.log import logger
-from worker.order import MOST_DEPTH, Affinity, Candidate, depth_for, messages, order
+from worker.order import (
+    MOST_DEPTH,
+    Affinity,
+    Candidate,
+    depth_for,
+    messages,
+    order,
+    rate_for,
+)
 from worker.outage import Outage
 from worker.settings import LEASE_S, MAX_KILLS, MICRO_BATCH
 
@@ -38,6 +46,9 @@ SILENCE_S = 5.0
 OUTAGE_S = 7.0
 """When no feeder has beaten for this long, Postgres may have been away: workers that lived through
 that renew first, and only then are leases that ran out taken for abandoned."""
+
+MONTHS_S, MONTHS_AGAIN_S = 3600.0, 60.0
+"""How often is looked whether the ledger has its next partitions, and again where it was in use."""
 
 LOST_WHEN_EMPTY_S, LOST_ANYWAY_S = 2.0, 30.0
 """A hint that nobody claimed counts as lost after this long: soon when its queue is empty, for
@@ -70,6 +81,11 @@ class Supply:
         return depth_for(self._rate)
 
     @property
+    def busy(self) -> bool:
+        """Whether a queue that was half full now could run dry before an idle look."""
+        return self._rate * IDLE_TICK_S > self.depth / 4
+
+    @property
     def hinted(self) -> list[int]:
         """Hints that are out: in Redis, or at a worker that has not claimed them yet."""
         return list(self._hinted)
@@ -92,15 +108,18 @@ class Supply:
         self.affinity.fed(fresh, (candidate.model for candidate in candidates), now)
         return fresh
 
-    def note_taken(self, waiting: Collection[int], now: float) -> None:
-        """What was hinted and is not waiting any more was taken: that is the rate."""
+    def note_taken(self, waiting: Collection[int], now: float, *, dry: bool = False) -> None:
+        """What was hinted and is not waiting any more was taken: that is the rate. A queue that ran
+        dry could have given more: it may hold up to twice as much from now on."""
         taken = self._hinted.keys() - waiting
         for hint in taken:
             del self._hinted[hint]
         if self._looked_at is not None and now > self._looked_at:
             passed = now - self._looked_at
-            weight = 1.0 - exp(-passed / STEADY_S)
-            self._rate += weight * (len(taken) / passed - self._rate)
+            seen, twice = len(taken) / passed, rate_for(2 * self.depth)
+            self._rate += (1.0 - exp(-passed / STEADY_S)) * (seen - self._rate)
+            if dry:
+                self._rate = max(self._rate, min(seen, twice))
         self._looked_at = now
 
     def sent(self, size: int) -> None:
@@ -152,6 +171,7 @@ class Feeder:
             self._url, autocommit=True, connect_timeout=5, row_factory=psycopg.rows.dict_row
         ) as connection:
             self._postgres.end()
+            await prefer_indexes(connection)
             while not await _leads(connection):
                 await asyncio.sleep(1.0)
             logger().info("feeding the queues from this process")
@@ -182,12 +202,14 @@ class _Reign:
         self._epoch = uuid4().hex
         self._reap_from = time.monotonic() + (LEASE_S if was_away else 0.0)
         self._kept_house_at = 0.0
+        self._months_due = 0.0
 
     async def feed(self) -> None:
         while True:
             await self._keep_house()
             sent = await self._top_up()
-            await asyncio.sleep(BUSY_TICK_S if sent else IDLE_TICK_S)
+            busy = sent or any(supply.busy for supply in self._supplies.values())
+            await asyncio.sleep(BUSY_TICK_S if busy else IDLE_TICK_S)
 
     async def _keep_house(self) -> None:
         now = time.monotonic()
@@ -199,6 +221,16 @@ class _Reign:
             await self._reap()
         await _all(self._connection, "resume_due")
         await _all(self._connection, "close_batches")
+        if now >= self._months_due:
+            await self._make_months(now)
+
+    async def _make_months(self, now: float) -> None:
+        """Two months ahead, so that it need not be the first moment in which the ledger is free."""
+        try:
+            await _all(self._connection, "make_months")
+            self._months_due = now + MONTHS_S
+        except psycopg.errors.LockNotAvailable:
+            self._months_due = now + MONTHS_AGAIN_S
 
     async def _reap(self) -> None:
         jobs = (await _all(self._connection, "reap", max_kills=MAX_KILLS))[0]["jobs"]
@@ -229,7 +261,7 @@ class _Reign:
         now = time.monotonic()
         hinted = supply.hinted
         rows = await _all(self._connection, waiting, queue=queue, ids=hinted) if hinted else []
-        supply.note_taken({row["id"] for row in rows}, now)
+        supply.note_taken({row["id"] for row in rows}, now, dry=not in_redis)
         depth = supply.room(in_redis) + len(supply.hinted)
         rows = await _all(self._connection, window, queue=queue, depth=depth)
         candidates = [Candidate(r["id"], r["batch_id"], r["priority"], r["model"]) for r in rows]
@@ -238,12 +270,15 @@ class _Reign:
         return bool(fresh)
 
     async def _send(self, supply: Supply, ids: list[int]) -> None:
-        for message in messages(ids, MICRO_BATCH):
-            try:
-                await asyncio.to_thread(_send, supply.queue, message)
-            except ConnectionError:
-                supply.unsent(ids)
-                raise
+        if not ids:
+            return
+        chosen = messages(ids, MICRO_BATCH)
+        try:
+            await asyncio.to_thread(_send, supply.queue, chosen)
+        except ConnectionError:
+            supply.unsent(ids)
+            raise
+        for message in chosen:
             supply.sent(len(message))
 
     def _look_at_redis(self) -> dict[Queue, int]:
@@ -260,9 +295,10 @@ class _Reign:
         return dict(zip(Queue, depths, strict=True))
 
 
-def _send(queue: Queue, ids: Sequence[int]) -> None:
+def _send(queue: Queue, chosen: Sequence[Sequence[int]]) -> None:
     try:
-        send_hint(queue, ids)
+        for ids in chosen:
+            send_hint(queue, ids)
     except Exception as exc:  # kombu wraps what Redis raises in several ways
         raise ConnectionError(str(exc)) from exc
 

@@ -20,7 +20,7 @@ from worker.persist import as_json
 from worker.read import MARKDOWN, PLAIN, Text, read_document
 from worker.read.sandbox import Reader
 from worker.settings import LEASE_S, MICRO_BATCH
-from worker.stage import Held, Lease
+from worker.stage import Held, Lease, Slot
 
 KILLERS = frozenset({"reader_crashed", "reader_memory", "reader_timeout"})
 """Failures that took a reader process down: one more try, then quarantine."""
@@ -79,11 +79,12 @@ class IngestStage:
             self._asks[batch_id] = tuple(map(_ask, asks))
         return [Held(row["id"], row["id"], row["batch_id"], row) for row in rows]
 
-    async def work(self, held: Held) -> ReadOutcome:
+    async def work(self, held: Held, slot: Slot) -> ReadOutcome:
         """Read one document. Never raises: a bad document is an outcome."""
         row: Row = held.payload
         try:
-            text = await self._read(row)
+            async with slot:
+                text = await self._read(row)
         except ReadError as error:
             return self._failed(row, error)
         except asyncio.CancelledError:

@@ -7,6 +7,7 @@ so that nothing is asked, or paid, twice. Lines go to the kernel at once but are
 survive a killed process and a Postgres outage, not a power cut.
 """
 
+import asyncio
 import fcntl
 import json
 import os
@@ -33,13 +34,33 @@ class Journal:
         draft.replace(self.path)
         self._unsettled: set[UUID] = set()
         self._bytes = 0
+        self._lines: list[bytes] = []
+        self._written: asyncio.Future[None] | None = None
 
-    def append(self, call_id: UUID, call: dict[str, Any]) -> None:
-        """Keep an answer: the ledger row that it will become."""
-        line = dumps(call) + b"\n"
-        os.write(self._file, line)
+    async def append(self, call_id: UUID, call: dict[str, Any]) -> None:
+        """Keep an answer: the ledger row that it will become. Returns once the kernel has it.
+
+        What arrives in one turn of the loop goes in one write. Raises OSError on a full disk.
+        """
         self._unsettled.add(call_id)
-        self._bytes += len(line)
+        self._lines.append(dumps(call))
+        if self._written is None:
+            loop = asyncio.get_running_loop()
+            self._written = loop.create_future()
+            loop.call_soon(self._write)
+        await asyncio.shield(self._written)
+
+    def _write(self) -> None:
+        block = b"".join(line + b"\n" for line in self._lines)
+        written, self._written, self._lines = self._written, None, []
+        assert written is not None
+        try:
+            os.write(self._file, block)
+        except OSError as exc:
+            written.set_exception(exc)
+        else:
+            self._bytes += len(block)
+            written.set_result(None)
 
     def settled(self, call_ids: Iterator[UUID]) -> None:
         """These stand in Postgres now."""

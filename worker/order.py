@@ -77,18 +77,19 @@ class Affinity:
 
 
 def depth_for(rate_per_s: float) -> int:
-    """How many hints a queue should hold: half a second of work, so that no worker runs dry between
-    two looks, less what workers hold besides, so that what is urgent gets to the front soon also
-    where calls take long."""
+    """How many hints a queue should hold: a third of a second of work, so that no worker runs dry
+    between two looks, less what workers hold besides, so that what is urgent gets to the front soon
+    also where calls take long."""
     return max(LEAST_DEPTH, min(MOST_DEPTH, int(rate_per_s * AHEAD_S) - LEAST_DEPTH))
 
 
-LEAST_DEPTH, MOST_DEPTH = 16, 4096
-AHEAD_S = 0.5
+def rate_for(depth: int) -> float:
+    """The rate that calls for such a depth."""
+    return (depth + LEAST_DEPTH) / AHEAD_S
 
-FEWEST_IN_MESSAGE = 4
-"""About as few ids as a message names while there is a backlog: the feeder tops a queue up when it
-is half empty, and `messages` cuts what it sends in four."""
+
+LEAST_DEPTH, MOST_DEPTH = 16, 4096
+AHEAD_S = 0.3
 
 
 def messages(ids: Sequence[int], most: int) -> list[Sequence[int]]:

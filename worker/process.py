@@ -8,7 +8,7 @@ persist  answer, ledger and counters together
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from decimal import Decimal
 from functools import partial
@@ -35,7 +35,6 @@ from worker.llm.grant import Timing
 from worker.llm.limits import Limiter
 from worker.llm.prices import PriceBook
 from worker.log import logger
-from worker.order import FEWEST_IN_MESSAGE
 from worker.persist import Persist, as_json
 from worker.pump import Pump
 from worker.read import read_document
@@ -60,6 +59,9 @@ class WorkerProcess:
         self._db = Database(database_url)
         self._feeder = Feeder(database_url)
         self._pumps: dict[Queue, Pump] = {}
+        self._draining: asyncio.Task[None] | None = None
+        self.hungry: Callable[[], None] = lambda: None
+        """Called from the loop's thread when there is not `enough` of a queue."""
         self._tiers: dict[Tier, tuple[Desk, Slots]] = {}
         self._reader: Reader | None = None
         self._loop = asyncio.new_event_loop()
@@ -70,24 +72,26 @@ class WorkerProcess:
         self._thread.start()
         self._call(self._start()).result()
 
-    @property
-    def threads(self) -> int:
-        """Micro-batches that this process must be able to hold so that no slot runs dry: each
-        keeps a thread until its jobs are done, and names few ids where jobs take long."""
-        needed = (pump.most_in_hand // FEWEST_IN_MESSAGE for pump in self._pumps.values())
-        return sum(max(number, THREADS_PER_QUEUE) for number in needed)
-
     def take(self, queue: Queue, ids: Sequence[int]) -> None:
-        """Called by a Celery task: work on these ids, return when there is nothing left to do."""
-        self._call(self._pumps[queue].take(ids)).result()
+        """Called by a Celery task: work on these ids. Returns once they are here."""
+        self._call(self._take(queue, ids)).result()
+
+    async def _take(self, queue: Queue, ids: Sequence[int]) -> None:
+        self._pumps[queue].take(ids)
+
+    def enough(self, queue: Queue) -> bool:
+        """Whether this process has as many hints as its slots can use soon. Any thread may ask."""
+        slots = self._pumps[queue].slots
+        hints = sum(pump.hints for pump in self._pumps.values() if pump.slots is slots)
+        return self._draining is not None or hints >= slots.ahead
 
     def begin_drain(self) -> None:
         """Stop claiming and let running work finish; safe to call from a signal handler."""
-        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._drain()))
+        self._call(self._begin_drain())
 
     def stop(self) -> None:
         """After the drain: close everything."""
-        self._call(self._stop()).result(timeout=30)
+        self._call(self._stop()).result(timeout=GRACE_S + STOP_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
 
@@ -105,6 +109,10 @@ class WorkerProcess:
         for pump in self._pumps.values():
             pump.start()
         self._feeder.start()
+
+    def _used(self, queue: Queue) -> None:
+        if not self.enough(queue):
+            self.hungry()
 
     async def _replay(self) -> None:
         """Answers that reached this host but not Postgres, before a worker here died."""
@@ -130,16 +138,17 @@ class WorkerProcess:
 
     def _pump(self, queue: Queue) -> Pump:
         config = self._site.config
+        used = partial(self._used, queue)
         if queue is Queue.INGEST:
             slots = Slots(self._slots or READERS)
             self._reader = make_reader(config, slots.size)
             stage = IngestStage(self._db, self._reader, config, self.owner)
-            return Pump(stage, slots, self._db)
+            return Pump(stage, slots, self._db, used)
         desk, slots = self._desk(Tier.FRONTIER if queue is Queue.FRONTIER else Tier.LOCAL)
         if queue is Queue.CLASSIFY:
-            return Pump(ClassifyStage(self._db, desk, config, self.owner), slots, self._db)
+            return Pump(ClassifyStage(self._db, desk, config, self.owner), slots, self._db, used)
         run_stage = RunStage(Tier(queue), self._db, desk, self._persist, config, self.owner)
-        return Pump(run_stage, slots, self._db)
+        return Pump(run_stage, slots, self._db, used)
 
     def _desk(self, tier: Tier) -> tuple[Desk, Slots]:
         """The desk of a tier's engine; classify and local share one, and its slots."""
@@ -153,6 +162,10 @@ class WorkerProcess:
         slots = Slots(self._slots or _slots(site))
         self._tiers[tier] = (desk, slots)
         return self._tiers[tier]
+
+    async def _begin_drain(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain(), name="drain")
 
     async def _drain(self) -> None:
         logger().info(
@@ -170,8 +183,9 @@ class WorkerProcess:
             return  # the next feeder does it
 
     async def _stop(self) -> None:
-        await self._feeder.stop()
-        await asyncio.gather(*(pump.drain(0) for pump in self._pumps.values()))
+        await self._begin_drain()
+        if self._draining is not None:
+            await self._draining
         if self._reader is not None:
             self._reader.close()
         for desk, _ in self._tiers.values():
@@ -186,8 +200,8 @@ class WorkerProcess:
 
 MEBIBYTE = 1_048_576
 
-THREADS_PER_QUEUE = 8
-"""Threads that wait for a micro-batch each, per queue, at least."""
+STOP_S = 10.0
+"""How long the last writes may take once running calls had their time."""
 
 REPLAY_BLOCK = 100
 REPLAY_S = 2.0

@@ -1,7 +1,7 @@
 """The pump: hints come in, leases are claimed as slots come free, outcomes are made durable.
 
-One pump per stage and process. A Celery task hands its ids to `take` and waits there, which is
-all the back-pressure that the broker needs. What is claimed is at most what the slots hold plus a
+One pump per stage and process. A Celery task hands its ids to `take` and is done; no more messages
+are fetched while there are `hints` enough. What is claimed is at most what the slots hold plus a
 little ahead; everything else stays a hint, so that pause, cancel and priority act at once.
 """
 
@@ -22,31 +22,52 @@ LAST_WRITES_S = 5.0
 """How long outcomes of cancelled work may take to be written at the end."""
 
 
+class _Lapsed(Exception):
+    """Its lease ran out before it was begun: somebody else may have it by now."""
+
+
 class _Carried:
-    """A held item on its way through the pump."""
+    """A held item on its way through the pump, and its way to a slot: entered, it has one.
 
-    __slots__ = ("begun", "held", "in_hand", "task")
+    A slot is held for the engine's work alone. What comes before and after is done without one, so
+    that the next prompt goes out before this answer is looked at.
+    """
 
-    def __init__(self, held: Held) -> None:
+    __slots__ = ("_pump", "begun", "given_back", "held", "in_hand", "task")
+
+    def __init__(self, held: Held, pump: "Pump") -> None:
+        self._pump = pump
         self.held = held
         self.begun = False
+        self.given_back = False
         self.in_hand = True
         self.task: asyncio.Task[None] | None = None
 
+    async def __aenter__(self) -> None:
+        await self._pump.slots.acquire()
+        if self._pump.lease_age() >= LEASE_S:  # this process was stopped, or Postgres is away
+            self._pump.slots.release()
+            raise _Lapsed
+        self.begun = True
 
-class _Lapsed(Exception):
-    """Its lease ran out before it was begun: somebody else may have it by now."""
+    async def __aexit__(self, *_: object) -> None:
+        self._pump.slots.release()
 
 
 class Pump:
     """Moves one stage's work in this process."""
 
-    def __init__(self, stage: Stage, slots: Slots, db: Database) -> None:
+    def __init__(
+        self, stage: Stage, slots: Slots, db: Database, used: Callable[[], None] = lambda: None
+    ) -> None:
         self.stage = stage
-        self._slots = slots
+        self.slots = slots
         self._db = db
+        self._used = used
+        """Called when there are fewer hints than before."""
         self._hints: deque[int] = deque()
-        self._waiting: dict[int, asyncio.Future[None]] = {}
+        self._here: set[int] = set()
+        """Hints, and what was claimed of them: a second message that names them adds nothing."""
         self._carried: dict[int, _Carried] = {}
         self._in_hand = 0
         self._changed = asyncio.Event()
@@ -58,7 +79,7 @@ class Pump:
     @property
     def most_in_hand(self) -> int:
         """How much is claimed at once: what the slots hold, and a little ahead."""
-        return self._slots.size + (0 if self.stage.limited else self._slots.ahead)
+        return self.slots.size + (0 if self.stage.limited else self.slots.ahead)
 
     def start(self) -> None:
         """Begin to claim and to renew."""
@@ -67,19 +88,20 @@ class Pump:
             asyncio.create_task(self._lease_loop(), name=f"{self.stage.name} leases"),
         ]
 
-    async def take(self, ids: Iterable[int]) -> None:
-        """Work on these ids; returns when each is done, given back, or found to need nothing."""
+    @property
+    def hints(self) -> int:
+        """How many ids wait here to be claimed. Any thread may ask."""
+        return len(self._hints)
+
+    def take(self, ids: Iterable[int]) -> None:
+        """Work on these ids, if there is anything to do for them."""
         if self._stopping:
             return
-        loop = asyncio.get_running_loop()
-        futures = []
         for hint in ids:
-            if hint not in self._waiting:  # else: a duplicate of what is already here
-                self._waiting[hint] = loop.create_future()
+            if hint not in self._here:
+                self._here.add(hint)
                 self._hints.append(hint)
-            futures.append(self._waiting[hint])
         self._changed.set()
-        await asyncio.gather(*futures)
 
     async def drain(self, grace_s: float) -> None:
         """Stop claiming, let running work finish for up to grace_s, give the rest back."""
@@ -106,13 +128,8 @@ class Pump:
             await asyncio.wait(late, timeout=LAST_WRITES_S)
 
     def _drop_hints(self) -> None:
-        while self._hints:
-            self._resolve(self._hints.popleft())
-
-    def _resolve(self, hint: int) -> None:
-        future = self._waiting.pop(hint, None)
-        if future is not None and not future.done():
-            future.set_result(None)
+        self._here.difference_update(self._hints)
+        self._hints.clear()
 
     # --- claiming -------------------------------------------------------------------------------
 
@@ -128,24 +145,32 @@ class Pump:
                 self._claiming = None
 
     async def _until_useful(self) -> None:
-        while not self._stopping and not (self._hints and self._room() > 0 and self._may_claim()):
+        while not self._stopping and not (self._worth_a_claim() and self._may_claim()):
             self._changed.clear()
             try:
                 await asyncio.wait_for(self._changed.wait(), timeout=CONTROL_S)
             except TimeoutError:
                 continue
 
+    def _worth_a_claim(self) -> bool:
+        """Whether half of what may be held ahead is free, or all hints fit: a claim for every slot
+        that comes free would wear Postgres out."""
+        ahead = 0 if self.stage.limited else self.slots.ahead
+        most = max(1, min(ahead // 2, MICRO_BATCH))
+        return 0 < min(most, len(self._hints)) <= self._room()
+
     def _room(self) -> int:
         return self.most_in_hand - self._in_hand
 
     def _may_claim(self) -> bool:
         """A worker that could not renew its leases for a whole lease claims nothing."""
-        return not self._carried or self._lease_age() < LEASE_S
+        return not self._carried or self.lease_age() < LEASE_S
 
     def _is_shut(self) -> bool:
         return self.stage.gate is not None and not self.stage.gate.is_open
 
-    def _lease_age(self) -> float:
+    def lease_age(self) -> float:
+        """Seconds since the leases of what is carried were known to be ours."""
         return asyncio.get_running_loop().time() - self._renewed_at
 
     async def _admitted(self) -> list[int]:
@@ -163,6 +188,7 @@ class Pump:
             return []
         for hint in ids:
             self._hints.remove(hint)  # near the front: as fast as popping it
+        self._used()
         return ids
 
     async def _claim(self, ids: list[int]) -> None:
@@ -174,8 +200,7 @@ class Pump:
             held = []
         for item in held:
             self._carry(item)
-        for hint in set(ids) - {item.hint for item in held}:
-            self._resolve(hint)
+        self._here.difference_update(set(ids) - {item.hint for item in held})
 
     async def _claimed(self, ids: list[int]) -> list[Held]:
         try:
@@ -187,7 +212,7 @@ class Pump:
             return []
 
     def _carry(self, held: Held) -> None:
-        carried = _Carried(held)
+        carried = _Carried(held, self)
         self._carried[held.hint] = carried
         self._in_hand += 1
         carried.task = asyncio.create_task(self._through(carried))
@@ -197,7 +222,7 @@ class Pump:
         """However its task ended, also if it was cancelled before its first step."""
         self._out_of_hand(carried)
         self._carried.pop(carried.held.hint, None)
-        self._resolve(carried.held.hint)
+        self._here.discard(carried.held.hint)
 
     def _out_of_hand(self, carried: _Carried) -> None:
         if carried.in_hand:
@@ -207,22 +232,15 @@ class Pump:
 
     async def _through(self, carried: _Carried) -> None:
         try:
-            outcome = await self._worked(carried)
-            await self.stage.finish(outcome)
+            outcome = await self.stage.work(carried.held, carried)
+            self._out_of_hand(carried)
+            if not carried.given_back:
+                await self.stage.finish(outcome)
         except (asyncio.CancelledError, _Lapsed):
-            pass  # not begun and given back, or too late: its lease runs out by itself
+            pass  # cancelled before its first step, or too late: its lease runs out by itself
         except Exception:
             # A fault of ours: said aloud; the lease runs out and the job comes round again.
             logger().exception(f"{self.stage.name}: unexpected error", id=carried.held.hint)
-
-    async def _worked(self, carried: _Carried) -> object:
-        async with self._slots:
-            if self._lease_age() >= LEASE_S:  # this process was stopped, or Postgres is away
-                raise _Lapsed
-            carried.begun = True
-            outcome = await self.stage.work(carried.held)
-        self._out_of_hand(carried)
-        return outcome
 
     # --- leases and control ---------------------------------------------------------------------
 
@@ -231,11 +249,11 @@ class Pump:
             await asyncio.sleep(CONTROL_S)
             try:
                 await self._obey_control()
-                if self._carried and self._lease_age() >= RENEW_S:
+                if self._carried and self.lease_age() >= RENEW_S:
                     await self._renew()
             except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
                 self._db.outage.begin(exc)
-            if self._carried and self._lease_age() >= LEASE_S:
+            if self._carried and self.lease_age() >= LEASE_S:
                 self._abandon()
 
     async def _renew(self) -> None:
@@ -267,6 +285,7 @@ class Pump:
     async def _give_back(self, which: Callable[[_Carried], bool]) -> None:
         idle = [c for c in self._carried.values() if not c.begun and which(c)]
         for carried in idle:
+            carried.given_back = True
             if carried.task is not None:
                 carried.task.cancel()
         if idle:

@@ -19,6 +19,7 @@ from worker.outcome import Done, Escalate, Outcome, Turn
 from worker.prompts import form, prompt, prompt_tokens, repair_messages, task_messages
 from worker.retry import BUDGET, Hold, Wait, after_engine_error, after_fault
 from worker.route import escalation
+from worker.stage import Slot
 from worker.windows import merge, partial_answers, text_of, windows
 
 SECOND_TRY_TEMPERATURE = 0.4
@@ -63,9 +64,9 @@ class Job:
         return schema
 
 
-async def run(job: Job, desk: Desk, config: Config) -> Turn:
+async def run(job: Job, desk: Desk, slot: Slot, config: Config) -> Turn:
     """Take one claimed job to its outcome. Nothing of the engine's trouble escapes."""
-    asking = Asking(desk, job.id, job.call_id, job.earlier, job.ask_id)
+    asking = Asking(desk, slot, job.id, job.call_id, job.earlier, job.ask_id)
     conversation = Conversation(job, asking, desk, config)
     try:
         outcome = await conversation.outcome()

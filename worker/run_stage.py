@@ -19,7 +19,7 @@ from worker.prompts import form, prompt, prompt_tokens
 from worker.route import frontier_model
 from worker.run import Job, run
 from worker.settings import LEASE_S
-from worker.stage import Held, Lease
+from worker.stage import Held, Lease, Slot
 
 
 class RunStage:
@@ -160,9 +160,9 @@ class RunStage:
             known=_known(row["answer"]),
         )
 
-    async def work(self, held: Held) -> Turn:
+    async def work(self, held: Held, slot: Slot) -> Turn:
         """Ask the engine; returns the turn also when cancelled."""
-        return await run(held.payload, self._desk, self._config)
+        return await run(held.payload, self._desk, slot, self._config)
 
     async def finish(self, outcome: Turn) -> None:
         """Write the turn."""

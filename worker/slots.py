@@ -2,6 +2,8 @@
 
 import asyncio
 
+MOST_AHEAD = 64
+
 
 class Slots(asyncio.Semaphore):
     """A semaphore that knows its size. Stages that share an engine share its slots."""
@@ -14,4 +16,4 @@ class Slots(asyncio.Semaphore):
     def ahead(self) -> int:
         """How much may be claimed and still wait: enough to refill every slot while the next
         claim is under way, and no more, so that what is urgent need not wait behind it."""
-        return min(self.size, 32)
+        return min(self.size, MOST_AHEAD)

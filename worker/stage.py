@@ -1,6 +1,7 @@
 """What every step of the path that works in bulk looks like to the pump."""
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -8,6 +9,9 @@ from worker.gate import Gate
 
 Lease = Any
 """What a lease is held on: a job id, a document id or a classify key."""
+
+Slot = AbstractAsyncContextManager[None]
+"""A place at the engine or a reader, held between entering and leaving; it may be entered again."""
 
 
 @dataclass(slots=True)
@@ -44,8 +48,9 @@ class Stage(Protocol):
         """Lease what can be worked on now; the others need nothing (more) done."""
         ...
 
-    async def work(self, held: Held) -> Any:
-        """The part that holds a slot. Returns the outcome, also when it is cancelled."""
+    async def work(self, held: Held, slot: Slot) -> Any:
+        """Do what was claimed, its engine's part in the slot. Returns the outcome, also when it is
+        cancelled."""
         ...
 
     async def finish(self, outcome: Any) -> None:

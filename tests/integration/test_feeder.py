@@ -111,6 +111,27 @@ async def test_only_a_little_is_hinted_however_much_waits(
     assert hints(client) == ids[:LEAST_DEPTH]
 
 
+async def test_the_ledger_gets_its_next_partitions_also_where_it_is_in_use_at_first(
+    db: Connection, database_url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeder_module, "MONTHS_AGAIN_S", 0.0)
+    partitions = (
+        "SELECT array_agg(inhrelid::regclass::text ORDER BY inhrelid::regclass::text) "
+        "FROM pg_inherits "
+        "WHERE inhparent = 'calls'::regclass"
+    )
+    (before,) = _one(db, partitions)
+    db.execute(f"DROP TABLE {before[-2]}")  # the last is that of the other calls
+    ids = add_batch(db, 10)
+    with psycopg.connect(database_url) as user:
+        user.execute("SELECT count(*) FROM calls")
+        async with feeding(database_url):
+            await until(lambda: hints(client) == ids, "hints, while the ledger is being read")
+            assert _one(db, partitions) != (before,)
+            user.rollback()
+            await until(lambda: _one(db, partitions) == (before,), "the partition is there again")
+
+
 async def test_what_was_taken_is_followed_by_the_next_and_nothing_is_said_twice(
     db: Connection, database_url: str, client: redis.Redis
 ) -> None:

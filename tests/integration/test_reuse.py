@@ -73,6 +73,13 @@ def finish(db: Connection, row: Row, owner: UUID, **more: Any) -> None:
     db.execute(load_sql("worker", "finish_jobs"), {"rows": Jsonb([outcome]), "owner": owner})
 
 
+def of_last_month(db: Connection) -> None:
+    """What is under way was begun in the last moments of last month."""
+    db.execute(
+        "UPDATE calls SET id = docmill_call_id(date_trunc('month', now(), 'UTC') - interval '1 s')"
+    )
+
+
 def answered(db: Connection, job: int) -> None:
     owner = uuid4()
     [row] = claim(db, [job], owner)
@@ -90,6 +97,21 @@ def test_of_twins_one_asks_and_the_others_wait(db: Connection) -> None:
     assert len(claim(db, ids)) == 1
     due(db)
     assert claim(db, ids) == []
+
+
+def test_a_twin_of_a_call_that_was_begun_last_month_waits_for_it_too(db: Connection) -> None:
+    db.execute("SELECT docmill_make_month(now() - interval '1 month')")
+    first, second = twins(db, 2)
+    owner = uuid4()
+    claim(db, [first], owner)
+    of_last_month(db)
+    assert claim(db, [second]) == []
+    due(db)
+    (call,) = one(db, "SELECT id FROM calls")
+    row = {"id": first, "call_id": call}
+    settle(db, row)
+    finish(db, row, owner)
+    assert [row["answer"]["value"] for row in claim(db, [second])] == [{"a": 1}]
 
 
 def test_an_answer_is_given_to_every_twin_at_once_and_costs_nothing(db: Connection) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -34,6 +35,7 @@ from worker.run import Job, run
 from worker.run_stage import RunStage
 from worker.site import EngineSite
 from worker.slots import Slots
+from worker.stage import Slot
 
 MODEL, ASK = "big", 3
 CONFIG = Config()
@@ -109,7 +111,7 @@ class FakeDatabase:
 
 
 class FakeJournal:
-    def append(self, call_id: UUID, call: dict[str, Any]) -> None:
+    async def append(self, call_id: UUID, call: dict[str, Any]) -> None:
         pass
 
 
@@ -166,10 +168,10 @@ class Rig:
             earlier=earlier or {},
         )
 
-    async def run(self, job: Job) -> Any:
+    async def run(self, job: Job, slot: Slot | None = None) -> Any:
         """Run a job that has been admitted."""
         await self.stage.admit([job.id])
-        return await run(job, self.desk, CONFIG)
+        return await run(job, self.desk, slot or nullcontext(), CONFIG)
 
     @property
     def open(self) -> int:
@@ -222,7 +224,10 @@ async def test_a_claim_that_raises_gives_every_grant_back(rig):
     rig.db.broken = True
     pump = Pump(rig.stage, Slots(4), rig.db)
     pump.start()
-    await asyncio.wait_for(pump.take([1, 2, 3]), timeout=5)
+    pump.take([1, 2, 3])
+    async with asyncio.timeout(5):
+        while pump.hints or not rig.limiter.given_back:
+            await asyncio.sleep(0)
     assert len(rig.limiter.given_back) == 3
     assert rig.open == 0
     await pump.drain(0)
@@ -232,11 +237,11 @@ async def test_what_is_drained_while_it_waits_for_the_limit_holds_nothing(rig):
     rig.limiter.room = 0
     pump = Pump(rig.stage, Slots(4), rig.db)
     pump.start()
-    taker = asyncio.create_task(pump.take([1, 2, 3]))
+    pump.take([1, 2, 3])
     await asyncio.sleep(0.01)
-    assert not taker.done()
+    assert pump.hints == 3
     await asyncio.wait_for(pump.drain(5), timeout=1)
-    await asyncio.wait_for(taker, timeout=1)
+    assert pump.hints == 0
     assert rig.open == 0
 
 
@@ -301,6 +306,34 @@ async def test_a_repair_has_a_grant_of_its_own(rig):
     rig.engine.script += ["no JSON at all", ANSWER]
     await rig.run(rig.job())
     assert len(rig.limiter.granted) == len(rig.limiter.settled) == 2
+
+
+async def test_a_slot_is_held_for_the_exchange_alone_and_once_more_for_a_repair(rig):
+    steps: list[str] = []
+
+    def noting(step: str, owner: Any, name: str) -> None:
+        do = getattr(owner, name)
+
+        async def noted(*args: Any) -> Any:
+            steps.append(step)
+            return await do(*args)
+
+        setattr(owner, name, noted)
+
+    noting("granted", rig.admission, "grant")
+    noting("asked", rig.engine, "complete")
+    noting("kept", rig.desk.journal, "append")
+    rig.engine.script += ["no JSON at all", ANSWER]
+
+    class NotedSlot:
+        async def __aenter__(self) -> None:
+            steps.append("slot")
+
+        async def __aexit__(self, *_: object) -> None:
+            steps.append("free")
+
+    await rig.run(rig.job(), NotedSlot())
+    assert steps == ["granted", "slot", "asked", "free", "kept"] * 2
 
 
 async def test_a_call_that_is_cut_off_counts_in_full(rig):

@@ -1,4 +1,5 @@
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,13 +11,15 @@ from worker import app
 class FakeProcess:
     """Notes what the tasks hand it."""
 
-    threads = 16
-
     def __init__(self) -> None:
         self.taken: list[tuple[Queue, list[int]]] = []
+        self.full: set[Queue] = set()
 
     def take(self, queue, ids):
         self.taken.append((queue, ids))
+
+    def enough(self, queue):
+        return queue in self.full
 
     def begin_drain(self) -> None:
         pytest.fail("nothing was stopped")
@@ -72,7 +75,28 @@ def test_each_task_hands_its_ids_to_its_own_queue(consumed):
 
 
 @pytest.mark.parametrize("pool", Pool)
-def test_the_worker_waits_in_threads_and_gossips_with_nobody(consumed, pool):
+def test_the_worker_hands_over_where_it_fetches_and_gossips_with_nobody(consumed, pool):
     _, _, arguments = consumed(pool)
-    assert "--pool=threads" in arguments
+    assert "--pool=solo" in arguments
     assert {"--without-gossip", "--without-mingle", "--without-heartbeat"} <= set(arguments)
+
+
+def test_queues_are_fetched_from_in_turns_and_not_those_that_there_is_enough_of(consumed):
+    process, celery, _ = consumed(Pool.ALL)
+    order = celery.conf.broker_transport_options["queue_order_strategy"](list(Pool.ALL.queues))
+    assert order.consume(4) == ["ingest", "classify", "local", "frontier"]
+    order.rotate("ingest")
+    process.full = {Queue.CLASSIFY, Queue.FRONTIER}
+    assert order.consume(4) == ["local", "ingest"]
+    process.full = set(Queue)
+    assert order.consume(4) == []
+    process.full.clear()
+    assert len(order.consume(4)) == 4
+
+
+def test_a_worker_that_wants_more_wakes_up_who_fetches():
+    process, called = FakeProcess(), []
+    app._listen(process, SimpleNamespace(hub=SimpleNamespace(call_soon=called.append)))
+    process.hungry()
+    assert len(called) == 1
+    assert called[0]() is None

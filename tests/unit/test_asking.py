@@ -1,6 +1,7 @@
 """A call that was reserved and not made is given back, wherever its making was cut short."""
 
 import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -37,8 +38,9 @@ def asking(turnstile: Turnstile, written: list[UUID], refuse: bool = False) -> A
         written.append(call_id)
 
     ledger = SimpleNamespace(site=SimpleNamespace(config=SimpleNamespace(kind="openai")))
+    slot: Any = nullcontext()
     parts = {"engine": None, "gate": None, "journal": None, "ledger": ledger}
-    return Asking(Desk(**parts, reserve=reserve, admission=turnstile), 1, uuid4(), {})  # type: ignore[arg-type]
+    return Asking(Desk(**parts, reserve=reserve, admission=turnstile), slot, 1, uuid4(), {})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("purpose", ["run", "repair"])

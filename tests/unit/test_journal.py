@@ -1,5 +1,8 @@
+import asyncio
+import errno
 import fcntl
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -26,37 +29,87 @@ def replayed(folder: Path) -> list[list[dict]]:
     return [calls for _, calls in abandoned(folder)]
 
 
-def test_answers_of_a_process_that_died_are_replayed_in_order(folder):
+async def test_answers_of_a_process_that_died_are_replayed_in_order(folder):
     journal = Journal(folder)
     ids = [uuid4() for _ in range(3)]
     for number, call_id in enumerate(ids):
-        journal.append(call_id, {"id": call_id, "n": number, "cost_usd": Decimal("0.10")})
+        await journal.append(call_id, {"id": call_id, "n": number, "cost_usd": Decimal("0.10")})
     die(journal)
     assert replayed(folder) == [
         [{"id": str(call_id), "n": n, "cost_usd": "0.10"} for n, call_id in enumerate(ids)]
     ]
 
 
-def test_an_entry_is_on_disk_when_append_returns(folder):
+async def test_an_entry_is_on_disk_when_append_returns(folder):
     journal = Journal(folder)
-    journal.append(uuid4(), {"answer": "x"})
+    await journal.append(uuid4(), {"answer": "x"})
     assert json.loads(journal.path.read_bytes()) == {"answer": "x"}
     journal.close()
 
 
-def test_a_live_journal_is_left_alone(folder):
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What went to the kernel, write by write."""
+    seen: list[bytes] = []
+    write = os.write
+
+    def noted(descriptor: int, block: bytes) -> int:
+        seen.append(block)
+        return write(descriptor, block)
+
+    monkeypatch.setattr(journal_module.os, "write", noted)
+    return seen
+
+
+async def test_answers_that_arrive_together_go_in_one_write(folder, writes):
+    journal = Journal(folder)
+    await asyncio.gather(*(journal.append(uuid4(), {"n": n}) for n in range(5)))
+    await journal.append(uuid4(), {"n": 5})
+    assert [block.count(b"\n") for block in writes] == [5, 1]
+    die(journal)
+    assert replayed(folder) == [[{"n": n} for n in range(6)]]
+
+
+async def test_a_full_disk_is_everybodys_who_wrote_and_nobody_elses(folder, monkeypatch):
+    journal = Journal(folder)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(journal_module.os, "write", full)
+        both = (journal.append(uuid4(), {"n": n}) for n in range(2))
+        ends = await asyncio.gather(*both, return_exceptions=True)
+    assert [type(end) for end in ends] == [OSError, OSError]
+    await journal.append(uuid4(), {"n": 2})
+    die(journal)
+    assert replayed(folder) == [[{"n": 2}]]
+
+
+async def test_a_call_that_is_cut_off_while_its_answer_is_written_takes_no_other_along(folder):
+    journal = Journal(folder)
+    cut, kept = (asyncio.create_task(journal.append(uuid4(), {"n": n})) for n in range(2))
+    await asyncio.sleep(0)
+    cut.cancel()
+    await kept
+    assert cut.cancelled()
+    die(journal)
+    assert replayed(folder) == [[{"n": 0}, {"n": 1}]]
+
+
+async def test_a_live_journal_is_left_alone(folder):
     alive, dead = Journal(folder), Journal(folder)
-    alive.append(uuid4(), {"n": 1})
-    dead.append(uuid4(), {"n": 2})
+    await alive.append(uuid4(), {"n": 1})
+    await dead.append(uuid4(), {"n": 2})
     die(dead)
     assert [path for path, _ in abandoned(folder)] == [dead.path]
     assert alive.path.exists()
     die(alive)
 
 
-def test_a_journal_that_is_being_replayed_is_left_alone_by_others(folder):
+async def test_a_journal_that_is_being_replayed_is_left_alone_by_others(folder):
     journal = Journal(folder)
-    journal.append(uuid4(), {"n": 1})
+    await journal.append(uuid4(), {"n": 1})
     die(journal)
     first = abandoned(folder)
     path, calls = next(first)
@@ -66,17 +119,17 @@ def test_a_journal_that_is_being_replayed_is_left_alone_by_others(folder):
     assert list(first) == []
 
 
-def test_a_journal_stays_until_its_replay_is_settled(folder):
+async def test_a_journal_stays_until_its_replay_is_settled(folder):
     journal = Journal(folder)
-    journal.append(uuid4(), {"n": 1})
+    await journal.append(uuid4(), {"n": 1})
     die(journal)
     assert replayed(folder) == replayed(folder) == [[{"n": 1}]]
 
 
-def test_a_journal_that_vanishes_meanwhile_is_passed_over(folder):
+async def test_a_journal_that_vanishes_meanwhile_is_passed_over(folder):
     first, second = sorted((Journal(folder), Journal(folder)), key=lambda made: made.path)
     for journal in (first, second):
-        journal.append(uuid4(), {"n": 1})
+        await journal.append(uuid4(), {"n": 1})
         die(journal)
     found = []
     for path, _ in abandoned(folder):
@@ -86,10 +139,10 @@ def test_a_journal_that_vanishes_meanwhile_is_passed_over(folder):
 
 
 @pytest.mark.parametrize("rest", [b'{"n": 3, "answ', b"{", b"\xff\xfe", b'{"n": "\xe0\xa4'])
-def test_a_last_line_that_was_cut_off_is_dropped_and_the_others_are_kept(folder, rest):
+async def test_a_last_line_that_was_cut_off_is_dropped_and_the_others_are_kept(folder, rest):
     journal = Journal(folder)
-    journal.append(uuid4(), {"n": 1})
-    journal.append(uuid4(), {"n": 2})
+    await journal.append(uuid4(), {"n": 1})
+    await journal.append(uuid4(), {"n": 2})
     die(journal)
     with journal.path.open("ab") as file:
         file.write(rest)
@@ -105,21 +158,21 @@ def test_a_folder_that_is_not_there_has_no_journals(folder):
     assert replayed(folder) == []
 
 
-def test_a_journal_whose_answers_are_settled_leaves_no_file(folder):
+async def test_a_journal_whose_answers_are_settled_leaves_no_file(folder):
     journal = Journal(folder)
     ids = [uuid4(), uuid4()]
     for call_id in ids:
-        journal.append(call_id, {"id": call_id})
+        await journal.append(call_id, {"id": call_id})
     journal.settled(iter(ids))
     journal.close()
     assert list(folder.iterdir()) == []
 
 
-def test_a_journal_that_holds_something_unsettled_keeps_its_file(folder):
+async def test_a_journal_that_holds_something_unsettled_keeps_its_file(folder):
     journal = Journal(folder)
     ids = [uuid4(), uuid4()]
     for call_id in ids:
-        journal.append(call_id, {"id": call_id})
+        await journal.append(call_id, {"id": call_id})
     journal.settled(iter(ids[:1]))
     journal.close()
     assert [len(calls) for calls in replayed(folder)] == [2]
@@ -132,24 +185,24 @@ def test_settling_what_was_never_journaled_does_no_harm(folder):
     assert list(folder.iterdir()) == []
 
 
-def test_a_long_journal_is_emptied_once_everything_in_it_is_settled(folder):
+async def test_a_long_journal_is_emptied_once_everything_in_it_is_settled(folder):
     journal = Journal(folder)
     first, second, third = uuid4(), uuid4(), uuid4()
-    journal.append(first, {"answer": "x" * COMPACT_BYTES})
-    journal.append(second, {"answer": "y"})
+    await journal.append(first, {"answer": "x" * COMPACT_BYTES})
+    await journal.append(second, {"answer": "y"})
     journal.settled(iter([first]))
     assert journal.path.stat().st_size > COMPACT_BYTES
     journal.settled(iter([second]))
     assert journal.path.stat().st_size == 0
-    journal.append(third, {"answer": "z"})
+    await journal.append(third, {"answer": "z"})
     die(journal)
     assert replayed(folder) == [[{"answer": "z"}]]
 
 
-def test_a_short_journal_is_not_emptied_at_every_turn(folder):
+async def test_a_short_journal_is_not_emptied_at_every_turn(folder):
     journal = Journal(folder)
     call_id = uuid4()
-    journal.append(call_id, {"answer": "x"})
+    await journal.append(call_id, {"answer": "x"})
     journal.settled(iter([call_id]))
     assert journal.path.stat().st_size > 0
     journal.close()
@@ -170,18 +223,22 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 def test_every_answer_comes_back_as_it_was_whatever_characters_it_holds(tmp_path_factory, answers):
     folder = tmp_path_factory.mktemp("journals")
     journal = Journal(folder)
-    for answer in answers:
-        journal.append(UUID(int=0), {"answer": answer})
+
+    async def write() -> None:
+        for answer in answers:
+            await journal.append(UUID(int=0), {"answer": answer})
+
+    asyncio.run(write())
     die(journal)
     assert replayed(folder) == [[{"answer": answer} for answer in answers]]
 
 
-def test_an_answer_with_half_a_surrogate_pair_is_kept(folder):
+async def test_an_answer_with_half_a_surrogate_pair_is_kept(folder):
     journal = Journal(folder)
-    journal.append(uuid4(), {"answer": "a \ud800 b"})
+    await journal.append(uuid4(), {"answer": "a \ud800 b"})
 
 
-def test_a_journal_is_not_taken_for_abandoned_while_it_is_being_made(folder, monkeypatch):
+async def test_a_journal_is_not_taken_for_abandoned_while_it_is_being_made(folder, monkeypatch):
     """Two workers of one host start at once: the other replays between open and lock."""
     lock = fcntl.flock
 
@@ -193,6 +250,6 @@ def test_a_journal_is_not_taken_for_abandoned_while_it_is_being_made(folder, mon
 
     monkeypatch.setattr(journal_module.fcntl, "flock", late)
     journal = Journal(folder)
-    journal.append(uuid4(), {"n": 1})
+    await journal.append(uuid4(), {"n": 1})
     die(journal)
     assert replayed(folder) == [[{"n": 1}]]

@@ -1,7 +1,8 @@
 import json
+import time
 from dataclasses import replace
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import RFC_4122, UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from worker.ledger import (
     REFUSALS,
     Ledger,
     machine_cost,
+    new_call_id,
     request_key,
 )
 from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble, Usage
@@ -257,3 +259,14 @@ def test_a_full_machine_costs_what_it_costs(seconds):
     config = EngineConfig(kind="ollama", usd_per_hour="3600", slots=4)
     total = sum(machine_cost(config, each)["cost_usd"] for each in seconds)
     assert total <= Decimal(str(max(seconds))) + Decimal("1e-9")
+
+
+def test_the_id_of_a_call_says_when_it_began_and_is_new_each_time():
+    before = time.time()
+    made = [new_call_id() for _ in range(1_000)]
+    after = time.time()
+    assert len(set(made)) == 1_000
+    for one in (made[0], made[-1]):
+        assert one.version == 7
+        assert one.variant == RFC_4122
+        assert int(before * 1000) <= one.int >> 80 <= after * 1000

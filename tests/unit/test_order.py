@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from models.words import Queue
 from worker.feeder import Supply
 from worker.order import (
+    AHEAD_S,
     LEAST_DEPTH,
     MAX_MODEL_WAIT_S,
     MOST_DEPTH,
@@ -16,6 +17,7 @@ from worker.order import (
     depth_for,
     messages,
     order,
+    rate_for,
 )
 
 CANDIDATES = st.lists(
@@ -179,10 +181,44 @@ def test_a_model_behind_a_long_line_of_another_is_fed_in_time_by_the_feeder():
 
 
 @given(st.floats(0, 1e9))
-def test_the_depth_is_half_a_second_of_work_less_what_workers_hold_within_bounds(rate):
+def test_the_depth_is_a_third_of_a_second_of_work_less_what_workers_hold_within_bounds(rate):
     depth = depth_for(rate)
     assert LEAST_DEPTH <= depth <= MOST_DEPTH
-    assert depth in (LEAST_DEPTH, MOST_DEPTH, int(rate / 2) - LEAST_DEPTH)
+    assert depth in (LEAST_DEPTH, MOST_DEPTH, int(rate * AHEAD_S) - LEAST_DEPTH)
+
+
+@given(st.integers(LEAST_DEPTH, MOST_DEPTH))
+def test_the_rate_for_a_depth_calls_for_that_depth(depth):
+    assert abs(depth_for(rate_for(depth)) - depth) <= 1
+
+
+def taken_from(supply: Supply, each: int, looks: int, *, dry: bool) -> None:
+    """So many looks in which what was hinted has been taken."""
+    for look in range(looks):
+        now = look * 0.05
+        supply.note_taken(set(), now, dry=dry)
+        supply.next(one_batch("A" * each), supply.depth, 1, now)
+
+
+def test_a_queue_that_ran_dry_may_hold_twice_as_much_at_the_next_look():
+    dry, steady = Supply(Queue.LOCAL), Supply(Queue.LOCAL)
+    taken_from(steady, 64, 3, dry=False)
+    taken_from(dry, 64, 3, dry=True)
+    assert steady.depth == LEAST_DEPTH
+    assert 2 * LEAST_DEPTH <= dry.depth <= 4 * LEAST_DEPTH
+
+
+def test_a_queue_that_ran_dry_never_holds_more_than_was_taken_from_it_calls_for():
+    supply = Supply(Queue.LOCAL)
+    taken_from(supply, 1, 50, dry=True)
+    assert supply.depth == LEAST_DEPTH
+
+
+def test_a_queue_is_busy_when_it_could_run_dry_before_an_idle_look():
+    supply = Supply(Queue.LOCAL)
+    assert not supply.busy
+    taken_from(supply, 64, 50, dry=True)
+    assert supply.busy
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6))

@@ -12,7 +12,7 @@ from worker import pump as pump_module
 from worker.outage import Outage
 from worker.pump import Pump
 from worker.slots import Slots
-from worker.stage import Held
+from worker.stage import Held, Slot
 
 BATCH = 7
 
@@ -39,7 +39,8 @@ class FakeGate:
 
 
 class FakeStage:
-    """Everything that a stage does, remembered; work goes on until `go` is set."""
+    """Everything that a stage does, remembered. The engine's part of the work goes on until `go`
+    is set; what comes after it, without a slot, until `judged` is."""
 
     name = "fake"
     limited = False
@@ -60,6 +61,10 @@ class FakeStage:
         self.declined: list[int] = []
         self.go = asyncio.Event()
         self.go.set()
+        self.steps: asyncio.Semaphore | None = None
+        self.judged = asyncio.Event()
+        self.judged.set()
+        self.judging = 0
         self.nothing: set[int] = set()
         """Ids that there is nothing to do for."""
         self.work_fails: set[int] = set()
@@ -75,6 +80,11 @@ class FakeStage:
         self.at_work = 0
         self.most_at_work = 0
 
+    def in_steps(self) -> asyncio.Semaphore:
+        """Let one piece of work end with each release of this."""
+        self.steps = asyncio.Semaphore(0)
+        return self.steps
+
     async def claim(self, ids: Sequence[int]) -> list[Held]:
         self.claims.append(list(ids))
         await asyncio.sleep(0)
@@ -84,12 +94,23 @@ class FakeStage:
             if hint not in self.nothing
         ]
 
-    async def work(self, held: Held) -> tuple[str, int]:
+    async def work(self, held: Held, slot: Slot) -> tuple[str, int]:
+        try:
+            async with slot:
+                outcome = await self._exchange(held)
+        except asyncio.CancelledError:
+            return ("not begun", held.hint)
+        self.judging += 1
+        await self.judged.wait()
+        self.judging -= 1
+        return outcome
+
+    async def _exchange(self, held: Held) -> tuple[str, int]:
         self.begun.append(held.hint)
         self.at_work += 1
         self.most_at_work = max(self.most_at_work, self.at_work)
         try:
-            await self.go.wait()
+            await (self.steps.acquire() if self.steps else self.go.wait())
             await asyncio.sleep(0)
             if held.hint in self.work_fails:
                 raise KeyError(held.hint)
@@ -138,13 +159,21 @@ class Rig:
         self.stage = FakeStage()
         self.db = FakeDatabase()
         self.slots = Slots(slots)
-        self.pump = Pump(self.stage, self.slots, self.db)
+        self.used: list[int] = []
+        self.pump = Pump(self.stage, self.slots, self.db, lambda: self.used.append(self.pump.hints))
         self._takers: list[asyncio.Task[None]] = []
 
-    def take(self, ids: Sequence[int]) -> "asyncio.Task[None]":
-        taker = asyncio.create_task(self.pump.take(ids))
+    def take(self, ids: Sequence[int], pump: Pump | None = None) -> "asyncio.Task[None]":
+        """Hand ids to the pump; the task is done once it has nothing to do with them any more."""
+        pump = pump or self.pump
+        pump.take(ids)
+        taker = asyncio.create_task(self._gone(pump, ids))
         self._takers.append(taker)
         return taker
+
+    async def _gone(self, pump: Pump, ids: Sequence[int]) -> None:
+        while not pump._here.isdisjoint(ids):
+            await asyncio.sleep(0)
 
     async def taken(self, ids: Sequence[int]) -> None:
         await asyncio.wait_for(self.take(ids), timeout=5)
@@ -184,14 +213,14 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_take_returns_when_everything_is_finished():
+async def test_everything_that_is_taken_is_finished():
     async with rig() as r:
         await r.taken(range(100))
         assert sorted(r.stage.finished) == list(range(100))
         assert r.stage.released == []
 
 
-async def test_take_does_not_return_before_the_last_is_finished():
+async def test_what_is_taken_stays_here_until_the_last_is_finished():
     async with rig() as r:
         r.stage.go.clear()
         taker = r.take([1, 2, 3])
@@ -203,13 +232,13 @@ async def test_take_does_not_return_before_the_last_is_finished():
         assert sorted(r.stage.finished) == [1, 2, 3]
 
 
-async def test_take_of_nothing_returns_at_once():
+async def test_taking_nothing_claims_nothing():
     async with rig() as r:
         await r.taken([])
         assert r.stage.claims == []
 
 
-async def test_ids_that_need_nothing_done_are_resolved():
+async def test_ids_that_need_nothing_done_are_let_go():
     async with rig() as r:
         r.stage.nothing = {1, 3}
         await r.taken([1, 2, 3])
@@ -259,7 +288,7 @@ async def test_stages_that_share_slots_share_their_number():
         pump.start()
         r.stage.go.clear()
         other.go.clear()
-        takers = [r.take(range(10)), asyncio.create_task(pump.take(range(10)))]
+        takers = [r.take(range(10)), r.take(range(10), pump)]
         await r.until(lambda: r.stage.at_work + other.at_work == 2)
         await settle()
         assert r.stage.at_work + other.at_work == 2
@@ -277,6 +306,79 @@ async def test_no_more_is_claimed_than_the_slots_and_a_little_ahead_hold():
         await settle()
         claimed = sum(map(len, r.stage.claims))
         assert claimed == r.slots.size + r.slots.ahead
+
+
+async def test_a_slot_is_free_for_the_next_while_an_answer_is_looked_at():
+    async with rig(1) as r:
+        r.stage.judged.clear()
+        taker = r.take([1, 2])
+        await r.until(lambda: r.stage.judging == 2)
+        assert r.stage.most_at_work == 1
+        assert r.stage.finished == []
+        r.stage.judged.set()
+        await asyncio.wait_for(taker, timeout=5)
+        assert r.stage.finished == [1, 2]
+
+
+async def test_what_is_looked_at_counts_as_claimed_so_that_it_cannot_pile_up():
+    async with rig(2) as r:
+        r.stage.judged.clear()
+        r.take(range(20))
+        await r.until(lambda: r.stage.judging == r.pump.most_in_hand)
+        await settle()
+        assert sum(map(len, r.stage.claims)) == r.pump.most_in_hand
+
+
+async def test_a_claim_waits_until_half_of_what_is_held_ahead_is_free():
+    async with rig(4) as r:
+        steps = r.stage.in_steps()
+        r.take(range(100))
+        await r.until(lambda: r.stage.at_work == 4)
+        await r.until(lambda: sum(map(len, r.stage.claims)) == 8)
+        r.stage.claims.clear()
+        steps.release()
+        await r.until(lambda: len(r.stage.finished) == 1)
+        await settle()
+        assert r.stage.claims == []
+        steps.release()
+        await r.until(lambda: len(r.stage.finished) == 2)
+        await settle()
+        assert list(map(len, r.stage.claims)) == [2]
+        for _ in range(98):
+            steps.release()
+
+
+async def test_the_last_hints_are_claimed_as_soon_as_they_fit():
+    async with rig(4) as r:
+        steps = r.stage.in_steps()
+        r.take(range(9))
+        await r.until(lambda: sum(map(len, r.stage.claims)) == 8)
+        steps.release()
+        await r.until(lambda: sum(map(len, r.stage.claims)) == 9)
+        for _ in range(9):
+            steps.release()
+
+
+async def test_under_a_rate_limit_every_slot_that_comes_free_is_claimed_for():
+    async with rig(4) as r:
+        r.stage.limited = True
+        steps = r.stage.in_steps()
+        r.take(range(100))
+        await r.until(lambda: r.stage.at_work == 4)
+        r.stage.claims.clear()
+        steps.release()
+        await r.until(lambda: list(map(len, r.stage.claims)) == [1])
+        for _ in range(100):
+            steps.release()
+
+
+async def test_whoever_fetches_is_told_each_time_that_hints_were_used():
+    async with rig(2) as r:
+        r.stage.go.clear()
+        r.take(range(10))
+        await r.until(lambda: sum(map(len, r.stage.claims)) == 4)
+        assert r.pump.hints == 6
+        assert r.used == [6]
 
 
 async def test_a_claim_names_no_more_ids_than_a_message():
@@ -322,7 +424,7 @@ async def test_what_is_admitted_once_the_gate_has_shut_is_declined_and_stays_a_h
 # --- errors of ours -------------------------------------------------------------------------------
 
 
-async def test_an_exception_in_work_resolves_its_hint_and_the_pump_goes_on():
+async def test_an_exception_in_work_lets_its_hint_go_and_the_pump_goes_on():
     async with rig() as r:
         r.stage.work_fails = set(range(0, 40, 2))
         await r.taken(range(40))
@@ -331,7 +433,7 @@ async def test_an_exception_in_work_resolves_its_hint_and_the_pump_goes_on():
         assert 99 in r.stage.finished
 
 
-async def test_an_exception_in_finish_resolves_its_hint_and_the_pump_goes_on():
+async def test_an_exception_in_finish_lets_its_hint_go_and_the_pump_goes_on():
     async with rig() as r:
         r.stage.finish_fails = {1, 2, 3}
         await r.taken(range(6))
@@ -390,7 +492,7 @@ async def test_after_drain_nothing_is_taken_or_claimed():
         assert r.stage.claims == []
 
 
-async def test_drain_while_the_gate_is_shut_returns_every_hint():
+async def test_drain_while_the_gate_is_shut_lets_every_hint_go():
     async with rig() as r:
         r.stage.gate = FakeGate()
         r.stage.gate.shut()
@@ -401,7 +503,7 @@ async def test_drain_while_the_gate_is_shut_returns_every_hint():
         assert r.stage.claims == []
 
 
-async def test_drain_while_waiting_to_be_admitted_returns_every_hint():
+async def test_drain_while_waiting_to_be_admitted_lets_every_hint_go():
     async with rig() as r:
         r.stage.admits.clear()
         taker = r.take(range(10))
@@ -444,7 +546,7 @@ async def test_drain_waits_for_a_claim_under_way_and_gives_its_leases_back():
         assert sorted(r.stage.released) == [1, 2]
 
 
-async def test_drain_right_after_a_claim_resolves_what_has_not_even_begun_to_wait():
+async def test_drain_right_after_a_claim_gives_back_what_has_not_even_begun_to_wait():
     async with rig() as r:
         answer = await slow_claim(r)
         taker = r.take([1, 2])

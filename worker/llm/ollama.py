@@ -4,15 +4,17 @@ Only `/api/chat` is used: the OpenAI-compatible route of Ollama ignores `num_ctx
 """
 
 import asyncio
-import base64
 import json
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx  # noqa: TID251 - this is the module that talks HTTP to Ollama
+import aiohttp
 import orjson
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from models.errors import ConfigError
 from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
@@ -21,7 +23,7 @@ from worker.llm.ollama_replies import completion, refusal
 
 DEFAULT_PORT = 11434  # https://github.com/ollama/ollama/blob/main/docs/faq.md
 
-_CHAT, _VERSION, _TAGS = b"/api/chat", b"/api/version", b"/api/tags"
+_CHAT, _VERSION, _TAGS = "api/chat", "api/version", "api/tags"
 
 # Below the 5 s after which the shortest-lived servers (uvicorn) drop an idle connection, so that
 # a request is never sent into a connection that is just being closed.
@@ -79,12 +81,18 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False).encode()
 
 
-def _account(address: httpx.URL) -> dict[str, str]:
-    """The header of a server that wants a user and a password, from its URL."""
-    if not address.userinfo:
-        return {}
-    words = f"{address.username}:{address.password}".encode()
-    return {"authorization": f"Basic {base64.b64encode(words).decode()}"}
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text, whatever it is."""
+        return self.body.decode("utf-8", "replace")
 
 
 class OllamaEngine:
@@ -109,29 +117,22 @@ class OllamaEngine:
         self._where = f"Ollama at {place(self._url)}"
         self._timeout_s = timeout_s
         self._keep_alive = keep_alive
-        address = httpx.URL(self._url)
-        self._headers = httpx.Headers({"content-type": "application/json", **_account(address)})
-        self._paths = {
-            path: address.copy_with(userinfo=b"", raw_path=address.raw_path.rstrip(b"/") + path)
-            for path in (_CHAT, _VERSION, _TAGS)
-        }
-        timeout = httpx.Timeout(timeout_s, connect=connect_timeout_s)
-        self._extensions = {"timeout": timeout.as_dict()}
-        limits = httpx.Limits(max_connections=max_connections, keepalive_expiry=_KEEPALIVE_S)
-        # The transport alone: a client's cookies, redirects and merging of URLs cost a third more
-        # CPU per call and have no use here. No proxy from the environment: private texts go to
-        # this address and nowhere else.
-        self._transport = AiohttpTransport(limits=limits, trust_env=False)
+        address = URL(self._url)
+        self._account = _account(address)
+        self._paths = {path: address.with_user(None) / path for path in (_CHAT, _VERSION, _TAGS)}
+        self._timeout = aiohttp.ClientTimeout(sock_connect=connect_timeout_s)
+        self._max_connections = max_connections
+        self._open: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def complete(self, request: Request) -> Completion:
         """Answer one prompt. Raises EngineError, and nothing else of the network's."""
         started = time.perf_counter()
-        response = await self._send("POST", _CHAT, self._timeout_s, self._body(request))
+        reply = await self._send("POST", _CHAT, self._timeout_s, self._body(request))
         latency_ms = round((time.perf_counter() - started) * 1000)
-        if response.status_code != httpx.codes.OK:
-            raise refusal(response.status_code, response.text, response.headers, self._where)
-        return completion(response.content, request, latency_ms, self._where)
+        if reply.status != HTTPStatus.OK:
+            raise refusal(reply.status, reply.text, reply.headers, self._where)
+        return completion(reply.body, request, latency_ms, self._where)
 
     async def health(self) -> Health:
         """Version and installed models; never raises."""
@@ -147,7 +148,8 @@ class OllamaEngine:
     async def close(self) -> None:
         """Close the connections."""
         self._closed = True
-        await self._transport.aclose()
+        if self._open is not None:
+            await self._open.close()
 
     def _body(self, request: Request) -> dict[str, Any]:
         body = {
@@ -168,22 +170,22 @@ class OllamaEngine:
         }
         return body if request.schema is None else {**body, "format": dict(request.schema)}
 
-    async def _get(self, path: bytes) -> dict[str, Any]:
-        response = await self._send("GET", path, _HEALTH_TIMEOUT_S)
-        if response.status_code != httpx.codes.OK:
-            raise refusal(response.status_code, response.text, response.headers, self._where)
+    async def _get(self, path: str) -> dict[str, Any]:
+        reply = await self._send("GET", path, _HEALTH_TIMEOUT_S)
+        if reply.status != HTTPStatus.OK:
+            raise refusal(reply.status, reply.text, reply.headers, self._where)
         try:
-            found = json.loads(response.content)
+            found = json.loads(reply.body)
         except ValueError:
             found = None
         if isinstance(found, dict):
             return found
-        said = f"{path.decode()} is not JSON, is this an Ollama server? {brief(response.text)}"
+        said = f"/{path} is not JSON, is this an Ollama server? {brief(reply.text)}"
         raise EngineError(Trouble.SERVER_ERROR, f"{self._where}: {said}")
 
     async def _send(
-        self, method: str, path: bytes, limit_s: float, body: dict[str, Any] | None = None
-    ) -> httpx.Response:
+        self, method: str, path: str, limit_s: float, body: dict[str, Any] | None = None
+    ) -> Reply:
         if self._closed:
             raise EngineError(Trouble.UNAVAILABLE, f"{self._where}: this engine has been closed")
         try:
@@ -192,20 +194,36 @@ class OllamaEngine:
         except Exception as exc:  # the border: whatever the network stack raises ends here
             raise fault(exc, self._where) from exc
 
-    async def _exchange(
-        self, method: str, path: bytes, body: dict[str, Any] | None
-    ) -> httpx.Response:
-        content = None if body is None else _encoded(body)
-        request = httpx.Request(
+    async def _exchange(self, method: str, path: str, body: dict[str, Any] | None) -> Reply:
+        # aiohttp itself: the requests and responses that httpx would put around it cost as much
+        # CPU again as the exchange (benchmarks/README.md).
+        async with self._session().request(
             method,
             self._paths[path],
-            headers=self._headers,
-            content=content,
-            extensions=self._extensions,
-        )
-        response = await self._transport.handle_async_request(request)
-        try:
-            await response.aread()
-        finally:
-            await response.aclose()
-        return response
+            data=None if body is None else _encoded(body),
+            allow_redirects=False,
+        ) as response:
+            return Reply(response.status, response.headers, await response.read())
+
+    def _session(self) -> aiohttp.ClientSession:
+        """Made at the first call, for it belongs to the running loop. No proxy from the
+        environment: private texts go to this address and nowhere else."""
+        if self._open is None:
+            self._open = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._max_connections, keepalive_timeout=_KEEPALIVE_S
+                ),
+                headers={"content-type": "application/json"},
+                auth=self._account,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
+                trust_env=False,
+            )
+        return self._open
+
+
+def _account(address: URL) -> aiohttp.BasicAuth | None:
+    """Of a server that wants a user and a password, from its URL."""
+    if address.user is None and address.password is None:
+        return None
+    return aiohttp.BasicAuth(address.user or "", address.password or "", "utf-8")

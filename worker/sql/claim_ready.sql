@@ -84,12 +84,16 @@ WITH could AS (
 ), reserved AS (
     INSERT INTO calls (id, job_id, batch_id, local_only, purpose, task, tier, engine, host,
                        stand_in, model_asked, owner, attempt, reserved_usd, answer_key, reused_from)
-    SELECT gen_random_uuid(), w.id, w.batch_id, w.local_only, 'run', w.task, w.queue, %(engine)s,
+    SELECT docmill_call_id(), w.id, w.batch_id, w.local_only, 'run', w.task, w.queue, %(engine)s,
            %(host)s, %(stand_in)s, w.model, %(owner)s, w.attempts + 1, w.usd, w.key,
            (w.answer->>'call_id')::uuid
-    FROM wanted w WHERE NOT w.coming
+    FROM wanted w
+    -- what is under way is unique by the key of each month's partition; a month has a first moment
+    WHERE NOT w.coming AND NOT EXISTS (
+        SELECT FROM calls u WHERE u.answer_key = w.key AND u.state = 'reserved'
+            AND u.id < docmill_first_id(date_trunc('month', now(), 'UTC')))
     ORDER BY w.key  -- in one order: two workers never wait for each other
-    ON CONFLICT (answer_key) WHERE state = 'reserved' DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING id, job_id, reserved_usd
 ), claimed AS (
     UPDATE jobs j

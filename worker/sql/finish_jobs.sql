@@ -21,7 +21,8 @@ WITH given AS (
         error = g.error,
         finished_at = CASE WHEN g.state IN ('done', 'failed') THEN now() END
     FROM given g
-    WHERE j.id = g.job_id AND j.state = 'running' AND j.owner = %(owner)s
+    WHERE j.id = ANY (ARRAY(SELECT job_id FROM given)) AND j.id = g.job_id
+        AND j.state = 'running' AND j.owner = %(owner)s
     RETURNING j.id, j.document_id, j.state
 ), answered AS (
     INSERT INTO answers (job_id, value, grounded, spans, call_id)
@@ -35,7 +36,7 @@ WITH given AS (
 ), locked AS (
     -- in the order of ids: two workers never wait for each other
     SELECT d.id FROM documents d
-    WHERE d.id IN (SELECT document_id FROM finished) ORDER BY d.id FOR UPDATE
+    WHERE d.id = ANY (ARRAY(SELECT document_id FROM finished)) ORDER BY d.id FOR UPDATE
 ), counted AS (
     UPDATE documents d
     SET jobs_finished = d.jobs_finished + f.jobs,
@@ -43,6 +44,6 @@ WITH given AS (
                      THEN 'done' ELSE d.state END,
         finished_at = CASE WHEN d.jobs_finished + f.jobs >= d.jobs_total THEN now() END
     FROM finished f JOIN locked l ON l.id = f.document_id
-    WHERE d.id = f.document_id
+    WHERE d.id = ANY (ARRAY(SELECT id FROM locked)) AND d.id = f.document_id
 )
 SELECT id FROM moved

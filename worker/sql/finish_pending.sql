@@ -5,7 +5,8 @@ WITH verdicts AS (
 ), found AS (
     UPDATE classifications c
     SET task = v.task, owner = NULL, lease_until = NULL
-    FROM verdicts v WHERE c.key = v.key AND c.task IS NULL
+    FROM verdicts v
+    WHERE c.key = ANY (ARRAY(SELECT key FROM verdicts)) AND c.key = v.key AND c.task IS NULL
 ), routes AS (
     SELECT * FROM jsonb_to_recordset(%(routes)s)
         AS r (task text, local_only boolean, language text, queue text, model text)
@@ -13,12 +14,12 @@ WITH verdicts AS (
     SELECT j.id, v.task, j.local_only OR j.pinned IS NOT NULL AS local_only,
            CASE WHEN j.language = ANY(%(languages)s) THEN j.language ELSE '*' END AS language
     FROM jobs j JOIN verdicts v ON v.key = j.classify_key
-    WHERE j.state = 'pending'
+    WHERE j.classify_key = ANY (ARRAY(SELECT key FROM verdicts)) AND j.state = 'pending'
     ORDER BY j.id FOR UPDATE OF j
 )
 UPDATE jobs j
 SET state = 'ready', task = w.task, queue = r.queue, model = r.model, error = NULL
 FROM wanted w
 JOIN routes r ON r.task = w.task AND r.local_only = w.local_only AND r.language = w.language
-WHERE j.id = w.id AND j.state = 'pending'
+WHERE j.id = ANY (ARRAY(SELECT id FROM wanted)) AND j.id = w.id AND j.state = 'pending'
 RETURNING j.id

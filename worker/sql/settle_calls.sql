@@ -1,4 +1,13 @@
 -- Write what calls came to. A call that was given up as lost is found again if its answer turns up.
+WITH settled AS (
+    SELECT * FROM jsonb_to_recordset(%(calls)s) AS s (
+        id uuid, state text, model_answered text, cost_usd numeric, cost_reason text,
+        price_source text, input_usd_per_mtok numeric, cached_usd_per_mtok numeric,
+        output_usd_per_mtok numeric, would_have_cost_usd numeric, input_tokens integer,
+        cached_tokens integer, output_tokens integer, reasoning_tokens integer,
+        engine_seconds double precision, latency_ms integer, finish text, request_key uuid,
+        answer text, reused_from uuid, error jsonb)
+)
 UPDATE calls c
 SET state = s.state,
     finished_at = now(),
@@ -22,11 +31,6 @@ SET state = s.state,
     answer = s.answer,
     reused_from = s.reused_from,
     error = s.error
-FROM jsonb_to_recordset(%(calls)s) AS s (
-    id uuid, state text, model_answered text, cost_usd numeric, cost_reason text,
-    price_source text, input_usd_per_mtok numeric, cached_usd_per_mtok numeric,
-    output_usd_per_mtok numeric, would_have_cost_usd numeric, input_tokens integer,
-    cached_tokens integer, output_tokens integer, reasoning_tokens integer,
-    engine_seconds double precision, latency_ms integer, finish text, request_key uuid,
-    answer text, reused_from uuid, error jsonb)
-WHERE c.id = s.id AND c.state IN ('reserved', 'lost')
+FROM settled s
+WHERE c.id = ANY (ARRAY(SELECT id FROM settled)) AND c.id = s.id
+    AND c.state IN ('reserved', 'lost')

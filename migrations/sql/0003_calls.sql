@@ -1,0 +1,54 @@
+-- The ledger in partitions, one for each month (UTC) in which calls were begun. A call's id begins
+-- with its time (a UUID of version 7), so the id alone says which partition it stands in.
+
+CREATE FUNCTION docmill_call_id(
+    at timestamptz DEFAULT clock_timestamp(), seed uuid DEFAULT gen_random_uuid()
+) RETURNS uuid LANGUAGE sql AS $$
+    -- 48 bits of milliseconds, then the seed; the two bits make its version 4 a 7
+    SELECT encode(set_bit(set_bit(
+        substring(int8send((extract(epoch FROM at) * 1000)::bigint) FROM 3)
+        || substring(uuid_send(seed) FROM 7), 52, 1), 53, 1), 'hex')::uuid
+$$;
+
+COMMENT ON FUNCTION docmill_call_id IS 'the id of a call that begins at that time';
+
+CREATE FUNCTION docmill_first_id(at timestamptz) RETURNS uuid LANGUAGE sql AS $$
+    SELECT encode(substring(int8send((extract(epoch FROM at) * 1000)::bigint) FROM 3)
+        || '\x00000000000000000000'::bytea, 'hex')::uuid
+$$;
+
+COMMENT ON FUNCTION docmill_first_id IS 'no call that began at that time or later has a smaller id';
+
+CREATE FUNCTION docmill_make_month(at timestamptz) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    month timestamptz := date_trunc('month', at, 'UTC');
+    name text := 'calls_' || to_char(month AT TIME ZONE 'UTC', 'YYYY_MM');
+BEGIN
+    IF to_regclass(name) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format(
+        'CREATE TABLE %I PARTITION OF calls FOR VALUES FROM (%L) TO (%L)', name,
+        docmill_first_id(month), docmill_first_id(date_trunc('month', month + interval '32 days', 'UTC')));
+    -- A unique key of the whole ledger would have to hold the id. The calls under way are of this
+    -- month but for its first moments, for which claim_ready.sql looks into the month before.
+    EXECUTE format(
+        'CREATE UNIQUE INDEX %I ON %I (answer_key) WHERE state = ''reserved''',
+        'uq_' || name || '_answer_under_way', name);
+    RETURN true;
+EXCEPTION
+    WHEN check_violation THEN  -- calls of it stand in calls_other already, and stay there
+        RETURN false;
+END $$;
+
+COMMENT ON FUNCTION docmill_make_month IS 'makes the partition of a month; false: there is one';
+
+CREATE FUNCTION docmill_make_months() RETURNS integer LANGUAGE sql
+-- Whoever feeds the queues calls this, and may have no other right to make tables. It waits less
+-- for a lock than Postgres does before it looks for deadlocks: no worker's work is ended for it.
+SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '500ms' AS $$
+    SELECT count(*) FILTER (WHERE docmill_make_month(now() + month * interval '1 month'))::integer
+    FROM generate_series(0, 2) month
+$$;
+
+COMMENT ON FUNCTION docmill_make_months IS 'makes the partitions of this month and the next two; how many it made';
