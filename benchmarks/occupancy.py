@@ -56,8 +56,8 @@ def _cell(latency: float, slots: int, seconds: float, tasks: Sequence[str]) -> t
                 until(lambda: count(database, done) >= warm)
                 first, started = count(database, done), time.perf_counter()
                 until(lambda: count(database, done) >= warm + jobs)
-                last, seconds = count(database, done), time.perf_counter() - started
-    return (last - first) / seconds / per_s, bare / per_s
+                last, passed = count(database, done), time.perf_counter() - started
+    return (last - first) / passed / per_s, bare / per_s
 
 
 async def _bare(url: str, slots: int, jobs: int) -> float:
@@ -69,6 +69,7 @@ async def _bare(url: str, slots: int, jobs: int) -> float:
             async with room:
                 await send(extract_request(number))
 
+        await asyncio.gather(*map(call, range(slots)))  # connects, which is not the work
         started = time.perf_counter()
         await asyncio.gather(*map(call, range(jobs)))
         return jobs / (time.perf_counter() - started)

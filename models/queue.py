@@ -93,7 +93,7 @@ def celery_app() -> Celery:
             # A message that is lost costs a hint, which the feeder sends again: no books are kept
             # in Redis of what was delivered.
             "ack_emulation": False,
-            "brpop_timeout": FETCH_S,
+            "polling_interval": FETCH_S,  # what kombu calls the time that a BRPOP may take
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
             "health_check_interval": 10,

@@ -11,6 +11,7 @@ from worker.gate import Gate
 from worker.journal import Journal
 from worker.ledger import CallRow, KnownAnswer, Ledger, new_call_id, request_key
 from worker.llm.engine import Completion, Engine, EngineError, Finish, Request, Trouble
+from worker.log import logger
 from worker.stage import Slot
 
 NAMESPACE = UUID("8d3f5f0a-5f6e-4f0e-9a43-6c1f5d0b7c11")
@@ -65,7 +66,7 @@ class Asking:
         self._earlier = earlier
         self.calls: list[CallRow] = []
         self.unused = [reserved]
-        """Calls in the ledger that have not been made (yet)."""
+        """Calls in the ledger that have not gone out (yet), and so cost nothing."""
 
     def reuse(self, known: KnownAnswer) -> UUID:
         """Take an answer that is known; the claim's call says so in the ledger."""
@@ -86,7 +87,10 @@ class Asking:
         row = self._desk.ledger.settled(call_id, request, key, completion)
         self.calls.append(row)
         self._desk.gate.success()
-        await self._desk.journal.append(call_id, row)
+        try:
+            await self._desk.journal.append(call_id, row)
+        except OSError as exc:  # the answer is still on its way to Postgres
+            logger().error("an answer could not be journaled", call=str(call_id), error=str(exc))
         return call_id, completion
 
     def _keyed(self, request: Request, key: UUID) -> Request:
@@ -113,7 +117,10 @@ class Asking:
             admission.failed(grant, error)
             raise
         except BaseException:
-            admission.failed(grant, None)
+            if call_id in self.unused:  # cut off before its turn for a slot came
+                admission.unsent(grant)
+            else:
+                admission.failed(grant, None)
             raise
         admission.answered(grant, self._ask_id, completion)
         return call_id, completion

@@ -82,7 +82,8 @@ class Supply:
 
     @property
     def busy(self) -> bool:
-        """Whether a queue that was half full now could run dry before an idle look."""
+        """Whether a queue that is half full, as one that needs no helping may be, could run dry
+        before an idle look, were it emptied twice as fast as lately."""
         return self._rate * IDLE_TICK_S > self.depth / 4
 
     @property
@@ -231,6 +232,10 @@ class _Reign:
             self._months_due = now + MONTHS_S
         except psycopg.errors.LockNotAvailable:
             self._months_due = now + MONTHS_AGAIN_S
+        except psycopg.errors.ProgrammingError:
+            # Nothing stops for it: what has no partition of its own stands in calls_other.
+            logger().exception("the ledger's next partitions could not be made")
+            self._months_due = now + MONTHS_S
 
     async def _reap(self) -> None:
         jobs = (await _all(self._connection, "reap", max_kills=MAX_KILLS))[0]["jobs"]

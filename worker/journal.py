@@ -8,6 +8,7 @@ survive a killed process and a Postgres outage, not a power cut.
 """
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -34,7 +35,7 @@ class Journal:
         draft.replace(self.path)
         self._unsettled: set[UUID] = set()
         self._bytes = 0
-        self._lines: list[bytes] = []
+        self._lines: list[tuple[UUID, bytes]] = []
         self._written: asyncio.Future[None] | None = None
 
     async def append(self, call_id: UUID, call: dict[str, Any]) -> None:
@@ -42,8 +43,7 @@ class Journal:
 
         What arrives in one turn of the loop goes in one write. Raises OSError on a full disk.
         """
-        self._unsettled.add(call_id)
-        self._lines.append(dumps(call))
+        self._lines.append((call_id, dumps(call)))
         if self._written is None:
             loop = asyncio.get_running_loop()
             self._written = loop.create_future()
@@ -51,16 +51,22 @@ class Journal:
         await asyncio.shield(self._written)
 
     def _write(self) -> None:
-        block = b"".join(line + b"\n" for line in self._lines)
-        written, self._written, self._lines = self._written, None, []
+        lines, self._lines = self._lines, []
+        written, self._written = self._written, None
         assert written is not None
         try:
-            os.write(self._file, block)
+            self._add(b"".join(line + b"\n" for _, line in lines))
         except OSError as exc:
             written.set_exception(exc)
         else:
-            self._bytes += len(block)
+            self._unsettled.update(call_id for call_id, _ in lines)
             written.set_result(None)
+
+    def _add(self, block: bytes) -> None:
+        if os.write(self._file, block) < len(block):
+            os.ftruncate(self._file, self._bytes)  # after half a line no other could be read
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        self._bytes += len(block)
 
     def settled(self, call_ids: Iterator[UUID]) -> None:
         """These stand in Postgres now."""

@@ -77,7 +77,7 @@ class Affinity:
 
 
 def depth_for(rate_per_s: float) -> int:
-    """How many hints a queue should hold: a third of a second of work, so that no worker runs dry
+    """How many hints a queue should hold: the work of the next AHEAD_S, so that no worker runs dry
     between two looks, less what workers hold besides, so that what is urgent gets to the front soon
     also where calls take long."""
     return max(LEAST_DEPTH, min(MOST_DEPTH, int(rate_per_s * AHEAD_S) - LEAST_DEPTH))

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -91,7 +92,10 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """After the drain: close everything."""
-        self._call(self._stop()).result(timeout=GRACE_S + STOP_S)
+        try:
+            self._call(self._stop()).result(timeout=GRACE_S + STOP_S)
+        except TimeoutError:
+            logger().error("the last writes did not end in time; leases run out by themselves")
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
 
@@ -112,7 +116,8 @@ class WorkerProcess:
 
     def _used(self, queue: Queue) -> None:
         if not self.enough(queue):
-            self.hungry()
+            with suppress(OSError):  # Celery has left already
+                self.hungry()
 
     async def _replay(self) -> None:
         """Answers that reached this host but not Postgres, before a worker here died."""

@@ -8,6 +8,7 @@ little ahead; everything else stays a hint, so that pause, cancel and priority a
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
 
 import psycopg
@@ -20,10 +21,6 @@ from worker.stage import Held, Stage
 
 LAST_WRITES_S = 5.0
 """How long outcomes of cancelled work may take to be written at the end."""
-
-
-class _Lapsed(Exception):
-    """Its lease ran out before it was begun: somebody else may have it by now."""
 
 
 class _Carried:
@@ -47,7 +44,7 @@ class _Carried:
         await self._pump.slots.acquire()
         if self._pump.lease_age() >= LEASE_S:  # this process was stopped, or Postgres is away
             self._pump.slots.release()
-            raise _Lapsed
+            raise asyncio.CancelledError  # somebody else may have it by now
         self.begun = True
 
     async def __aexit__(self, *_: object) -> None:
@@ -106,22 +103,26 @@ class Pump:
     async def drain(self, grace_s: float) -> None:
         """Stop claiming, let running work finish for up to grace_s, give the rest back."""
         self._stopping = True
+        deadline = asyncio.get_running_loop().time() + grace_s
         claims, leases = self._loops or (None, None)
         if claims is not None:
             claims.cancel()
         if self._claiming is not None and not self._claiming.done():  # its leases are ours
             await asyncio.wait([self._claiming], timeout=grace_s)
         self._drop_hints()
-        await self._give_back(lambda carried: True)
-        await self._let_finish(grace_s)
+        with suppress(TimeoutError):  # Postgres is away: the leases run out by themselves
+            async with asyncio.timeout_at(deadline):
+                await self._give_back(lambda carried: True)
+        await self._let_finish(deadline)
         if leases is not None:
             leases.cancel()
 
-    async def _let_finish(self, grace_s: float) -> None:
+    async def _let_finish(self, deadline: float) -> None:
         running = [carried.task for carried in self._carried.values() if carried.task]
         if not running:
             return
-        _, late = await asyncio.wait(running, timeout=grace_s)
+        grace_s = deadline - asyncio.get_running_loop().time()
+        _, late = await asyncio.wait(running, timeout=max(0.0, grace_s))
         for task in late:
             task.cancel()
         if late:
@@ -236,8 +237,8 @@ class Pump:
             self._out_of_hand(carried)
             if not carried.given_back:
                 await self.stage.finish(outcome)
-        except (asyncio.CancelledError, _Lapsed):
-            pass  # cancelled before its first step, or too late: its lease runs out by itself
+        except asyncio.CancelledError:
+            pass  # before its first step: it was given back, or its lease runs out by itself
         except Exception:
             # A fault of ours: said aloud; the lease runs out and the job comes round again.
             logger().exception(f"{self.stage.name}: unexpected error", id=carried.held.hint)
@@ -283,7 +284,7 @@ class Pump:
             await self._give_back(lambda carried: carried.held.batch_id in stopped)
 
     async def _give_back(self, which: Callable[[_Carried], bool]) -> None:
-        idle = [c for c in self._carried.values() if not c.begun and which(c)]
+        idle = [c for c in self._carried.values() if c.in_hand and not c.begun and which(c)]
         for carried in idle:
             carried.given_back = True
             if carried.task is not None:

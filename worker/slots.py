@@ -3,6 +3,7 @@
 import asyncio
 
 MOST_AHEAD = 64
+"""Two micro-batches: with calls of 50 ms what 64 slots take while one claim is under way."""
 
 
 class Slots(asyncio.Semaphore):

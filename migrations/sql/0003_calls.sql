@@ -3,7 +3,7 @@
 
 CREATE FUNCTION docmill_call_id(
     at timestamptz DEFAULT clock_timestamp(), seed uuid DEFAULT gen_random_uuid()
-) RETURNS uuid LANGUAGE sql AS $$
+) RETURNS uuid LANGUAGE sql VOLATILE AS $$
     -- 48 bits of milliseconds, then the seed; the two bits make its version 4 a 7
     SELECT encode(set_bit(set_bit(
         substring(int8send((extract(epoch FROM at) * 1000)::bigint) FROM 3)
@@ -12,7 +12,7 @@ $$;
 
 COMMENT ON FUNCTION docmill_call_id IS 'the id of a call that begins at that time';
 
-CREATE FUNCTION docmill_first_id(at timestamptz) RETURNS uuid LANGUAGE sql AS $$
+CREATE FUNCTION docmill_first_id(at timestamptz) RETURNS uuid LANGUAGE sql STABLE AS $$
     SELECT encode(substring(int8send((extract(epoch FROM at) * 1000)::bigint) FROM 3)
         || '\x00000000000000000000'::bytea, 'hex')::uuid
 $$;
@@ -39,16 +39,25 @@ BEGIN
 EXCEPTION
     WHEN check_violation THEN  -- calls of it stand in calls_other already, and stay there
         RETURN false;
+    WHEN duplicate_table THEN  -- another made it meanwhile
+        RETURN false;
 END $$;
 
 COMMENT ON FUNCTION docmill_make_month IS 'makes the partition of a month; false: there is one';
 
 CREATE FUNCTION docmill_make_months() RETURNS integer LANGUAGE sql
 -- Whoever feeds the queues calls this, and may have no other right to make tables. It waits less
--- for a lock than Postgres does before it looks for deadlocks: no worker's work is ended for it.
-SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '500ms' AS $$
-    SELECT count(*) FILTER (WHERE docmill_make_month(now() + month * interval '1 month'))::integer
+-- for a lock than Postgres does before it looks for deadlocks: no worker's work is ended for it, only
+-- held up for as long.
+SECURITY DEFINER SET timezone = 'UTC' SET lock_timeout = '500ms' AS $$
+    SELECT count(*) FILTER (WHERE docmill_make_month(
+        date_trunc('month', now(), 'UTC') + month * interval '1 month'))::integer
     FROM generate_series(0, 2) month
 $$;
+
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION docmill_make_months() SET search_path = %I, pg_temp', current_schema());
+END $$;
+REVOKE EXECUTE ON FUNCTION docmill_make_months() FROM PUBLIC;
 
 COMMENT ON FUNCTION docmill_make_months IS 'makes the partitions of this month and the next two; how many it made';

@@ -48,6 +48,7 @@ UNDER_WAY = "uq_calls_answer_under_way"
 
 
 def upgrade() -> None:
+    op.execute("SET LOCAL timezone = 'UTC'")  # months are stepped through in the session's zone
     op.execute((SQL / "0003_calls.sql").read_text("utf-8"))
     for statement in RENUMBER:
         op.execute(statement)
@@ -77,7 +78,9 @@ def downgrade() -> None:
 
 
 def _move() -> None:
-    """Everything from calls_before, which goes. Whoever built views on ours keeps them."""
+    """Everything from calls_before, which goes. Whoever built views on ours keeps them; one on the
+    table itself stops this, and has to be dropped first."""
+    op.execute((SQL / "0003_grants.sql").read_text("utf-8"))
     op.execute("INSERT INTO calls SELECT * FROM calls_before")
     op.execute((SQL / "0002_views.sql").read_text("utf-8"))
     op.execute("DROP TABLE calls_before")

@@ -142,6 +142,38 @@ def test_an_old_ledger_comes_through_whole_and_lands_in_the_months_of_its_calls(
     )
 
 
+def test_every_month_between_has_its_partition_whatever_the_time_zone_and_rights_are_kept(
+    db: psycopg.Connection, old_ledger: list[int]
+) -> None:
+    (name,) = one(db, "SELECT current_database()")
+    role = f"reader_of_{name}"
+    db.execute(f"ALTER DATABASE {name} SET timezone = 'Europe/Berlin'")
+    db.execute(f"CREATE ROLE {role}")
+    db.execute(f"GRANT SELECT, UPDATE ON calls TO {role}")
+    db.execute("UPDATE calls SET started_at = '2025-10-15' WHERE job_id = %s", (old_ledger[1],))
+    database.engine().dispose()
+    database.upgrade()
+    try:
+        where = "SELECT DISTINCT tableoid::regclass::text FROM calls ORDER BY 1"
+        assert db.execute(where).fetchall() == [("calls_2025_03",), ("calls_2025_10",)]
+        may = f"SELECT has_table_privilege('{role}', 'calls', 'SELECT'), has_function_privilege("
+        assert one(db, f"{may}'{role}', 'docmill_make_months()', 'EXECUTE')") == (True, True)
+    finally:
+        db.execute(f"DROP OWNED BY {role}")
+        db.execute(f"DROP ROLE {role}")
+
+
+def test_in_every_partition_what_is_under_way_is_unique_by_its_question(
+    db: psycopg.Connection,
+) -> None:
+    without = (
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'calls'::regclass "
+        "AND NOT EXISTS (SELECT FROM pg_indexes WHERE tablename = inhrelid::regclass::text "
+        "AND indexdef LIKE 'CREATE UNIQUE INDEX%(answer_key) WHERE (state = ''reserved''%')"
+    )
+    assert db.execute(without).fetchall() == []
+
+
 def test_there_is_a_partition_for_this_month_and_the_next_two_and_making_them_again_makes_none(
     db: psycopg.Connection,
 ) -> None:

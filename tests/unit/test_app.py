@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 
@@ -28,17 +29,21 @@ class FakeProcess:
 
 
 class FakeSignal:
-    """Connects nobody."""
+    """Keeps what is connected to itself."""
 
-    def connect(self, receiver, *, weak: bool) -> None:
-        assert callable(receiver)
+    def __init__(self) -> None:
+        self.receivers: list[Callable[..., None]] = []
+
+    def connect(self, receiver: Callable[..., None], *, weak: bool) -> None:
         assert weak is False
+        self.receivers.append(receiver)
 
 
 @pytest.fixture
 def consumed(monkeypatch: pytest.MonkeyPatch):
     """Registers a pool's tasks without starting a worker: (process, Celery app, its arguments)."""
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(app, "worker_ready", FakeSignal())
     monkeypatch.setattr(app, "worker_shutting_down", FakeSignal())
     monkeypatch.setattr(app, "worker_shutdown", FakeSignal())
 
@@ -94,9 +99,12 @@ def test_queues_are_fetched_from_in_turns_and_not_those_that_there_is_enough_of(
     assert len(order.consume(4)) == 4
 
 
-def test_a_worker_that_wants_more_wakes_up_who_fetches():
-    process, called = FakeProcess(), []
-    app._listen(process, SimpleNamespace(hub=SimpleNamespace(call_soon=called.append)))
+def test_a_worker_that_wants_more_wakes_up_who_fetches(consumed):
+    process, _, _ = consumed(Pool.LOCAL)
+    [ready] = app.worker_ready.receivers
+    called: list[Callable[[], None]] = []
+    ready(sender=SimpleNamespace(hub=SimpleNamespace(call_soon=called.append)), signal="ready")
+    assert called == []
     process.hungry()
     assert len(called) == 1
-    assert called[0]() is None
+    called[0]()

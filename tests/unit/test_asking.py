@@ -2,14 +2,21 @@
 
 import asyncio
 from contextlib import nullcontext
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from models.config import Config, EngineConfig
+from models.words import Tier
 from worker.asking import Asking, Desk, NotReserved
-from worker.llm.engine import Message, Request
+from worker.gate import Gate
+from worker.ledger import Ledger
+from worker.llm.engine import EngineError, Message, Request
+from worker.llm.fake import FakeEngine
+from worker.llm.prices import PriceBook
+from worker.site import EngineSite
+from worker.stage import Slot
 
 REQUEST = Request("m", (Message("user", "x"),), max_tokens=5, context_tokens=100)
 
@@ -21,6 +28,7 @@ class Turnstile:
         self.reached = asyncio.Event()
         self.open = asyncio.Event()
         self.given_back = 0
+        self.counted = 0
 
     async def grant(self, *_: Any) -> str:
         self.reached.set()
@@ -30,17 +38,53 @@ class Turnstile:
     def unsent(self, grant: str) -> None:
         self.given_back += 1
 
+    def failed(self, grant: str, error: EngineError | None) -> None:
+        self.counted += 1
 
-def asking(turnstile: Turnstile, written: list[UUID], refuse: bool = False) -> Asking:
+
+class FakeJournal:
+    """A disk that takes its time over every answer."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.written = asyncio.Event()
+
+    async def append(self, call_id: UUID, call: dict[str, Any]) -> None:
+        self.reached.set()
+        await self.written.wait()
+
+
+SITE = EngineSite(
+    Tier.LOCAL, EngineConfig(kind="openai", base_url="http://engine"), FakeEngine, "engine"
+)
+
+
+def asking(
+    turnstile: Turnstile | None,
+    written: list[UUID],
+    refuse: bool = False,
+    slot: Slot | None = None,
+    journal: FakeJournal | None = None,
+) -> Asking:
     async def reserve(call_id: UUID, *_: Any) -> None:
         if refuse:
             raise NotReserved("batch")
         written.append(call_id)
 
-    ledger = SimpleNamespace(site=SimpleNamespace(config=SimpleNamespace(kind="openai")))
-    slot: Any = nullcontext()
-    parts = {"engine": None, "gate": None, "journal": None, "ledger": ledger}
-    return Asking(Desk(**parts, reserve=reserve, admission=turnstile), slot, 1, uuid4(), {})  # type: ignore[arg-type]
+    engine = FakeEngine(models=("m",))
+    desk = Desk(
+        engine=engine,
+        gate=Gate("engine", engine.health),
+        journal=journal,  # type: ignore[arg-type]
+        ledger=Ledger(SITE, PriceBook(Config()), "m"),
+        reserve=reserve,  # type: ignore[arg-type]
+        admission=turnstile,  # type: ignore[arg-type]
+    )
+    return Asking(desk, slot or nullcontext(), 1, uuid4(), {})
+
+
+async def soon(event: asyncio.Event) -> None:
+    await asyncio.wait_for(event.wait(), timeout=5)
 
 
 @pytest.mark.parametrize("purpose", ["run", "repair"])
@@ -49,7 +93,7 @@ async def test_a_stop_while_waiting_for_the_limit_leaves_only_the_claims_call(pu
     job = asking(turnstile, written)
     [claims] = job.unused
     asked = asyncio.create_task(job.ask(REQUEST, "v", purpose))
-    await turnstile.reached.wait()
+    await soon(turnstile.reached)
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asked
@@ -64,3 +108,62 @@ async def test_a_call_that_is_not_covered_gives_its_grant_back() -> None:
         await job.ask(REQUEST, "v", "repair")
     assert turnstile.given_back == 1
     assert job.calls == []
+
+
+class OneSlot(asyncio.Lock):
+    """A lock that is a slot; says when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+
+    async def __aenter__(self) -> None:
+        self.reached.set()
+        await super().__aenter__()
+
+
+async def test_a_stop_while_waiting_for_a_slot_leaves_the_call_unmade_and_uncounted() -> None:
+    turnstile, slot = Turnstile(), OneSlot()
+    turnstile.open.set()
+    job = asking(turnstile, [], slot=slot)
+    [claims] = job.unused
+    await slot.acquire()
+    asked = asyncio.create_task(job.ask(REQUEST, "v"))
+    await soon(slot.reached)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert (job.calls, job.unused) == ([], [claims])
+    assert (turnstile.given_back, turnstile.counted) == (1, 0)
+
+
+async def test_no_slot_is_held_while_a_call_waits_for_the_limit() -> None:
+    turnstile, slot = Turnstile(), OneSlot()
+    asked = asyncio.create_task(asking(turnstile, [], slot=slot).ask(REQUEST, "v"))
+    await soon(turnstile.reached)
+    assert not slot.locked()
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+
+
+async def test_the_next_call_goes_out_while_an_answer_is_written_to_the_disk() -> None:
+    slot, journal = OneSlot(), FakeJournal()
+    asked = asyncio.create_task(asking(None, [], slot=slot, journal=journal).ask(REQUEST, "v"))
+    await soon(journal.reached)
+    assert not slot.locked()
+    assert not asked.done()
+    journal.written.set()
+    await asked
+
+
+async def test_a_stop_while_an_answer_is_written_does_not_lose_it() -> None:
+    journal = FakeJournal()
+    job = asking(None, [], journal=journal)
+    [claims] = job.unused
+    asked = asyncio.create_task(job.ask(REQUEST, "v"))
+    await soon(journal.reached)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    [row] = job.calls
+    assert (row["id"], row["state"], job.unused) == (claims, "settled", [])

@@ -86,6 +86,37 @@ async def test_a_full_disk_is_everybodys_who_wrote_and_nobody_elses(folder, monk
     assert replayed(folder) == [[{"n": 2}]]
 
 
+async def test_what_a_full_disk_took_half_of_is_taken_back(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(folder)
+    await journal.append(uuid4(), {"n": 0})
+    write = os.write
+    with monkeypatch.context() as disk:
+        disk.setattr(journal_module.os, "write", lambda file, block: write(file, block[:-3]))
+        with pytest.raises(OSError, match="No space left"):
+            await journal.append(uuid4(), {"n": 1})
+    await journal.append(uuid4(), {"n": 2})
+    die(journal)
+    assert replayed(folder) == [[{"n": 0}, {"n": 2}]]
+
+
+async def test_an_answer_that_a_full_disk_did_not_take_keeps_no_journal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(folder)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(journal_module.os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            await journal.append(uuid4(), {"n": 0})
+    journal.close()
+    assert list(folder.iterdir()) == []
+
+
 async def test_a_call_that_is_cut_off_while_its_answer_is_written_takes_no_other_along(folder):
     journal = Journal(folder)
     cut, kept = (asyncio.create_task(journal.append(uuid4(), {"n": n})) for n in range(2))

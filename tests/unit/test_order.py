@@ -181,7 +181,7 @@ def test_a_model_behind_a_long_line_of_another_is_fed_in_time_by_the_feeder():
 
 
 @given(st.floats(0, 1e9))
-def test_the_depth_is_a_third_of_a_second_of_work_less_what_workers_hold_within_bounds(rate):
+def test_the_depth_is_the_work_of_the_time_ahead_less_what_workers_hold_within_bounds(rate):
     depth = depth_for(rate)
     assert LEAST_DEPTH <= depth <= MOST_DEPTH
     assert depth in (LEAST_DEPTH, MOST_DEPTH, int(rate * AHEAD_S) - LEAST_DEPTH)

@@ -632,6 +632,64 @@ async def test_a_worker_that_cannot_renew_for_a_whole_lease_stops_and_begins_not
         await asyncio.wait_for(taker, timeout=5)
 
 
+async def test_what_a_job_has_paid_for_is_written_when_its_lease_lapses_before_its_next_call():
+    async with rig(1) as r:
+        paid: list[int] = []
+
+        async def two_calls(held: Held, slot: Slot) -> tuple[str, int]:
+            try:
+                async with slot:
+                    paid.append(held.hint)
+                r.pump._renewed_at -= pump_module.LEASE_S  # the process was stopped for so long
+                async with slot:
+                    paid.append(held.hint)
+            except asyncio.CancelledError:
+                return ("interrupted", held.hint)
+            return ("done", held.hint)
+
+        r.stage.work = two_calls  # type: ignore[method-assign]
+        await r.taken([7])
+        assert paid == [7]
+        assert r.stage.finished == [7]
+        assert not r.slots.locked()
+
+
+async def test_what_is_being_written_is_not_given_back_though_it_needed_no_slot():
+    async with rig(1) as r:
+        writing, written = asyncio.Event(), asyncio.Event()
+
+        async def known(held: Held, slot: Slot) -> tuple[str, int]:
+            return ("done", held.hint)
+
+        async def slowly(outcome: tuple[str, int]) -> None:
+            writing.set()
+            await written.wait()
+            r.stage.finished.append(outcome[1])
+
+        r.stage.work, r.stage.finish = known, slowly  # type: ignore[method-assign]
+        r.pump.take([7])
+        await writing.wait()
+        drain = asyncio.create_task(r.pump.drain(5))
+        await settle()
+        written.set()
+        await asyncio.wait_for(drain, timeout=5)
+        assert (r.stage.finished, r.stage.released) == ([7], [])
+
+
+async def test_a_drain_ends_in_its_time_though_nothing_can_be_given_back():
+    async with rig(1) as r:
+
+        async def never(held: Sequence[Held]) -> None:
+            await asyncio.Event().wait()
+
+        r.stage.release = never  # type: ignore[method-assign]
+        r.stage.go.clear()
+        r.take([1, 2])
+        await r.until(lambda: r.stage.at_work == 1)
+        await asyncio.wait_for(r.pump.drain(0.05), timeout=5)
+        assert r.stage.cancelled == [1]
+
+
 @pytest.mark.usefixtures("quick")
 async def test_the_lease_loop_outlives_an_outage():
     async with rig() as r:

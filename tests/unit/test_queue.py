@@ -2,7 +2,7 @@ import pytest
 
 from models import queue
 from models.errors import ConfigError, InputError
-from models.queue import TASKS, broker_url, read_hint, redis_url
+from models.queue import FETCH_S, TASKS, broker_url, read_hint, redis_url
 from models.words import Pool, Queue
 
 
@@ -69,3 +69,9 @@ def test_the_broker_is_asked_for_nothing_that_postgres_does_better(monkeypatch):
     assert conf.task_acks_late is False
     assert conf.accept_content == ["json"]
     assert conf.task_publish_retry is False
+
+
+def test_one_look_for_a_message_is_as_short_as_we_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    with queue.celery_app().connection_for_read() as connection:
+        assert connection.transport.brpop_timeout == FETCH_S

@@ -226,4 +226,7 @@ def _account(address: URL) -> aiohttp.BasicAuth | None:
     """Of a server that wants a user and a password, from its URL."""
     if address.user is None and address.password is None:
         return None
-    return aiohttp.BasicAuth(address.user or "", address.password or "", "utf-8")
+    try:
+        return aiohttp.BasicAuth(address.user or "", address.password or "", "utf-8")
+    except ValueError:
+        raise ConfigError("the user in Ollama's address must not contain a colon") from None

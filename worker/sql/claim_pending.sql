@@ -20,7 +20,7 @@ WITH wanted AS (
 ), reserved AS (
     INSERT INTO calls (id, job_id, batch_id, local_only, purpose, tier, engine, host, stand_in,
                        model_asked, owner, attempt, reserved_usd)
-    SELECT docmill_call_id(), w.id, w.batch_id, w.local_only, 'classify', 'local', %(engine)s,
+    SELECT docmill_call_id(now()), w.id, w.batch_id, w.local_only, 'classify', 'local', %(engine)s,
            %(host)s, false, %(model)s, %(owner)s, t.attempts, NULL
     FROM wanted w JOIN taken t USING (key)
     RETURNING id, job_id

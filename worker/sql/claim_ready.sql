@@ -84,11 +84,12 @@ WITH could AS (
 ), reserved AS (
     INSERT INTO calls (id, job_id, batch_id, local_only, purpose, task, tier, engine, host,
                        stand_in, model_asked, owner, attempt, reserved_usd, answer_key, reused_from)
-    SELECT docmill_call_id(), w.id, w.batch_id, w.local_only, 'run', w.task, w.queue, %(engine)s,
+    SELECT docmill_call_id(now()), w.id, w.batch_id, w.local_only, 'run', w.task, w.queue, %(engine)s,
            %(host)s, %(stand_in)s, w.model, %(owner)s, w.attempts + 1, w.usd, w.key,
            (w.answer->>'call_id')::uuid
     FROM wanted w
-    -- what is under way is unique by the key of each month's partition; a month has a first moment
+    -- What is under way is unique by the key of each month's partition. Of two twins on either side
+    -- of midnight one is seen here, unless both are claimed in the same few milliseconds.
     WHERE NOT w.coming AND NOT EXISTS (
         SELECT FROM calls u WHERE u.answer_key = w.key AND u.state = 'reserved'
             AND u.id < docmill_first_id(date_trunc('month', now(), 'UTC')))
