@@ -167,3 +167,16 @@ async def test_a_stop_while_an_answer_is_written_does_not_lose_it() -> None:
         await asked
     [row] = job.calls
     assert (row["id"], row["state"], job.unused) == (claims, "settled", [])
+
+
+async def test_an_answer_that_the_disk_does_not_take_is_used_all_the_same() -> None:
+    class FullJournal(FakeJournal):
+        async def append(self, call_id: UUID, call: dict[str, Any]) -> None:
+            raise OSError("No space left on device")
+
+    job = asking(None, [], journal=FullJournal())
+    [claims] = job.unused
+    call_id, completion = await job.ask(REQUEST, "v")
+    [row] = job.calls
+    assert (call_id, row["id"], row["state"]) == (claims, claims, "settled")
+    assert completion.text == row["answer"]
