@@ -17,6 +17,8 @@ SECONDS = 6.0
 WARM_S = 2.0
 """Not watched: the first seconds, in which the feeder finds out how fast the queue is."""
 
+LOOK_S = 0.25
+
 CELLS = [(latency, slots) for latency in (0.05, 0.2, 1.0) for slots in (4, 16, 64)]
 ONE_MODEL = ("extraction", "extraction", "extraction")
 TWO_MODELS = ("extraction", "classification", "extraction")
@@ -53,9 +55,9 @@ def _cell(latency: float, slots: int, seconds: float, tasks: Sequence[str]) -> t
                 until(lambda: count(database, "SELECT count(*) FROM jobs") == every)
             done = "SELECT count(*) FROM jobs WHERE state = 'done'"
             with docmill.worker("local", "--slots", str(slots)):
-                until(lambda: count(database, done) >= warm)
+                until(lambda: count(database, done) >= warm, every_s=LOOK_S)
                 first, started = count(database, done), time.perf_counter()
-                until(lambda: count(database, done) >= warm + jobs)
+                until(lambda: count(database, done) >= warm + jobs, every_s=LOOK_S)
                 last, passed = count(database, done), time.perf_counter() - started
     return (last - first) / passed / per_s, bare / per_s
 

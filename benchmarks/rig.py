@@ -63,13 +63,14 @@ def connect(docmill: Docmill) -> psycopg.Connection[Any]:
     return psycopg.connect(url, autocommit=True)
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 300) -> float:
-    """Seconds until the condition holds."""
+def until(condition: Callable[[], Any], timeout_s: float = 300, *, every_s: float = 0.02) -> float:
+    """Seconds until the condition holds. Where Postgres has to count many rows for it, look
+    seldom: it is the same Postgres that is measured."""
     started = time.perf_counter()
     while not condition():
         if time.perf_counter() - started > timeout_s:
             raise TimeoutError(condition)
-        time.sleep(0.02)
+        time.sleep(every_s)
     return time.perf_counter() - started
 
 

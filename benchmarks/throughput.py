@@ -14,6 +14,7 @@ from tests.stubs.process import StubProcess
 from worker.llm.ollama import OllamaEngine
 
 IN_FLIGHT = 64
+LOOK_S = 0.1
 
 
 def run(jobs: int) -> Iterator[Measured]:
@@ -69,7 +70,7 @@ def _docmill(docmill: Docmill, jobs: int) -> tuple[float, float]:
             # from the first finished job: starting up is not the work
             until(lambda: count(database, done, batch) > 0)
             first, cpu, started = count(database, done, batch), cpu_s(worker), time.perf_counter()
-            until(lambda: count(database, done, batch) == jobs)
+            until(lambda: count(database, done, batch) == jobs, every_s=LOOK_S)
             seconds = time.perf_counter() - started
             spent = cpu_s(worker) - cpu
     return (jobs - first) / seconds, spent / (jobs - first) * 1000

@@ -1,19 +1,16 @@
 """What a user asks for: a spec file or the equivalent command line, checked key by key."""
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import unquote
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from models.config import explain
 from models.errors import ConfigError
+from models.schema import validator
 from models.words import Policy, Scope, TaskType
 
 FIELD_NAME = r"^[^\s\"{}\[\]:,]{1,64}$"
@@ -99,43 +96,11 @@ def fields_schema(fields: tuple[str, ...]) -> dict[str, Any]:
 
 def check_schema(schema: dict[str, Any]) -> None:
     """Raises ValueError when this is no JSON Schema of an object."""
-    try:
-        json.dumps(schema)
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as exc:
-        raise ValueError(f"not a JSON Schema: {exc.message}") from exc
-    except (TypeError, RecursionError) as exc:  # YAML has dates, and may be nested without end
-        raise ValueError(f"not a JSON Schema: {exc}; put dates in quotes") from exc
-    unresolved = next((ref for ref in _references(schema) if not _resolves(ref, schema)), None)
-    if unresolved is not None:
-        raise ValueError(f"$ref {unresolved!r} does not lead anywhere in the schema")
+    validator(schema)
     if schema.get("type") != "object":
         raise ValueError(
             f'the schema must describe an object ("type": "object"), found {schema.get("type")!r}'
         )
-
-
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"]
-        node = list(node.values())
-    if isinstance(node, list):
-        for item in node:
-            yield from _references(item)
-
-
-def _resolves(reference: str, schema: dict[str, Any]) -> bool:
-    """Only places within the schema: nothing is fetched to check an answer."""
-    if not reference.startswith("#"):
-        return False
-    node: Any = schema
-    for part in filter(None, reference[1:].split("/")):
-        key = unquote(part).replace("~1", "/").replace("~0", "~")
-        if not isinstance(node, dict) or key not in node:
-            return False
-        node = node[key]
-    return True
 
 
 def load_schema(path: Path) -> dict[str, Any]:

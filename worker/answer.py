@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from referencing.exceptions import Unresolvable
+from jsonschema_rs import Draft202012Validator
 
+from models.schema import place, validator
 from worker.llm.engine import Completion, Finish
 from worker.wire import canonical
 
@@ -48,11 +48,11 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
         return Invalid("invalid_json", f"not JSON ({exc})")
     try:
         problem = next(_validator(canonical(schema)).iter_errors(value), None)
-    except (RecursionError, Unresolvable) as exc:
+    except ValueError as exc:
         return Invalid("schema_mismatch", f"cannot be checked: {exc}")
     if problem is not None:
-        where = "/".join(map(str, problem.absolute_path)) or "the answer"
-        return Invalid("schema_mismatch", f"{where}: {problem.message[:300]}")
+        where = place(problem) or "the answer: "
+        return Invalid("schema_mismatch", f"{where}{problem.message[:300]}")
     return Valid(value)
 
 
@@ -96,7 +96,7 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 @lru_cache(maxsize=512)
 def _validator(schema: bytes) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema))
+    return validator(json.loads(schema))
 
 
 def bounded(schema: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:

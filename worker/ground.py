@@ -14,6 +14,10 @@ ZEROS = {False: r"(?:\.0+)?", True: "0*"}
 
 NUMBER = re.compile(r"^[+-]?\d[\d,]*(?:\.\d+)?$")
 
+NUMBER_EDGES = (r"(?<!\d)(?<!\d[.,])", r"(?!\d|[.,]\d)")
+WORD_EDGES = (r"(?<!\w)", r"(?!\w)")
+"""What a value must not follow and must not be followed by: it would be a part of another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -45,10 +49,28 @@ def ground(value: Any, sources: Sequence[Source]) -> Grounding:
 
 
 def find(leaf: str | float, sources: Sequence[Source]) -> tuple[int, int] | None:
-    """The first place where a value stands, as (start, end) of the whole text."""
-    pattern = _pattern(leaf) if isinstance(leaf, str) else _number_pattern(_plain(leaf), ZEROS)
-    if pattern is None:
+    """A place where a value stands, as (start, end) of the whole text: the first where it stands
+    to the letter, or else the first where it stands at all."""
+    if not isinstance(leaf, str):
+        return _searched(_number_pattern(_plain(leaf), ZEROS), sources)
+    value = leaf.strip()
+    if not value:
         return None
+    # Most values are copies, and to make a pattern takes a hundred times as long as to see that.
+    return _copied(value, sources) or _searched(_pattern(value), sources)
+
+
+def _copied(value: str, sources: Sequence[Source]) -> tuple[int, int] | None:
+    head, tail = map(re.compile, _edges(value))
+    for source in sources:
+        start = source.text.find(value)
+        end = start + len(value)
+        if start >= 0 and head.match(source.text, start) and tail.match(source.text, end):
+            return source.start + start, source.start + end
+    return None
+
+
+def _searched(pattern: re.Pattern[str], sources: Sequence[Source]) -> tuple[int, int] | None:
     for source in sources:
         match = pattern.search(source.text)
         if match:
@@ -56,15 +78,18 @@ def find(leaf: str | float, sources: Sequence[Source]) -> tuple[int, int] | None
     return None
 
 
-def _pattern(leaf: str) -> re.Pattern[str] | None:
-    words = leaf.split()
-    if not words:
-        return None
-    if len(words) == 1 and NUMBER.match(words[0]):
-        return _number_pattern(words[0])
-    body = r"\s+".join(map(re.escape, words))
-    head = r"(?<!\w)" if words[0][0].isalnum() else ""
-    tail = r"(?!\w)" if words[-1][-1].isalnum() else ""
+def _edges(value: str) -> tuple[str, str]:
+    if NUMBER.match(value):
+        return NUMBER_EDGES
+    head, tail = WORD_EDGES
+    return head if value[0].isalnum() else "", tail if value[-1].isalnum() else ""
+
+
+def _pattern(value: str) -> re.Pattern[str]:
+    if NUMBER.match(value):
+        return _number_pattern(value)
+    head, tail = _edges(value)
+    body = r"\s+".join(map(re.escape, value.split()))
     return re.compile(head + body + tail, re.IGNORECASE)
 
 
@@ -72,7 +97,8 @@ def _number_pattern(number: str, zeros: Mapping[bool, str] | None = None) -> re.
     digits = number.replace(",", "")
     body = ",?".join(map(re.escape, digits)).replace(",?\\.,?", "\\.")
     body += zeros["." in digits] if zeros else ""
-    return re.compile(rf"(?<!\d)(?<!\d[.,]){body}(?!\d|[.,]\d)")
+    head, tail = NUMBER_EDGES
+    return re.compile(head + body + tail)
 
 
 def _plain(number: float) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from tests.stubs.rigs import REFUSALS, rig
 from worker.llm.engine import EngineError, Finish, Message, Request, Trouble, Usage

@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any, ClassVar
 
+import orjson
 from aiohttp import web
 
 from tests.stubs.broken import Fault
@@ -86,7 +87,7 @@ class OllamaStub(Stub):
     async def route(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         if path == "/api/chat":
-            return await self.answer(self._prompt(await request.json()), request)
+            return await self.answer(self._prompt(orjson.loads(await request.read())), request)
         if path == "/api/show":
             return self._show((await request.json()).get("model", ""))
         listings: dict[str, Any] = {

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, ClassVar, Self
 
+import orjson
 from aiohttp import web
 
 from tests.stubs.broken import Broken, Dripping, Fault, cut_off
@@ -191,7 +192,7 @@ class Stub:
             self._bill(prompt, tokens)
         if fault and name not in ("cut_body", "bad_json", "drip"):
             return cut_off(request) if name == "cut" else self._failed(request, fault)
-        body = json.dumps(self.reply(prompt, text, tokens, cut), ensure_ascii=False).encode()
+        body = orjson.dumps(self.reply(prompt, text, tokens, cut))
         if name == "bad_json":
             body = body[: len(body) // 2]
         if name == "cut_body":

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import typer.main
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 from pydantic import AliasChoices
 
 from models.config import DEFAULT_LOCAL_MODEL, Config, EngineConfig, LimitsConfig, load_config

@@ -145,6 +145,16 @@ def test_no_value_makes_it_stumble_and_every_span_lies_in_the_text(value, text):
     assert span is None or 7 <= span[0] < span[1] <= 7 + len(text)
 
 
+def test_a_place_where_it_stands_to_the_letter_comes_before_one_where_it_only_stands():
+    text = "TANNERS YARD, Tanners\nYard, Tanners Yard"
+    assert find("Tanners Yard", [Source(100, text)]) == (128, 140)
+
+
+def test_a_part_of_another_word_does_not_hide_the_word_behind_it():
+    assert find("Leaf", [Source(0, "Leaflet of Blue Leaf")]) == (16, 20)
+    assert find("500", [Source(0, "1,500 and 500")]) == (10, 13)
+
+
 def test_the_first_of_several_places_is_named_and_counts_from_the_documents_start():
     sources = [Source(0, "nothing here"), Source(500, "a 75.00 b 75.00"), Source(900, "75.00")]
     assert find("75.00", sources) == (502, 507)

@@ -4,9 +4,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
-from models.spec import fields_schema
+from models.spec import check_schema, fields_schema
 from models.words import TaskType
 from worker.prompts import (
     CLASSIFY_SCHEMA,
@@ -102,9 +102,7 @@ def test_what_the_extraction_shots_extract_stands_in_their_texts():
 
 @pytest.mark.parametrize("task", TaskType)
 def test_each_tasks_own_schema_is_a_schema_of_an_object(task):
-    schema = prompt(task).schema
-    Draft202012Validator.check_schema(schema)
-    assert schema["type"] == "object"
+    check_schema(prompt(task).schema)
 
 
 def test_the_classify_shots_show_every_task_type_and_nothing_else():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from models.errors import ConfigError
 from models.spec import Spec, check_schema, fields_schema, load_schema, load_spec, make_spec
@@ -149,6 +149,12 @@ def test_a_schema_that_points_nowhere_is_refused():
     nowhere = {"type": "object", "properties": {"a": {"$ref": "#/$defs/missing"}}}
     with pytest.raises(ConfigError):
         made({"ask": "x", "schema": nowhere})
+
+
+@pytest.mark.parametrize("place", ["http://127.0.0.1:9/leaf.json", "file:///etc/hostname"])
+def test_a_schema_that_points_outside_of_itself_is_refused_and_nothing_is_fetched(place):
+    with pytest.raises(ConfigError, match=f"{place} is outside of the schema"):
+        made({"ask": "x", "schema": {"type": "object", "$ref": place}})
 
 
 def test_an_ask_of_white_space_is_refused():

@@ -18,6 +18,7 @@ import yaml
 from models.words import TaskType
 from worker.llm.engine import Message
 from worker.tokens import estimate
+from worker.wire import dumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +103,27 @@ def repair_messages(
     return (*messages, Message("assistant", answer[:2000]), Message("user", complaint))
 
 
-def form(schema: Mapping[str, Any] | bool) -> str:
+def form(schema: Mapping[str, Any]) -> str:
     """A JSON Schema as a person would sketch it: {"total": string or null, ...}."""
+    return _form(dumps(schema))
+
+
+@lru_cache(maxsize=1024)
+def _form(schema: bytes) -> str:
+    return _sketch(json.loads(schema))
+
+
+def _sketch(schema: Mapping[str, Any] | bool) -> str:
     if not isinstance(schema, Mapping):
         return "any value"
     if "enum" in schema:
         return " or ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
     if "properties" in schema:
-        inner = ", ".join(f'"{key}": {form(value)}' for key, value in schema["properties"].items())
+        inner = ", ".join(
+            f'"{key}": {_sketch(value)}' for key, value in schema["properties"].items()
+        )
         return "{" + inner + "}"
     if "items" in schema and isinstance(schema["items"], Mapping):
-        return f"[{form(schema['items'])}, ...]"
+        return f"[{_sketch(schema['items'])}, ...]"
     kinds = schema.get("type", "any value")
     return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
