@@ -39,6 +39,12 @@ STAGES = {
 }
 """What a stage asks of Postgres for its work: a claim and a finish."""
 
+SIZE = (
+    "SELECT coalesce(sum(pg_total_relation_size(relid)), pg_total_relation_size(%s::regclass)) "
+    "FROM pg_partition_tree(%s::regclass)"
+)
+"""Of a table with all its partitions; without any, its tree is empty."""
+
 READ = "SELECT count(*) FROM documents WHERE state <> 'pending' AND state <> 'running'"
 DONE = "SELECT count(*) FROM jobs WHERE state = 'done'"
 
@@ -112,12 +118,7 @@ def _memory(pool: str, looks: list[Look], jobs: int) -> Iterator[Measured]:
 def _tables(docmill: Docmill, jobs: int) -> Iterator[Measured]:
     """Rows and indexes, dead rows not yet vacuumed included."""
     with connect(docmill) as database:
-        whole = "SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree(%s::regclass)"
-        plain = "SELECT pg_total_relation_size(%s::regclass)"
-        sizes = {
-            table: count(database, whole if table == "calls" else plain, table) / jobs
-            for table in TABLES
-        }
+        sizes = {table: count(database, SIZE, table, table) / jobs for table in TABLES}
     for table, size in sizes.items():
         yield Measured(f"f: bytes in Postgres per job, {table}", size, unit="B")
     yield Measured("f: bytes in Postgres per job", sum(sizes.values()), unit="B")

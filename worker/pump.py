@@ -76,7 +76,11 @@ class Pump:
     @property
     def most_in_hand(self) -> int:
         """How much is claimed at once: what the slots hold, and a little ahead."""
-        return self.slots.size + (0 if self.stage.limited else self.slots.ahead)
+        return self.slots.size + self._ahead
+
+    @property
+    def _ahead(self) -> int:
+        return 0 if self.stage.limited else self.slots.ahead
 
     def start(self) -> None:
         """Begin to claim and to renew."""
@@ -156,8 +160,7 @@ class Pump:
     def _worth_a_claim(self) -> bool:
         """Whether half of what may be held ahead is free, or all hints fit: a claim for every slot
         that comes free would wear Postgres out."""
-        ahead = 0 if self.stage.limited else self.slots.ahead
-        most = max(1, min(ahead // 2, MICRO_BATCH))
+        most = max(1, min(self._ahead // 2, MICRO_BATCH))
         return 0 < min(most, len(self._hints)) <= self._room()
 
     def _room(self) -> int:
@@ -238,7 +241,7 @@ class Pump:
             if not carried.given_back:
                 await self.stage.finish(outcome)
         except asyncio.CancelledError:
-            pass  # before its first step: it was given back, or its lease runs out by itself
+            return  # before its first step: it was given back, or its lease runs out by itself
         except Exception:
             # A fault of ours: said aloud; the lease runs out and the job comes round again.
             logger().exception(f"{self.stage.name}: unexpected error", id=carried.held.hint)

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.waiting import until
 from worker import db as worker_db
 from worker.db import Database
 
@@ -67,8 +68,7 @@ async def test_a_cancelled_write_leaves_nothing_behind(
         db.execute("UPDATE t SET n = n")
         write = asyncio.create_task(database.run_each([("add", {"n": 1}), ("lock", {"n": 0})]))
         waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        while db.execute(waits).fetchone() != (1,):
-            await asyncio.sleep(0.01)
+        await until(lambda: db.execute(waits).fetchone() == (1,), "the write waits for the lock")
         write.cancel()
         with pytest.raises(asyncio.CancelledError):
             await write

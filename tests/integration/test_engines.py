@@ -7,6 +7,7 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from tests.stubs.rigs import REFUSALS, rig
+from tests.waiting import until
 from worker.llm.engine import EngineError, Finish, Message, Request, Trouble, Usage
 
 SCHEMA = {
@@ -24,13 +25,6 @@ PROMPT = (
 def request(**changes):
     return Request(**{"model_name": "m", "messages": PROMPT, "max_tokens": 100,
                       "context_tokens": 4096, **changes})  # fmt: skip
-
-
-async def until(true):
-    """Wait for a condition that another task will bring about."""
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0.001)
 
 
 @pytest.fixture(params=list(REFUSALS))
@@ -107,7 +101,7 @@ async def test_an_answer_that_never_comes_times_out(kind):
             await world.engine.complete(request())
         assert caught.value.trouble is Trouble.TIMEOUT
         assert caught.value.maybe_billed
-        await until(lambda: world.in_flight() == 0)
+        await until(lambda: world.in_flight() == 0, "nothing is in flight")
 
 
 async def test_a_cancelled_call_frees_its_connection(kind):
@@ -115,11 +109,11 @@ async def test_a_cancelled_call_frees_its_connection(kind):
     async with rig(kind, **options) as world:
         world.hang()
         call = asyncio.create_task(world.engine.complete(request()))
-        await until(lambda: world.in_flight() == 1)
+        await until(lambda: world.in_flight() == 1, "it is in flight")
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        await until(lambda: world.in_flight() == 0)
+        await until(lambda: world.in_flight() == 0, "nothing is in flight")
         assert (await world.engine.complete(request())).text
 
 

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from models.queue import EPOCH
+from tests.waiting import until
 from worker import feeder as feeder_module
 from worker.feeder import LOCK, OUTAGE_S, SILENCE_S, Feeder
 from worker.order import LEAST_DEPTH
@@ -33,15 +34,6 @@ async def feeding(url: str) -> AsyncIterator[Feeder]:
         yield feeder
     finally:
         await feeder.stop()
-
-
-async def until(condition: Callable[[], Any], what: str, timeout: float = 10.0) -> Any:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout
-    while not (found := condition()):
-        assert loop.time() < deadline, f"not within {timeout:g} s: {what}"
-        await asyncio.sleep(0.02)
-    return found
 
 
 async def stays(condition: Callable[[], Any], seconds: float) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.waiting import wait_until
+from tests.waiting import until, wait_until
 from worker.llm.engine import RateLimits, Usage
 from worker.llm.grant import Amount, Grant, Limits, Refusal, Timing
 from worker.llm.limits import Limiter
@@ -120,8 +120,7 @@ async def test_of_several_requests_the_first_few_are_let_through_together(limite
 async def test_a_call_that_goes_out_late_counts_from_then_on(limiters):
     limiter = limiters(rpm=600)
     grant = await acquired(limiter)
-    while time.monotonic() <= grant.asked_at + FAST.spread_s / 2:
-        await asyncio.sleep(0.01)
+    await until(lambda: time.monotonic() > grant.asked_at + FAST.spread_s / 2, "it is late")
     late = await limiter.going_out(grant)
     assert late.slot > grant.slot
     assert await limiter.going_out(late) is late  # as long as it is not late again
@@ -129,9 +128,7 @@ async def test_a_call_that_goes_out_late_counts_from_then_on(limiters):
 
 async def somebody_waits(client: "redis.Redis") -> None:
     """Until one process stands in line for a model."""
-    async with asyncio.timeout(5):
-        while not client.zcard("docmill:limit:{e/m}:line"):
-            await asyncio.sleep(0.01)
+    await until(lambda: client.zcard("docmill:limit:{e/m}:line"), "somebody stands in line")
 
 
 async def test_an_answer_frees_the_place_of_whoever_waits_in_another_process(limiters, client):
@@ -182,8 +179,7 @@ async def test_a_call_that_was_never_made_is_as_if_it_had_not_been(limiters, cli
     state = limiter._line("m").keys[0]
     before = float(client.hget(state, "used_t"))
     limiter.give_back(grant)
-    while float(client.hget(state, "used_t")) > before - 60:
-        await asyncio.sleep(0.01)
+    await until(lambda: float(client.hget(state, "used_t")) <= before - 60, "it is given back")
 
 
 async def test_what_the_provider_reports_is_what_counts(limiters, client):
@@ -192,8 +188,7 @@ async def test_what_the_provider_reports_is_what_counts(limiters, client):
     headers = RateLimits(limit_requests=600, limit_tokens=10_000, remaining_tokens=9_000)
     limiter.settle(grant, Usage(input_tokens=40, output_tokens=5), headers)
     state = limiter._line("m").keys[0]
-    while client.hget(state, "limit_r") != "600":
-        await asyncio.sleep(0.01)
+    await until(lambda: client.hget(state, "limit_r") == "600", "the limit is learned")
     assert float(client.hget(state, "used_t")) == 500  # of 10,000 less 5 %, 9,000 were left
 
 

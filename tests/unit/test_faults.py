@@ -3,7 +3,6 @@
 import inspect
 
 import aiohttp
-import httpx  # noqa: TID251 - the names of its errors
 import httpx2
 import openai  # noqa: TID251 - the names of its errors
 import pytest
@@ -48,7 +47,7 @@ HTTPX = {
     "StreamClosed": CUT,
     "ResponseNotRead": CUT,
     "RequestNotRead": CUT,
-    "SSEError": CUT,  # httpx2 only
+    "SSEError": CUT,
 }
 STATUS = {  # class -> a status it comes with, and what that means
     "BadRequestError": (400, NEVER),
@@ -101,17 +100,29 @@ async def raised_by(engine, monkeypatch, method, exc):
     return caught.value.trouble, caught.value.maybe_billed
 
 
-@pytest.mark.parametrize("library", [httpx, httpx2])
-async def test_every_httpx_error_comes_out_of_the_ollama_engine_typed(library, monkeypatch):
-    classes = errors_of(library)
-    assert {c.__name__ for c in classes} <= set(HTTPX)
-    for cls in classes:
-        found = await raised_by(OllamaEngine(URL), monkeypatch, "_exchange", bare(cls))
-        assert found == HTTPX[cls.__name__], cls
+@pytest.mark.parametrize(
+    ("exc", "expected"),
+    [
+        (aiohttp.ConnectionTimeoutError(), DOWN),
+        (aiohttp.ServerTimeoutError(), SLOW),
+        (TimeoutError(), SLOW),
+        (aiohttp.InvalidURL("x"), NEVER),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), NEVER),
+        (aiohttp.ServerDisconnectedError(), CUT),
+        (aiohttp.ClientOSError(104, "reset"), CUT),
+        (aiohttp.ClientPayloadError(), CUT),
+        (ValueError("what nobody expects"), CUT),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_goes_wrong_comes_out_of_the_ollama_engine_typed(exc, expected, monkeypatch):
+    assert await raised_by(OllamaEngine(URL), monkeypatch, "_exchange", exc) == expected
 
 
 async def test_every_httpx2_error_comes_out_of_the_openai_engine_typed(monkeypatch):
-    for cls in errors_of(httpx2):
+    classes = errors_of(httpx2)
+    assert {c.__name__ for c in classes} == set(HTTPX)
+    for cls in classes:
         engine = OpenAIEngine(URL, "sk-key")
         assert await raised_by(engine, monkeypatch, "_create", bare(cls)) == HTTPX[cls.__name__]
 
@@ -139,10 +150,10 @@ def test_every_error_of_aiohttp_has_a_meaning():
 @pytest.mark.parametrize(
     ("root", "shown", "expected"),
     [
-        (aiohttp.ServerDisconnectedError(), httpx.ConnectTimeout("x"), CUT),
+        (aiohttp.ServerDisconnectedError(), httpx2.ConnectTimeout("x"), CUT),
         (aiohttp.ClientOSError(104, "reset"), httpx2.ConnectTimeout("x"), CUT),
-        (aiohttp.SocketTimeoutError(), httpx.ReadTimeout("x"), SLOW),
-        (aiohttp.ConnectionTimeoutError(), httpx.ConnectTimeout("x"), DOWN),
+        (aiohttp.SocketTimeoutError(), httpx2.ReadTimeout("x"), SLOW),
+        (aiohttp.ConnectionTimeoutError(), httpx2.ConnectTimeout("x"), DOWN),
         (TimeoutError(), aiohttp.ConnectionTimeoutError(), DOWN),
         (ConnectionRefusedError(), bare(aiohttp.ClientConnectorError), DOWN),
     ],

@@ -1,15 +1,14 @@
 """What a broken HTTP exchange means for a prompt, and how it is put into words.
 
-Both engines send through aiohttp. Its bridges to httpx and httpx2 rename errors coarsely: a
-server that hangs up in the middle of an answer comes out as `ConnectTimeout`. So the chain of
-causes is read from its root, where the truth is.
+Both engines send through aiohttp. Its bridge to httpx2, under the openai package, renames errors
+coarsely: a server that hangs up in the middle of an answer comes out as `ConnectTimeout`. So the
+chain of causes is read from its root, where the truth is.
 """
 
 import re
 from collections.abc import Iterator
 
 import aiohttp
-import httpx  # noqa: TID251 - the names of its errors only
 import httpx2
 
 from worker.llm.engine import EngineError, Trouble
@@ -32,32 +31,25 @@ _MEANING: _Table = (
             aiohttp.ClientConnectorError,  # refused, unknown host, TLS
             aiohttp.ConnectionTimeoutError,
             aiohttp.ClientHttpProxyError,
-            httpx.ConnectError,
             httpx2.ConnectError,
-            httpx.ConnectTimeout,
             httpx2.ConnectTimeout,
-            httpx.PoolTimeout,
             httpx2.PoolTimeout,
-            httpx.ProxyError,
             httpx2.ProxyError,
         ),
         _NOT_SENT,
     ),
-    ((aiohttp.ServerTimeoutError, httpx.TimeoutException, httpx2.TimeoutException), _NO_ANSWER),
+    ((aiohttp.ServerTimeoutError, httpx2.TimeoutException), _NO_ANSWER),
     (
         (
             aiohttp.InvalidURL,
             aiohttp.NonHttpUrlClientError,
-            httpx.InvalidURL,
             httpx2.InvalidURL,
-            httpx.UnsupportedProtocol,
             httpx2.UnsupportedProtocol,
-            httpx.LocalProtocolError,
             httpx2.LocalProtocolError,
         ),
         _NEVER,
     ),
-    ((aiohttp.ClientError, httpx.HTTPError, httpx2.HTTPError), _CUT),
+    ((aiohttp.ClientError, httpx2.HTTPError), _CUT),
 )
 # Asked only where no library's own error is in the chain: aiohttp raises its own from these.
 _BUILTIN: _Table = (
