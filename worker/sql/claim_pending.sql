@@ -34,6 +34,7 @@ LEFT JOIN classifications known ON known.key = w.key AND known.task IS NOT NULL
 LEFT JOIN chunks k ON k.id = w.chunk_id
 LEFT JOIN LATERAL (
     SELECT text FROM chunks
-    WHERE document_id = w.document_id AND blank IS NULL ORDER BY ordinal LIMIT 1
-) first ON w.chunk_id IS NULL
+    WHERE w.chunk_id IS NULL AND document_id = w.document_id AND blank IS NULL
+    ORDER BY ordinal LIMIT 1
+) first ON true
 WHERE t.key IS NOT NULL OR known.task IS NOT NULL

@@ -22,8 +22,8 @@ WITH could AS (
     LEFT JOIN LATERAL (
         SELECT CASE WHEN count(sha256) = count(*) THEN sha256(string_agg(sha256, '' ORDER BY ordinal))
                END AS sha256, bool_or(pinned IS NOT NULL) AS pinned
-        FROM chunks WHERE document_id = j.document_id AND blank IS NULL
-    ) whole ON j.chunk_id IS NULL
+        FROM chunks WHERE j.chunk_id IS NULL AND document_id = j.document_id AND blank IS NULL
+    ) whole ON true
     -- a second try asks differently, and a question without all its parts has no key
     LEFT JOIN LATERAL (
         SELECT encode(substr(sha256(convert_to(concat_ws(E'\x1f', j.queue, %(answerer)s::text,
@@ -120,12 +120,13 @@ LEFT JOIN chunks k ON k.id = c.chunk_id
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object('start', char_start, 'text', text) ORDER BY ordinal)
         AS pieces
-    FROM chunks WHERE document_id = c.document_id AND blank IS NULL
-) whole ON c.chunk_id IS NULL
+    FROM chunks WHERE c.chunk_id IS NULL AND document_id = c.document_id AND blank IS NULL
+) whole ON true
 LEFT JOIN LATERAL (
     -- answers to this very try that arrived but were not yet used: a crash came in between
     SELECT jsonb_object_agg(request_key, jsonb_build_object(
                'call_id', id, 'text', answer, 'finish', finish)) AS answers
-    FROM calls WHERE calls.job_id = c.id AND calls.attempt = c.attempts AND calls.state = 'settled'
+    FROM calls WHERE (c.attempts > 1 OR c.waits > 0 OR c.kills > 0)
+      AND calls.job_id = c.id AND calls.attempt = c.attempts AND calls.state = 'settled'
       AND purpose <> 'classify' AND answer IS NOT NULL AND request_key IS NOT NULL
-) earlier ON c.attempts > 1 OR c.waits > 0 OR c.kills > 0
+) earlier ON true
