@@ -3,7 +3,6 @@
 import json
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ from benchmarks.bare import MODEL, text
 from models.embedded import attach_postgres
 from tests.commands import Docmill, Running
 from tests.stubs.process import StubProcess, stub_process
+from tests.waiting import wait_until
 
 OTHER_MODEL = "gemma3:4b"
+PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,10 @@ def connect(docmill: Docmill) -> psycopg.Connection[Any]:
     return psycopg.connect(url, autocommit=True)
 
 
-def until(condition: Callable[[], Any], timeout_s: float = 300, *, every_s: float = 0.02) -> float:
-    """Seconds until the condition holds. Where Postgres has to count many rows for it, look
-    seldom: it is the same Postgres that is measured."""
-    started = time.perf_counter()
-    while not condition():
-        if time.perf_counter() - started > timeout_s:
-            raise TimeoutError(condition)
-        time.sleep(every_s)
-    return time.perf_counter() - started
+def until(condition: Callable[[], Any], *, every_s: float = 0.02) -> None:
+    """Wait until it holds. Where Postgres has to count many rows for it, look seldom: it is the
+    same Postgres that is measured."""
+    wait_until(condition, timeout=PATIENCE_S, every=every_s, what="a condition of the benchmark")
 
 
 def cpu_s(running: Running) -> float:

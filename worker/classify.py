@@ -65,6 +65,8 @@ class Verdict:
     counted: bool = False
     """True when the try was the pair's own fault and counts as an attempt."""
     calls: list[CallRow] = field(default_factory=list)
+    unused: list[UUID] = field(default_factory=list)
+    """Calls in the ledger that never went out."""
 
 
 class ClassifyStage:
@@ -143,7 +145,7 @@ class ClassifyStage:
         except EngineError as error:
             return self._after_error(pair, error, asking.calls)
         except asyncio.CancelledError:
-            return Verdict(pair.key, calls=asking.calls)
+            return Verdict(pair.key, calls=asking.calls, unused=asking.unused)
         checked = check(completion, CLASSIFY_SCHEMA)
         if isinstance(checked, Invalid):
             return self._invalid(pair, checked, asking.calls)
@@ -187,6 +189,9 @@ class ClassifyStage:
         statements: list[tuple[str, dict[str, Any]]] = []
         if calls:
             statements.append(("settle_calls", {"calls": as_json(calls)}))
+        unused = [call_id for verdict in verdicts for call_id in verdict.unused]
+        if unused:
+            statements.append(("drop_calls", {"ids": unused}))
         failed = [verdict for verdict in verdicts if verdict.state is not None]
         again = [
             {"key": verdict.key, "back": int(not verdict.counted)}

@@ -64,9 +64,11 @@ def _copied(value: str, sources: Sequence[Source]) -> tuple[int, int] | None:
     head, tail = map(re.compile, _edges(value))
     for source in sources:
         start = source.text.find(value)
-        end = start + len(value)
-        if start >= 0 and head.match(source.text, start) and tail.match(source.text, end):
-            return source.start + start, source.start + end
+        while start >= 0:
+            end = start + len(value)
+            if head.match(source.text, start) and tail.match(source.text, end):
+                return source.start + start, source.start + end
+            start = source.text.find(value, start + 1)
     return None
 
 

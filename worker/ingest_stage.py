@@ -85,11 +85,11 @@ class IngestStage:
         try:
             async with slot:
                 text = await self._read(row)
+            return ReadOutcome(row["id"], await asyncio.to_thread(self._ingested, row, text))
         except ReadError as error:
             return self._failed(row, error)
         except asyncio.CancelledError:
             return ReadOutcome(row["id"], None)
-        return ReadOutcome(row["id"], await asyncio.to_thread(self._ingested, row, text))
 
     async def _read(self, row: Row) -> Text:
         """Parsers run in a child process; plain text needs none and cannot hurt this one."""

@@ -10,7 +10,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -116,8 +115,10 @@ class WorkerProcess:
 
     def _used(self, queue: Queue) -> None:
         if not self.enough(queue):
-            with suppress(OSError):  # Celery has left already
+            try:
                 self.hungry()
+            except Exception:  # Celery's, and claiming goes on; it looks again by itself
+                logger().exception("could not wake who fetches", queue=str(queue))
 
     async def _replay(self) -> None:
         """Answers that reached this host but not Postgres, before a worker here died."""

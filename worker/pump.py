@@ -7,7 +7,7 @@ little ahead; everything else stays a hint, so that pause, cancel and priority a
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -17,7 +17,7 @@ from worker.db import Database
 from worker.log import logger
 from worker.settings import CONTROL_S, LEASE_S, MICRO_BATCH, RENEW_S
 from worker.slots import Slots
-from worker.stage import Held, Stage
+from worker.stage import Held, Lease, Stage
 
 LAST_WRITES_S = 5.0
 """How long outcomes of cancelled work may take to be written at the end."""
@@ -199,6 +199,8 @@ class Pump:
         if not self._carried:
             self._renewed_at = asyncio.get_running_loop().time()
         held = await self._claimed(ids)
+        if held and self.lease_age() >= RENEW_S:
+            held = await self._still_ours(held)
         if self._stopping:
             await self.stage.release(held)
             held = []
@@ -214,6 +216,17 @@ class Pump:
             logger().exception(f"{self.stage.name}: could not claim", ids=ids)
             self.stage.decline(ids)
             return []
+
+    async def _still_ours(self, held: list[Held]) -> list[Held]:
+        """A claim that waited an outage out has leases that are newer than those known to be ours:
+        renewed with them, all are of one age again."""
+        ours: set[Lease] = set()
+        try:
+            ours = await self._renew(held)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as exc:  # they run out
+            self._db.outage.begin(exc)
+        self.stage.decline([item.hint for item in held if item.lease not in ours])
+        return [item for item in held if item.lease in ours]
 
     def _carry(self, held: Held) -> None:
         carried = _Carried(held, self)
@@ -260,15 +273,17 @@ class Pump:
             if self._carried and self.lease_age() >= LEASE_S:
                 self._abandon()
 
-    async def _renew(self) -> None:
+    async def _renew(self, claimed: Sequence[Held] = ()) -> set[Lease]:
+        """Prolong every lease, of what is carried and of what was just claimed; which are ours."""
         asked = {carried.held.lease: carried for carried in self._carried.values()}
         now = asyncio.get_running_loop().time()
-        ours = await self.stage.renew(asked.keys())
+        ours = await self.stage.renew([*asked, *(item.lease for item in claimed)])
         self._renewed_at = now
         for lease, carried in asked.items():
             still_carried = self._carried.get(carried.held.hint) is carried
             if lease not in ours and still_carried and carried.task is not None:
                 carried.task.cancel()
+        return ours
 
     def _abandon(self) -> None:
         """No renewal for a whole lease: the jobs may be somebody else's by now. Stop the calls."""

@@ -1,7 +1,8 @@
 """The ledger in partitions by month, so that an old month can be put away in a moment.
 
 What stands in it is copied: this takes about a minute for each ten million calls. Ids of calls are
-made anew from their times; nothing outside the database knows them but an engine that was sent one.
+made anew from their times. Outside of the database they stand in journals of workers that died: what
+those hold has to be in the ledger before, by a worker of the version before (CHANGELOG).
 """
 
 from pathlib import Path
@@ -49,6 +50,7 @@ UNDER_WAY = "uq_calls_answer_under_way"
 
 def upgrade() -> None:
     op.execute("SET LOCAL timezone = 'UTC'")  # months are stepped through in the session's zone
+    op.execute("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
     op.execute((SQL / "0003_calls.sql").read_text("utf-8"))
     for statement in RENUMBER:
         op.execute(statement)

@@ -15,7 +15,8 @@ from worker.db import prefer_indexes
 Connection = psycopg.Connection[tuple[Any, ...]]
 Node = dict[str, Any]
 
-AFTER_A_CALL = ("settle_calls", "finish_jobs", "finish_pending", "retry_pending")
+AFTER_A_CALL = ("settle_calls", "finish_jobs", "finish_pending", "retry_pending", "fail_pending")
+AFTER_A_DOCUMENT = ("finish_documents", "fail_documents")
 OF_LEASES = ("renew_jobs", "renew_pending")
 
 SMALL = {"ix_classifications_leased"}
@@ -73,7 +74,7 @@ async def plan(url: str, name: str) -> Node:
         return dict(row[0][0]["Plan"])
 
 
-@pytest.mark.parametrize("name", AFTER_A_CALL + OF_LEASES)
+@pytest.mark.parametrize("name", AFTER_A_CALL + AFTER_A_DOCUMENT + OF_LEASES)
 async def test_a_statement_that_names_rows_by_key_reads_no_table_whole(
     db: Connection, database_url: str, name: str
 ) -> None:

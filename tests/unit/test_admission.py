@@ -11,6 +11,7 @@ import pytest
 
 from models.config import Config, EngineConfig
 from models.words import TaskType, Tier
+from tests.waiting import until
 from worker.admission import Admission
 from worker.asking import Desk
 from worker.gate import Gate
@@ -55,6 +56,7 @@ class FakeLimiter:
     given_back: list[Grant] = field(default_factory=list)
     pauses: list[tuple[float | None, bool]] = field(default_factory=list)
     late: bool = False
+    waited_for: asyncio.Event = field(default_factory=asyncio.Event)
     redis_answers: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -62,6 +64,7 @@ class FakeLimiter:
 
     async def acquire(self, model: str, amounts: Sequence[Amount]) -> list[Grant]:
         if self.room == 0:
+            self.waited_for.set()
             await asyncio.Event().wait()
         through = amounts[: self.room]
         granted = [Grant(uuid4().hex, model, one, one.prompt, 0, 0, 0.0) for one in through]
@@ -225,9 +228,7 @@ async def test_a_claim_that_raises_gives_every_grant_back(rig):
     pump = Pump(rig.stage, Slots(4), rig.db)
     pump.start()
     pump.take([1, 2, 3])
-    async with asyncio.timeout(5):
-        while pump.hints or not rig.limiter.given_back:
-            await asyncio.sleep(0)
+    await until(lambda: not pump.hints and rig.limiter.given_back, "the claim has failed")
     assert len(rig.limiter.given_back) == 3
     assert rig.open == 0
     await pump.drain(0)
@@ -238,7 +239,7 @@ async def test_what_is_drained_while_it_waits_for_the_limit_holds_nothing(rig):
     pump = Pump(rig.stage, Slots(4), rig.db)
     pump.start()
     pump.take([1, 2, 3])
-    await asyncio.sleep(0.01)
+    await asyncio.wait_for(rig.limiter.waited_for.wait(), timeout=5)
     assert pump.hints == 3
     await asyncio.wait_for(pump.drain(5), timeout=1)
     assert pump.hints == 0

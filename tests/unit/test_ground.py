@@ -153,6 +153,7 @@ def test_a_place_where_it_stands_to_the_letter_comes_before_one_where_it_only_st
 def test_a_part_of_another_word_does_not_hide_the_word_behind_it():
     assert find("Leaf", [Source(0, "Leaflet of Blue Leaf")]) == (16, 20)
     assert find("500", [Source(0, "1,500 and 500")]) == (10, 13)
+    assert find("Leaf", [Source(0, "Leaflet leaf Leaf")]) == (13, 17)
 
 
 def test_the_first_of_several_places_is_named_and_counts_from_the_documents_start():

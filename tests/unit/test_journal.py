@@ -267,6 +267,8 @@ def test_every_answer_comes_back_as_it_was_whatever_characters_it_holds(tmp_path
 async def test_an_answer_with_half_a_surrogate_pair_is_kept(folder):
     journal = Journal(folder)
     await journal.append(uuid4(), {"answer": "a \ud800 b"})
+    die(journal)
+    assert replayed(folder) == [[{"answer": "a \N{REPLACEMENT CHARACTER} b"}]]
 
 
 async def test_a_journal_is_not_taken_for_abandoned_while_it_is_being_made(folder, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.waiting import until
 from worker import pump as pump_module
 from worker.outage import Outage
 from worker.pump import Pump
@@ -179,9 +180,7 @@ class Rig:
         await asyncio.wait_for(self.take(ids), timeout=5)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.005)
+        await until(condition, "it comes about", every=0.005)
 
     async def close(self) -> None:
         self.stage.go.set()
@@ -700,6 +699,39 @@ async def test_the_lease_loop_outlives_an_outage():
         r.db.away = False
         r.db.stopped = {BATCH}
         await r.until(lambda: sorted(r.stage.released) == [2, 3])
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_was_claimed_after_an_outage_is_worked_on_as_any_other():
+    async with rig() as r:
+        answer = await slow_claim(r)
+        taker = r.take([1, 2])
+        await r.until(lambda: bool(r.stage.claims))
+        asked_at = asyncio.get_running_loop().time()
+        await r.until(lambda: asyncio.get_running_loop().time() > asked_at + 0.31)  # a lease
+        r.stage.lost = {2}
+        answer.set()
+        await asyncio.wait_for(taker, timeout=5)
+        assert r.stage.renewed == [1, 2]
+        assert (r.stage.finished, r.stage.declined) == ([1], [2])
+
+
+@pytest.mark.usefixtures("quick")
+async def test_a_claim_after_an_outage_that_cannot_be_renewed_is_left_to_run_out():
+    async with rig() as r:
+        answer = await slow_claim(r)
+        taker = r.take([1, 2])
+        await r.until(lambda: bool(r.stage.claims))
+        asked_at = asyncio.get_running_loop().time()
+        await r.until(lambda: asyncio.get_running_loop().time() > asked_at + 0.05)
+
+        async def away(leases: Collection[Any]) -> set[Any]:
+            raise psycopg.OperationalError("away")
+
+        r.stage.renew = away
+        answer.set()
+        await asyncio.wait_for(taker, timeout=5)
+        assert (r.stage.begun, r.stage.finished, r.stage.declined) == ([], [], [1, 2])
 
 
 async def test_an_idle_worker_claims_again_however_long_ago_it_renewed(monkeypatch):

@@ -11,10 +11,11 @@ WITH given AS (
         error = NULL, owner = NULL, lease_until = NULL, not_before = NULL,
         finished_at = CASE WHEN g.state = 'ready' THEN NULL ELSE now() END
     FROM given g
-    WHERE d.id = g.id AND d.state = 'running' AND d.owner = %(owner)s
+    WHERE d.id = ANY (ARRAY(SELECT id FROM given)) AND d.id = g.id AND d.state = 'running' AND d.owner = %(owner)s
     RETURNING d.id, d.batch_id
 ), spent AS (
-    DELETE FROM document_contents o USING moved m WHERE o.document_id = m.id
+    DELETE FROM document_contents o USING moved m 
+    WHERE o.document_id = ANY (ARRAY(SELECT id FROM moved)) AND o.document_id = m.id
 ), cut AS (
     INSERT INTO chunks (document_id, ordinal, page_from, page_to, char_start, char_end, tokens,
                         language, blank, pinned, sha256, text)
