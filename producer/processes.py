@@ -67,7 +67,7 @@ def pools(*chosen: Pool, log: IO[bytes] | None = None) -> Iterator[list[Process]
     process is told to end or its terminal is closed."""
     with ending_on_signals():
         running = [
-            subprocess.Popen(worker_command(pool), start_new_session=True, stderr=log)
+            subprocess.Popen(worker_command(pool), start_new_session=True, stdout=log, stderr=log)
             for pool in chosen
         ]
         try:
