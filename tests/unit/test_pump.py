@@ -701,14 +701,20 @@ async def test_the_lease_loop_outlives_an_outage():
         await r.until(lambda: sorted(r.stage.released) == [2, 3])
 
 
+async def claim_that_waits(r: Rig, seconds: float) -> "tuple[asyncio.Event, asyncio.Task[None]]":
+    """A claim that has been under way for so long, as through an outage."""
+    answer = await slow_claim(r)
+    taker = r.take([1, 2])
+    await r.until(lambda: bool(r.stage.claims))
+    asked_at = asyncio.get_running_loop().time()
+    await r.until(lambda: asyncio.get_running_loop().time() > asked_at + seconds)
+    return answer, taker
+
+
 @pytest.mark.usefixtures("quick")
 async def test_what_was_claimed_after_an_outage_is_worked_on_as_any_other():
     async with rig() as r:
-        answer = await slow_claim(r)
-        taker = r.take([1, 2])
-        await r.until(lambda: bool(r.stage.claims))
-        asked_at = asyncio.get_running_loop().time()
-        await r.until(lambda: asyncio.get_running_loop().time() > asked_at + 0.31)  # a lease
+        answer, taker = await claim_that_waits(r, 0.31)  # a lease
         r.stage.lost = {2}
         answer.set()
         await asyncio.wait_for(taker, timeout=5)
@@ -719,11 +725,7 @@ async def test_what_was_claimed_after_an_outage_is_worked_on_as_any_other():
 @pytest.mark.usefixtures("quick")
 async def test_a_claim_after_an_outage_that_cannot_be_renewed_is_left_to_run_out():
     async with rig() as r:
-        answer = await slow_claim(r)
-        taker = r.take([1, 2])
-        await r.until(lambda: bool(r.stage.claims))
-        asked_at = asyncio.get_running_loop().time()
-        await r.until(lambda: asyncio.get_running_loop().time() > asked_at + 0.05)
+        answer, taker = await claim_that_waits(r, 0.05)
 
         async def away(leases: Collection[Any]) -> set[Any]:
             raise psycopg.OperationalError("away")
