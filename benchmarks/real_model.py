@@ -23,10 +23,10 @@ import psycopg
 from benchmarks.rig import Measured, connect, count, until
 from models.words import TaskType
 from tests.commands import Docmill
-from worker.answer import bounded
-from worker.llm.embedded import CONTEXT_TOKENS, MODEL_NAME, SLOTS, attach_llama
+from worker.calls.answer import bounded
+from worker.llm.embedded.server import CONTEXT_TOKENS, MODEL_NAME, SLOTS, attach_llama
 from worker.llm.engine import Request
-from worker.llm.openai import OpenAIEngine
+from worker.llm.openai.engine import OpenAIEngine
 from worker.prompts import task_messages
 from worker.site import EMBEDDED_MAX_TOKENS
 

@@ -11,7 +11,7 @@ from benchmarks.bare import ASK, Send, bare_loop, classify_request, extract_requ
 from benchmarks.rig import Measured, bench, connect, count, cpu_s, texts, until
 from tests.commands import Docmill
 from tests.stubs.process import StubProcess
-from worker.llm.ollama import OllamaEngine
+from worker.llm.ollama.engine import OllamaEngine
 
 IN_FLIGHT = 64
 LOOK_S = 0.1

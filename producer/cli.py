@@ -310,9 +310,9 @@ def web(
     port: Annotated[int, typer.Option(help="The page's port.")] = 8400,
 ) -> None:
     """The page: batches, progress, results and costs."""
-    from producer import web as page
+    from producer.web.app import serve
 
-    page.serve(host, port)
+    serve(host, port)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
-from producer.cost_rows import cells, headings, reasons, total
+from producer.costs import cells, headings, reasons, total
 from producer.money import Currency, usd
 from producer.sources import Refused
 from producer.submit import Submitted

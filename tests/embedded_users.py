@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 
 POSTGRES = "models.embedded:attach_postgres"
 VALKEY = "models.embedded:attach_valkey"
-LLAMA = "worker.llm.embedded:attach_llama"
+LLAMA = "worker.llm.embedded.server:attach_llama"
 
 _ATTACH = """
 import sys

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from models.spec import make_spec
 from producer.sources import Accepted
 from producer.submit import submit
-from producer.web import make_app
+from producer.web.app import make_app
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it asks for another package than the one that we have

@@ -12,8 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from models.database import conninfo
 from models.sql import load_sql
+from worker.jsonb import dumps
 from worker.outage import Outage
-from worker.wire import dumps
 
 Row = dict[str, Any]
 Statement = tuple[str, dict[str, Any]]

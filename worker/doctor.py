@@ -18,9 +18,9 @@ from models.queue import redis_client, redis_url
 from models.settings import settings
 from models.sql import load_sql
 from models.words import Tier
+from worker.calls.prices import Price, PriceBook
 from worker.llm.engine import Health
 from worker.llm.faults import place
-from worker.llm.prices import Price, PriceBook
 from worker.settings import secrets
 from worker.site import EngineSite, Site, find_site
 

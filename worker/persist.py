@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from models.states import JobState
+from worker.calls.journal import Journal
+from worker.calls.retry import BUDGET, GiveUp, Hold, Retry, Wait
 from worker.db import Database, Statement
-from worker.group import GATHER_S, GroupCommit
-from worker.journal import Journal
-from worker.outcome import Done, Escalate, Turn
-from worker.retry import BUDGET, GiveUp, Hold, Retry, Wait
+from worker.flow.group_commit import GATHER_S, GroupCommit
+from worker.jsonb import as_json
+from worker.run.outcome import Done, Escalate, Turn
 
 
 class Persist:
@@ -50,13 +51,6 @@ class Persist:
 
 def _held(job_id: int, hold: Hold) -> dict[str, Any]:
     return {"job_id": job_id, "reason": hold.reason, "error": hold.failure.as_json()}
-
-
-def as_json(rows: Sequence[dict[str, Any]]) -> Any:
-    """Rows as one jsonb parameter."""
-    from psycopg.types.json import Jsonb
-
-    return Jsonb(list(rows))
 
 
 def job_row(turn: Turn) -> dict[str, Any]:

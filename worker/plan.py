@@ -20,12 +20,11 @@ from models.settings import settings
 from models.spec import Spec, make_spec
 from models.states import JobState
 from models.words import Policy, TaskType, Tier
-from worker.chunk import chunk
-from worker.ingest import AskRow, ingest
-from worker.llm.prices import MILLION, PriceBook
-from worker.process import make_reader
+from worker.calls.prices import MILLION, PriceBook
+from worker.ingest.chunk import chunk
+from worker.ingest.jobs import AskRow, ingest
 from worker.prompts import form, prompt, prompt_tokens
-from worker.read.sandbox import Reader
+from worker.read.sandbox import Reader, make_reader
 from worker.route import route
 from worker.settings import secrets
 from worker.site import Site, find_site
@@ -94,7 +93,7 @@ class _Planner:
         )
 
     async def read(self, documents: Iterator[dict[str, str]]) -> Plan:
-        reader = make_reader(self._config, children=2)
+        reader = make_reader(self._config.limits, children=2)
         try:
             for document in documents:
                 await self._read_one(reader, document)

@@ -17,32 +17,31 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from models.config import Config
 from models.queue import redis_url
 from models.words import Pool, Queue, Tier
-from worker.admission import Admission
-from worker.asking import Desk
-from worker.budget import Reservations
-from worker.classify import ClassifyStage
+from worker.calls.admission import Admission
+from worker.calls.budget import Reservations
+from worker.calls.caller import Desk
+from worker.calls.grant import Limits as RateLimits
+from worker.calls.grant import Timing
+from worker.calls.journal import Journal, abandoned
+from worker.calls.ledger import Ledger
+from worker.calls.limits import Limiter
+from worker.calls.prices import PriceBook
+from worker.classify.stage import ClassifyStage
 from worker.db import Database
-from worker.feeder import Feeder
-from worker.gate import Gate
-from worker.ingest_stage import IngestStage
-from worker.journal import Journal, abandoned
-from worker.ledger import Ledger
-from worker.llm.grant import Limits as RateLimits
-from worker.llm.grant import Timing
-from worker.llm.limits import Limiter
-from worker.llm.prices import PriceBook
+from worker.flow.feeder import Feeder
+from worker.flow.pump import Pump
+from worker.flow.slots import Slots
+from worker.ingest.stage import IngestStage
+from worker.jsonb import as_json
+from worker.llm.gate import Gate
 from worker.log import logger
-from worker.persist import Persist, as_json
-from worker.pump import Pump
-from worker.read import read_document
-from worker.read.sandbox import Limits, Reader
-from worker.run_stage import RunStage
+from worker.persist import Persist
+from worker.read.sandbox import Reader, make_reader
+from worker.run.stage import RunStage
 from worker.settings import GRACE_S
 from worker.site import EngineSite, Site
-from worker.slots import Slots
 
 
 class WorkerProcess:
@@ -147,13 +146,13 @@ class WorkerProcess:
         used = partial(self._used, queue)
         if queue is Queue.INGEST:
             slots = Slots(self._slots or READERS)
-            self._reader = make_reader(config, slots.size)
+            self._reader = make_reader(config.limits, slots.size)
             stage = IngestStage(self._db, self._reader, config, self.owner)
             return Pump(stage, slots, self._db, used)
         desk, slots = self._desk(Tier.FRONTIER if queue is Queue.FRONTIER else Tier.LOCAL)
         if queue is Queue.CLASSIFY:
             return Pump(ClassifyStage(self._db, desk, config, self.owner), slots, self._db, used)
-        run_stage = RunStage(Tier(queue), self._db, desk, self._persist, config, self.owner)
+        run_stage = RunStage(Tier(queue), self._db, desk, self._persist.finish, config, self.owner)
         return Pump(run_stage, slots, self._db, used)
 
     def _desk(self, tier: Tier) -> tuple[Desk, Slots]:
@@ -204,8 +203,6 @@ class WorkerProcess:
         await self._db.close()
 
 
-MEBIBYTE = 1_048_576
-
 STOP_S = 10.0
 """How long the last writes may take once running calls had their time."""
 
@@ -249,17 +246,3 @@ def _admission(site: EngineSite) -> Admission | None:
     limits = RateLimits.per_minute(config.rpm, config.tpm, config.max_in_flight, config.window_s)
     timing = Timing.over(config.window_s)
     return Admission(Limiter(redis_url(), f"{site.tier}@{site.host}", limits, timing))
-
-
-def make_reader(config: Config, children: int) -> Reader:
-    """The readers of this process, with the limits of the config."""
-    limits = config.limits
-    return Reader(
-        children,
-        Limits(
-            wall_s=limits.read_seconds,
-            cpu_s=limits.read_seconds,
-            memory_bytes=limits.read_memory_mb * MEBIBYTE,
-        ),
-        read=partial(read_document, max_pages=limits.pages, max_characters=limits.characters),
-    )

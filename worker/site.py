@@ -22,11 +22,11 @@ from models.config import (
 from models.errors import ConfigError
 from models.settings import Settings, settings
 from models.words import TaskType, Tier
-from worker.llm import embedded
+from worker.llm.embedded import server as embedded
 from worker.llm.engine import Engine
 from worker.llm.faults import place
-from worker.llm.ollama import OllamaEngine, base_url
-from worker.llm.openai import OpenAIEngine
+from worker.llm.ollama.engine import OllamaEngine, base_url
+from worker.llm.openai.engine import OpenAIEngine
 from worker.route import frontier_model
 from worker.settings import Secrets, secrets
 

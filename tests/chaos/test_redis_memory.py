@@ -8,8 +8,8 @@ import psycopg
 import redis
 
 from models.words import Queue
-from worker.feeder import Feeder
-from worker.order import LEAST_DEPTH
+from worker.flow.fairness import LEAST_DEPTH
+from worker.flow.feeder import Feeder
 
 FEW, MANY = 1_000, 200_000
 SAME_BYTES = 64 * 1024

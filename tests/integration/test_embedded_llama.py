@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.embedded_users import LLAMA, User, server_pid, temporary_home, wait_until_stopped
-from worker.llm.embedded import CONTEXT_TOKENS, MODEL_NAME, SLOTS
+from worker.llm.embedded.server import CONTEXT_TOKENS, MODEL_NAME, SLOTS
 
 pytestmark = pytest.mark.model
 

@@ -13,9 +13,9 @@ import redis
 
 from models.queue import EPOCH
 from tests.waiting import until
-from worker import feeder as feeder_module
-from worker.feeder import LOCK, OUTAGE_S, SILENCE_S, Feeder
-from worker.order import LEAST_DEPTH
+from worker.flow import feeder as feeder_module
+from worker.flow.fairness import LEAST_DEPTH
+from worker.flow.feeder import LOCK, OUTAGE_S, SILENCE_S, Feeder
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -13,11 +13,11 @@ from psycopg.types.json import Jsonb
 from models.failure import Failure
 from models.sql import load_sql
 from models.words import Tier
+from worker.calls.journal import Journal
+from worker.calls.retry import Retry, Wait
 from worker.db import Database
-from worker.journal import Journal
-from worker.outcome import Done, Turn
 from worker.persist import Persist
-from worker.retry import Retry, Wait
+from worker.run.outcome import Done, Turn
 from worker.settings import LEASE_S, MAX_KILLS
 
 WHERE = {"engine": "ollama", "host": "h:1", "stand_in": False}

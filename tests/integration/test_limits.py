@@ -14,17 +14,17 @@ import pytest
 import redis
 
 from tests.waiting import until, wait_until
+from worker.calls.grant import Amount, Grant, Limits, Refusal, Timing
+from worker.calls.limits import Limiter
 from worker.llm.engine import RateLimits, Usage
-from worker.llm.grant import Amount, Grant, Limits, Refusal, Timing
-from worker.llm.limits import Limiter
 
 FAST = Timing(window_s=6.0, spread_s=0.05, lease_s=1.0, renew_s=0.1, hold_s=0.3)
 SMALL = Amount(prompt=50, output=10, max_output=100)
 
 CALLER = """
 import asyncio, json, sys
-from worker.llm.grant import Amount, Limits, Timing
-from worker.llm.limits import Limiter
+from worker.calls.grant import Amount, Limits, Timing
+from worker.calls.limits import Limiter
 
 async def main(url, limits, timing, lasts_s):
     limiter = Limiter(url, "e", Limits(**limits), Timing(**timing))

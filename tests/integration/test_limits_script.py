@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.stubs.limits import Window
-from worker.llm.limits import source
+from worker.calls.limits import source
 
 CLOCK = "test:clock"
 KEYS = [f"test:{part}" for part in ("state", "leases", "line", "promises")]

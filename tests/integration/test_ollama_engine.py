@@ -4,7 +4,7 @@ import pytest
 
 from tests.stubs.ollama import VERSION, OllamaStub
 from worker.llm.engine import EngineError, Message, Request, Trouble
-from worker.llm.ollama import OllamaEngine
+from worker.llm.ollama.engine import OllamaEngine
 
 
 def request(**changes):

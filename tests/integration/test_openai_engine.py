@@ -6,7 +6,7 @@ import pytest
 
 from tests.stubs.openai import OpenAIStub
 from worker.llm.engine import EngineError, Finish, Message, Request, Trouble
-from worker.llm.openai import OpenAIEngine
+from worker.llm.openai.engine import OpenAIEngine
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 KEY = "sk-very-secret-0123456789"

@@ -9,7 +9,7 @@ import pytest
 from fpdf import FPDF
 
 from models.errors import ReadError
-from worker.read import PDF, Text
+from worker.read.kinds import PDF, Text
 from worker.read.pdf import read
 from worker.read.sandbox import Limits, Reader
 

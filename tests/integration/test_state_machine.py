@@ -22,12 +22,12 @@ from models.failure import Failure
 from models.sql import load_sql
 from models.states import JOB_CHANGES, JobState
 from models.words import Tier
-from worker.outcome import Done, Escalate, Turn
+from worker.calls.retry import GiveUp, Hold, Retry, Wait
+from worker.jsonb import dumps
 from worker.persist import job_row
-from worker.retry import GiveUp, Hold, Retry, Wait
 from worker.route import Route
+from worker.run.outcome import Done, Escalate, Turn
 from worker.settings import LEASE_S
-from worker.wire import dumps
 
 JOBS, WORKERS, MAX_KILLS = 4, 2, 3
 WHERE = {"engine": "ollama", "host": "h:1", "stand_in": False}

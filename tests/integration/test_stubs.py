@@ -10,8 +10,8 @@ from tests.stubs.openai import OpenAIStub
 from tests.stubs.process import stub_process
 from tests.stubs.record import hash_of
 from worker.llm.engine import EngineError, Message, Request, Trouble
-from worker.llm.ollama import OllamaEngine
-from worker.llm.openai import OpenAIEngine
+from worker.llm.ollama.engine import OllamaEngine
+from worker.llm.openai.engine import OpenAIEngine
 
 TEXT = "Invoice 4711 of Acme Traders in Pune"
 

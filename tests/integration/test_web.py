@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from producer import cli, doors, web_files
+from producer import cli, doors
+from producer.web import files as web_files
 from tests.web_batches import (
     ASKS,
     EVIL,

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.stubs.fake import FakeEngine, Hang
 from tests.stubs.ollama import OllamaStub
 from tests.stubs.openai import OpenAIStub
 from tests.stubs.server import Stub
 from worker.llm.engine import Engine, EngineError, Trouble
-from worker.llm.fake import FakeEngine, Hang
-from worker.llm.ollama import OllamaEngine
-from worker.llm.openai import OpenAIEngine
+from worker.llm.ollama.engine import OllamaEngine
+from worker.llm.openai.engine import OpenAIEngine
 
 OPENAI_FAULTS = {
     Trouble.UNAVAILABLE: "loading",

@@ -24,9 +24,9 @@ import orjson
 from aiohttp import web
 
 from tests.stubs.broken import Broken, Dripping, Fault, cut_off
+from tests.stubs.fake import made_up, prompt_words
 from tests.stubs.knobs import Knobs, change
 from tests.stubs.record import Prompt, Record
-from worker.llm.fake import made_up, prompt_words
 
 HOST = "127.0.0.1"
 

@@ -8,10 +8,10 @@ from models.failure import Failure
 from models.sql import load_sql
 from models.states import JOB_CHANGES, JobState
 from models.words import Tier
-from worker.outcome import Done, Escalate, Outcome, Turn
+from worker.calls.retry import GiveUp, Hold, Retry, Wait
 from worker.persist import Persist, job_row
-from worker.retry import GiveUp, Hold, Retry, Wait
 from worker.route import Route
+from worker.run.outcome import Done, Escalate, Outcome, Turn
 
 FAILURE = Failure("timeout", "run", True, "no answer within the limit")
 CALL = UUID(int=9)

@@ -10,10 +10,10 @@ import pytest
 from models.config import Config, EngineConfig
 from models.errors import ConfigError
 from models.words import Pool, Queue, Tier
-from worker.llm.fake import FakeEngine
+from tests.stubs.fake import FakeEngine
+from worker.flow.slots import Slots
 from worker.process import WorkerProcess
 from worker.site import EngineSite, Site
-from worker.slots import Slots
 
 SITE = Site(
     config=Config(),

@@ -82,7 +82,7 @@ class Completion:
 
 
 class Trouble(StrEnum):
-    """Why an engine did not answer. What follows from each is decided in worker/retry.py."""
+    """Why an engine did not answer. What follows from each is decided in worker/calls/retry.py."""
 
     UNAVAILABLE = "unavailable"  # refused connection, 503, model loading: the engine is down
     RATE_LIMITED = "rate_limited"  # 429, 529: come back later

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
+from uuid import UUID
 
 import yaml
 
 from models.words import TaskType
+from worker.jsonb import dumps
 from worker.llm.engine import Message
 from worker.tokens import estimate
-from worker.wire import dumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +128,10 @@ def _sketch(schema: Mapping[str, Any] | bool) -> str:
         return f"[{_sketch(schema['items'])}, ...]"
     kinds = schema.get("type", "any value")
     return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+
+
+def classify_key(ask: str, schema: Mapping[str, Any] | None, text: str, model_name: str) -> UUID:
+    """Equal for pairs that would get the same prompt from the same model."""
+    version = prompt("classify").version
+    parts = json.dumps([version, model_name, ask, schema, text], ensure_ascii=False, sort_keys=True)
+    return UUID(bytes=hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()[:16])

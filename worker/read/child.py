@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ReadError
-from worker.read import Page, Text
+from worker.read.kinds import Page, Text
 
 ReadFunction = Callable[[bytes, str, str], Text]
 """Takes data, media type and name; raises ReadError. A child imports it by module and name."""

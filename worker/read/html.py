@@ -6,7 +6,7 @@ from bs4 import BeautifulSoup
 from bs4.dammit import EncodingDetector
 from bs4.element import NavigableString, Tag
 
-from worker.read import Text
+from worker.read.kinds import Text
 from worker.read.plain import decode
 
 _HIDDEN = ["script", "style", "noscript", "template", "svg", "math", "iframe", "object", "select"]

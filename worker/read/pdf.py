@@ -10,7 +10,7 @@ from pypdf import PageObject, PasswordType, PdfReader  # noqa: TID251 - the modu
 from pypdf.errors import DependencyError, FileNotDecryptedError, PdfReadError  # noqa: TID251
 
 from models.errors import ReadError
-from worker.read import MAX_CHARACTERS, MAX_PAGES, Text, too_many_pages, too_much_text
+from worker.read.kinds import MAX_CHARACTERS, MAX_PAGES, Text, too_many_pages, too_much_text
 
 _MAX_NOTES = 20
 # What a truncated file lacks; told that its table is nowhere, pypdf looks for the objects itself.

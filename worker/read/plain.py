@@ -4,7 +4,7 @@ import codecs
 import re
 
 from models.errors import ReadError
-from worker.read import Text
+from worker.read.kinds import Text
 
 # UTF-32 before UTF-16: its little-endian mark begins with the other's.
 _MARKS = (

@@ -21,9 +21,12 @@ from typing import Any, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from models.config import LimitsConfig
 from models.errors import ReadError
-from worker.read import Text, read_document
 from worker.read.child import OUT_OF_MEMORY, ReadFunction, Task, load, prepare, run
+from worker.read.kinds import Text, read_document
+
+MEBIBYTE = 1_048_576
 
 T = TypeVar("T")
 _Failure = tuple[str, str] | None
@@ -224,3 +227,16 @@ def _remove(task: Task) -> None:
     """Leave nothing of a document behind, however its reading ended."""
     task.source.unlink(missing_ok=True)
     task.target.unlink(missing_ok=True)
+
+
+def make_reader(limits: LimitsConfig, children: int) -> Reader:
+    """So many readers at once, with the limits of docmill.toml."""
+    return Reader(
+        children,
+        Limits(
+            wall_s=limits.read_seconds,
+            cpu_s=limits.read_seconds,
+            memory_bytes=limits.read_memory_mb * MEBIBYTE,
+        ),
+        read=partial(read_document, max_pages=limits.pages, max_characters=limits.characters),
+    )

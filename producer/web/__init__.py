@@ -1,0 +1,1 @@
+"""The page: batches, progress, results and costs in a browser."""

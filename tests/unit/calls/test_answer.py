@@ -1,0 +1,222 @@
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.schema import validator
+from worker.calls.answer import Invalid, Valid, bounded, check
+from worker.llm.engine import Completion, Finish
+
+TOTAL = {
+    "type": "object",
+    "properties": {"total": {"type": ["string", "null"]}},
+    "required": ["total"],
+    "additionalProperties": False,
+}
+ANYTHING = {"type": "object", "properties": {"a": {}}}
+
+
+def answered(text: str, finish: Finish = Finish.STOP) -> Completion:
+    return Completion(text, finish, latency_ms=1)
+
+
+def checked(text: str, schema: dict = TOTAL, finish: Finish = Finish.STOP) -> Valid | Invalid:
+    return check(answered(text, finish), schema)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"total": "75.00"}',
+        '  {"total": "75.00"}\n',
+        '```json\n{"total": "75.00"}\n```',
+        '```\n{"total": "75.00"}```',
+        ' \n```json  \n{\n  "total": "75.00"\n}\n ```\n\n',
+    ],
+)
+def test_json_is_read_also_out_of_a_fence(text):
+    assert checked(text) == Valid({"total": "75.00"})
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "category"),
+    [
+        ("the total is 75", Finish.STOP, "invalid_json"),
+        ("", Finish.STOP, "invalid_json"),
+        ('{"total": "75', Finish.STOP, "invalid_json"),
+        ('{"total": "75', Finish.LENGTH, "truncated"),
+        ("", Finish.LENGTH, "truncated"),
+        ('Sure! {"total": "75"}', Finish.STOP, "invalid_json"),
+        ('{"total": 75}', Finish.STOP, "schema_mismatch"),
+        ("{}", Finish.STOP, "schema_mismatch"),
+        ('{"total": null, "more": 1}', Finish.STOP, "schema_mismatch"),
+        ("[]", Finish.STOP, "schema_mismatch"),
+        ("null", Finish.STOP, "schema_mismatch"),
+        ('{"total": "75"}', Finish.CONTENT_FILTER, "content_filter"),
+        ("I cannot help with that", Finish.CONTENT_FILTER, "content_filter"),
+    ],
+)
+def test_what_is_wrong_with_an_answer(text, finish, category):
+    found = checked(text, finish=finish)
+    assert isinstance(found, Invalid)
+    assert found.category == category
+    assert found.problem
+
+
+def test_an_answer_that_is_whole_although_it_reached_the_limit_counts():
+    assert checked('{"total": null}', finish=Finish.LENGTH) == Valid({"total": None})
+
+
+def test_the_problem_names_the_place():
+    schema = {"type": "object", "properties": {"a": {"items": {"type": "integer"}}}}
+    found = checked('{"a": [1, "two"]}', schema)
+    assert found == Invalid("schema_mismatch", 'a/1: "two" is not of type "integer"')
+
+
+def test_the_problem_is_short_however_long_the_answer():
+    found = checked(json.dumps({"total": ["x" * 10_000]}))
+    assert isinstance(found, Invalid)
+    assert len(found.problem) < 400
+
+
+STORABLE = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+JSON_VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        STORABLE,
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("abc"), inner)),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(STORABLE, JSON_VALUES),
+    st.booleans(),
+)
+def test_every_object_comes_through_as_it_was_written(value, fenced):
+    text = json.dumps(value, ensure_ascii=False)
+    text = f"```json\n{text}\n```" if fenced else text
+    assert checked(text, {"type": "object"}) == Valid(value)
+
+
+@given(st.text(max_size=200), st.sampled_from(Finish))
+def test_no_text_at_all_makes_it_stumble(text, finish):
+    assert isinstance(checked(text, finish=finish), Valid | Invalid)
+
+
+UNSTORABLE = {
+    "not a number": '{"a": NaN}',
+    "infinity": '{"a": -Infinity}',
+    "a number too large for a float": '{"a": 1e999}',
+    "a NUL character": r'{"a": "\u0000"}',
+    "a NUL character in a key": r'{"a": {"\u0000": 1}}',
+    "half of a surrogate pair": r'{"a": "\ud800"}',
+}
+
+
+@pytest.mark.parametrize("text", UNSTORABLE.values(), ids=UNSTORABLE)
+def test_a_valid_answer_can_be_stored(text):
+    found = checked(text, ANYTHING)
+    if isinstance(found, Valid):
+        written = json.dumps(found.value, ensure_ascii=False, allow_nan=False)
+        assert "\\u0000" not in written
+        written.encode()
+
+
+def test_an_answer_nested_too_deeply_is_not_json():
+    found = checked("[" * 5_000)
+    assert isinstance(found, Invalid)
+
+
+def test_a_schema_that_points_nowhere_does_not_make_it_stumble():
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/missing"}}}
+    assert isinstance(checked('{"a": 1}', schema), Invalid)
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", r"^(a|a)+(?!a)$", r"(?=a)(a+)+\1c"])
+def test_a_pattern_that_can_be_matched_in_countless_ways_is_checked_at_once(pattern):
+    lost = {"type": "object", "properties": {"a": {"pattern": pattern}}}
+    started = time.perf_counter()
+    assert isinstance(checked(json.dumps({"a": "a" * 2_000 + "b"}), lost), Invalid)
+    assert time.perf_counter() - started < 0.5
+
+
+def test_a_model_that_writes_nothing_but_line_ends_is_checked_at_once():
+    started = time.perf_counter()
+    assert isinstance(checked("```json" + "\n" * 1_500), Invalid)
+    assert time.perf_counter() - started < 0.5
+
+
+STRINGS = st.one_of(
+    st.just({"type": "string"}),
+    st.just({"type": ["string", "null"]}),
+    st.integers(0, 50).map(lambda most: {"type": "string", "maxLength": most}),
+    st.just({"type": "string", "enum": ["a", "b"]}),
+    st.just({"enum": ["a", 1]}),
+    st.just({"type": "integer"}),
+)
+SCHEMAS = st.recursive(
+    STRINGS,
+    lambda inner: st.one_of(
+        st.dictionaries(st.sampled_from(["a", "type", "enum", "items"]), inner, max_size=3).map(
+            lambda properties: {"type": "object", "properties": properties}
+        ),
+        inner.map(lambda items: {"type": "array", "items": items}),
+        st.lists(inner, min_size=1, max_size=2).map(lambda choices: {"anyOf": choices}),
+    ),
+    max_leaves=6,
+)
+
+
+def free_strings(node: object) -> list[dict]:
+    if isinstance(node, list):
+        return [found for item in node for found in free_strings(item)]
+    if not isinstance(node, dict):
+        return []
+    deeper = [found for value in node.values() for found in free_strings(value)]
+    kinds = node.get("type")
+    is_free = kinds in ("string", ["string", "null"]) and not {"enum", "maxLength"} & node.keys()
+    return [*deeper, node] if is_free else deeper
+
+
+@given(SCHEMAS, st.integers(16, 4096))
+def test_a_bounded_schema_has_no_free_string_left_and_is_still_a_schema(schema, max_tokens):
+    made = bounded(schema, max_tokens)
+    assert free_strings(made) == []
+    validator(made)
+
+
+@given(SCHEMAS, st.integers(16, 4096))
+def test_bounding_changes_nothing_but_lengths_and_not_the_users_schema(schema, max_tokens):
+    before = json.dumps(schema)
+    made = bounded(schema, max_tokens)
+    assert json.dumps(schema) == before
+
+    def same(old: object, new: object) -> bool:
+        if isinstance(old, dict):
+            extra = new.keys() - old.keys()
+            return extra <= {"maxLength"} and all(same(old[key], new[key]) for key in old)
+        if isinstance(old, list):
+            return all(same(*pair) for pair in zip(old, new, strict=True))
+        return old == new
+
+    assert same(schema, made)
+
+
+def test_strings_share_the_output_limit():
+    one = bounded(TOTAL, 512)["properties"]["total"]["maxLength"]
+    fields = {name: {"type": "string"} for name in "abcd"}
+    four = bounded({"type": "object", "properties": fields}, 512)["properties"]["a"]["maxLength"]
+    assert 24 < four < one / 3
+    assert 4 * four < 512 * 4
+
+
+def test_a_string_is_never_bound_to_next_to_nothing():
+    fields = {str(number): {"type": "string"} for number in range(200)}
+    made = bounded({"type": "object", "properties": fields}, 96)
+    assert made["properties"]["7"]["maxLength"] == 24

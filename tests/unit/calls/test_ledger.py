@@ -1,0 +1,272 @@
+import json
+import time
+from dataclasses import replace
+from decimal import Decimal
+from uuid import RFC_4122, UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.config import Config, EngineConfig
+from models.states import CallState
+from models.words import TaskType, Tier
+from worker.calls.ledger import (
+    NO_MACHINE_PRICE,
+    REFUSALS,
+    Ledger,
+    machine_cost,
+    new_call_id,
+    request_key,
+)
+from worker.calls.prices import PriceBook
+from worker.jsonb import dumps
+from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble, Usage
+from worker.site import EngineSite
+
+CONFIG = Config.model_validate(
+    {"prices": {"big": {"input_per_mtok": "3", "output_per_mtok": "15", "cached_per_mtok": "0.3"}}}
+)
+MESSAGES = (Message("system", "be brief"), Message("user", "what is it?"))
+REQUEST = Request("big", MESSAGES, max_tokens=100, context_tokens=8192, schema={"type": "object"})
+USAGE = Usage(input_tokens=1_000, cached_tokens=400, output_tokens=10, reasoning_tokens=3)
+COMPLETION = Completion(
+    "the answer", Finish.STOP, 120, USAGE, model_answered="big-2026", engine_seconds=2.0
+)
+CALL, KEY = UUID(int=1), UUID(int=2)
+
+
+def ledger(tier: Tier = Tier.FRONTIER, *, stand_in: bool = False, **engine) -> Ledger:
+    config = EngineConfig(kind="openai", base_url="http://engine", **engine)
+    site = EngineSite(tier, config, lambda: pytest.fail("no engine"), "engine", stand_in=stand_in)
+    return Ledger(site, PriceBook(CONFIG), "big")
+
+
+def settled(made: Ledger, completion: Completion = COMPLETION, request: Request = REQUEST) -> dict:
+    return made.settled(CALL, request, KEY, completion)
+
+
+# --- request_key ----------------------------------------------------------------------------------
+
+
+def test_the_key_of_equal_requests_is_equal_also_in_another_process():
+    assert request_key(REQUEST, "v1") == request_key(replace(REQUEST), "v1")
+    small = Request("m", (Message("user", "t"),), max_tokens=1, context_tokens=1)
+    assert request_key(small, "v") == UUID("690ecce4-aef3-0d99-2c44-5825ccd3f92f")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_name": "other"},
+        {"messages": MESSAGES[:1]},
+        {"messages": MESSAGES[::-1]},
+        {"messages": (MESSAGES[0], Message("user", "what is it? "))},
+        {"messages": (MESSAGES[0], Message("assistant", "what is it?"))},
+        {"messages": (Message("system", "be brief what is it?"),)},
+        {"schema": None},
+        {"schema": {"type": "array"}},
+        {"schema": {}},
+        {"max_tokens": 200},
+        {"temperature": 0.4},
+    ],
+)
+def test_the_key_changes_with_everything_that_the_engine_sees(change):
+    assert request_key(replace(REQUEST, **change), "v1") != request_key(REQUEST, "v1")
+
+
+def test_the_key_changes_with_the_version_of_the_prompt():
+    assert request_key(REQUEST, "v1") != request_key(REQUEST, "v2")
+
+
+@pytest.mark.parametrize("change", [{"context_tokens": 4096}, {"idempotency_key": "abc"}])
+def test_the_key_does_not_change_with_what_makes_no_other_answer(change):
+    assert request_key(replace(REQUEST, **change), "v1") == request_key(REQUEST, "v1")
+
+
+def test_the_key_does_not_depend_on_the_order_in_which_postgres_returns_a_schema():
+    one = replace(REQUEST, schema={"type": "object", "required": ["a"]})
+    other = replace(REQUEST, schema={"required": ["a"], "type": "object"})
+    assert request_key(one, "v") == request_key(other, "v")
+
+
+@given(st.text(), st.text(), st.text())
+def test_different_texts_have_different_keys(one, other, version):
+    keys = {
+        request_key(replace(REQUEST, messages=(Message("user", text),)), version)
+        for text in (one, other)
+    }
+    assert len(keys) == len({one, other})
+
+
+# --- settled --------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_settled_at_the_price_of_its_tokens():
+    row = settled(ledger())
+    cost = (600 * Decimal(3) + 400 * Decimal("0.3") + 10 * Decimal(15)) / 1_000_000
+    assert row["cost_usd"] == row["would_have_cost_usd"] == cost
+    assert row["cost_reason"] is None
+    assert row["price_source"] == "config"
+    assert (row["input_usd_per_mtok"], row["cached_usd_per_mtok"], row["output_usd_per_mtok"]) == (
+        Decimal(3),
+        Decimal("0.3"),
+        Decimal(15),
+    )
+
+
+def test_a_settled_row_holds_all_that_the_engine_reported():
+    row = settled(ledger())
+    assert row["id"] == CALL
+    assert row["request_key"] == KEY
+    assert row["state"] is CallState.SETTLED
+    assert (row["input_tokens"], row["cached_tokens"]) == (1_000, 400)
+    assert (row["output_tokens"], row["reasoning_tokens"]) == (10, 3)
+    assert (row["engine_seconds"], row["latency_ms"]) == (2.0, 120)
+    assert (row["answer"], row["finish"]) == ("the answer", "stop")
+    assert row["model_answered"] == "big-2026"
+
+
+def test_a_cost_that_the_provider_states_goes_before_our_own_sum():
+    row = settled(ledger(), replace(COMPLETION, reported_cost_usd=Decimal("0.5")))
+    assert row["cost_usd"] == Decimal("0.5")
+    assert row["price_source"] == "provider"
+
+
+@pytest.mark.parametrize(
+    ("made", "change", "model_name", "reason"),
+    [
+        (ledger(), {"usage": Usage()}, "big", "the provider reported no tokens"),
+        (ledger(), {"usage": Usage(input_tokens=5)}, "big", "the provider reported no tokens"),
+        (ledger(), {}, "nobody/knows-this", "no price is known for nobody/knows-this"),
+        (ledger(stand_in=True), {}, "big", "stand-in: no frontier model was asked"),
+        (ledger(Tier.LOCAL), {}, "big", NO_MACHINE_PRICE),
+        (
+            ledger(Tier.LOCAL, usd_per_hour="2"),
+            {"engine_seconds": None},
+            "big",
+            "the engine did not report its time",
+        ),
+    ],
+)
+def test_a_cost_that_is_not_known_is_unknown_with_its_reason_and_never_0(
+    made, change, model_name, reason
+):
+    row = settled(made, replace(COMPLETION, **change), replace(REQUEST, model_name=model_name))
+    assert row.get("cost_usd") is None
+    assert row["cost_reason"] == reason
+
+
+def test_tokens_that_were_not_reported_stay_unknown():
+    row = settled(ledger(), replace(COMPLETION, usage=Usage()))
+    assert row["input_tokens"] is row["output_tokens"] is row["cached_tokens"] is None
+    assert row["would_have_cost_usd"] is None
+
+
+def test_a_local_call_says_what_the_frontier_would_have_cost():
+    row = settled(ledger(Tier.LOCAL), replace(COMPLETION, usage=Usage(1_000_000, None, 1_000_000)))
+    assert row["would_have_cost_usd"] == Decimal(18)
+
+
+# --- failed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+@pytest.mark.parametrize("maybe_billed", [False, True])
+def test_a_call_without_an_answer_is_refused_or_lost(trouble, maybe_billed):
+    error = EngineError(trouble, "no answer", maybe_billed=maybe_billed)
+    row = ledger().failed(CALL, error, 70)
+    lost = maybe_billed and trouble in (Trouble.SERVER_ERROR, Trouble.TIMEOUT)
+    assert row["state"] is (CallState.LOST if lost else CallState.REFUSED)
+    assert row["latency_ms"] == 70
+    assert row["error"]["category"] == trouble
+    assert row["error"]["message"] == "no answer"
+    if lost:
+        assert row.get("cost_usd") is None
+        assert "upper bound" in row["cost_reason"]
+    else:
+        assert row["cost_usd"] == 0
+
+
+def test_every_trouble_is_either_a_definite_no_or_may_have_been_billed():
+    assert REFUSALS | {Trouble.SERVER_ERROR, Trouble.TIMEOUT} == set(Trouble)
+
+
+@pytest.mark.parametrize("made", [ledger(), ledger(Tier.LOCAL, usd_per_hour="1")])
+def test_every_row_can_be_journaled_and_stored(made):
+    error = EngineError(Trouble.TIMEOUT, "late", maybe_billed=True)
+    for row in (settled(made), made.failed(uuid4(), error, 1)):
+        again = json.loads(dumps(row))
+        assert again.keys() == row.keys()
+        assert UUID(again["id"]) == row["id"]
+
+
+# --- reservations and upper bounds ----------------------------------------------------------------
+
+
+def test_a_reservation_prices_a_token_of_the_prompt_and_the_whole_output():
+    (row,) = ledger().reservations([("big", TaskType.SUMMARY, 100)])
+    assert row == {
+        "model": "big",
+        "task": TaskType.SUMMARY,
+        "usd_per_token": Decimal(3) / 1_000_000,
+        "usd_per_call": 100 * Decimal(15) / 1_000_000,
+    }
+
+
+@given(st.integers(0, 10**5), st.integers(0, 100), st.floats(0, 1))
+def test_no_call_within_its_limits_costs_more_than_its_upper_bound(tokens, output, share):
+    usage = Usage(tokens, int(tokens * share), output)
+    cost = settled(ledger(), replace(COMPLETION, usage=usage))["cost_usd"]
+    assert cost <= ledger().upper_bound(REQUEST, tokens)
+
+
+@pytest.mark.parametrize("made", [ledger(Tier.LOCAL), ledger(stand_in=True)])
+def test_nothing_is_reserved_where_tokens_cost_nothing(made):
+    assert made.upper_bound(REQUEST, 1000) is None
+    assert made.reservations([("big", TaskType.SUMMARY, 100)]) == []
+
+
+def test_nothing_is_reserved_at_an_unknown_price():
+    unknown = replace(REQUEST, model_name="nobody/knows-this")
+    assert ledger().upper_bound(unknown, 1000) is None
+    assert ledger().reservations([("nobody/knows-this", TaskType.SUMMARY, 100)]) == []
+
+
+# --- machine cost ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("usd_per_hour", "slots", "seconds", "cost"),
+    [
+        ("3600", 1, 2.0, "2"),
+        ("3600", 4, 2.0, "0.5"),
+        ("1.95", 4, 10.0, "0.0013541667"),
+        ("0", 1, 5.0, "0"),
+        ("2", 1, 0.0, "0"),
+    ],
+)
+def test_a_local_call_costs_its_slots_share_of_the_machine(usd_per_hour, slots, seconds, cost):
+    config = EngineConfig(kind="ollama", usd_per_hour=usd_per_hour, slots=slots)
+    found = machine_cost(config, seconds)
+    assert found["cost_usd"] == Decimal(cost)
+    assert found["price_source"] == "machine hours"
+
+
+@given(st.lists(st.floats(0, 100), min_size=4, max_size=4))
+def test_a_full_machine_costs_what_it_costs(seconds):
+    """Four slots at work side by side are paid for like the longest, and never more."""
+    config = EngineConfig(kind="ollama", usd_per_hour="3600", slots=4)
+    total = sum(machine_cost(config, each)["cost_usd"] for each in seconds)
+    assert total <= Decimal(str(max(seconds))) + Decimal("1e-9")
+
+
+def test_the_id_of_a_call_says_when_it_began_and_is_new_each_time():
+    before = time.time()
+    made = [new_call_id() for _ in range(1_000)]
+    after = time.time()
+    assert len(set(made)) == 1_000
+    for one in (made[0], made[-1]):
+        assert one.version == 7
+        assert one.variant == RFC_4122
+        assert int(before * 1000) <= one.int >> 80 <= after * 1000

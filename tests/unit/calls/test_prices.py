@@ -1,0 +1,108 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.config import DEFAULT_FRONTIER_MODEL, Config
+from worker.calls.prices import Price, PriceBook
+from worker.llm.engine import Usage
+
+TODAY = datetime.now(UTC).date()
+PRICE = Price(Decimal(3), Decimal("0.3"), Decimal(15), "test")
+
+
+def book(**prices: dict) -> PriceBook:
+    return PriceBook(Config.model_validate({"prices": prices}))
+
+
+def own(**more: object) -> dict:
+    return {"input_per_mtok": "3", "output_per_mtok": "15", **more}
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        (Usage(1_000_000, None, 0), "3"),
+        (Usage(0, None, 1_000_000), "15"),
+        (Usage(1_000_000, 1_000_000, 0), "0.3"),
+        (Usage(1_000_000, 500_000, 1_000_000), "16.65"),
+        (Usage(1, 0, 1), "0.000018"),
+        (Usage(0, 0, 0), "0"),
+    ],
+)
+def test_input_cached_input_and_output_have_prices_of_their_own(usage, cost):
+    assert PRICE.cost(usage) == Decimal(cost)
+
+
+@pytest.mark.parametrize("usage", [Usage(), Usage(input_tokens=5), Usage(output_tokens=5)])
+def test_the_cost_of_tokens_that_were_not_reported_is_unknown(usage):
+    assert PRICE.cost(usage) is None
+
+
+TOKENS = st.integers(0, 10**7)
+
+
+@given(TOKENS, TOKENS, TOKENS)
+def test_a_cost_is_never_negative_and_a_cached_prompt_never_dearer(input_tokens, cached, output):
+    cached = min(cached, input_tokens)
+    cost = PRICE.cost(Usage(input_tokens, cached, output))
+    assert 0 <= cost <= PRICE.cost(Usage(input_tokens, 0, output))
+
+
+def test_the_config_goes_before_the_library():
+    price = book(**{DEFAULT_FRONTIER_MODEL: own(cached_per_mtok="1")}).price(DEFAULT_FRONTIER_MODEL)
+    assert price == Price(Decimal(3), Decimal(1), Decimal(15), "config")
+
+
+def test_without_a_cached_price_cached_tokens_cost_as_much_as_others():
+    assert book(m=own()).price("m").cached_per_mtok == Decimal(3)
+
+
+def test_a_price_holds_from_its_day_on_and_says_so():
+    price = book(m=own(**{"from": TODAY})).price("m")
+    assert price.source == f"config from {TODAY}"
+
+
+def test_before_its_day_the_library_holds():
+    tomorrow = {"from": TODAY + timedelta(days=2)}
+    assert book(m=own(**tomorrow)).price("m") is None
+    price = book(**{DEFAULT_FRONTIER_MODEL: own(**tomorrow)}).price(DEFAULT_FRONTIER_MODEL)
+    assert price.source.startswith("genai-prices")
+
+
+def test_the_library_knows_the_default_frontier_model():
+    price = book().price(DEFAULT_FRONTIER_MODEL)
+    assert 0 < price.cached_per_mtok < price.input_per_mtok < price.output_per_mtok
+    assert price.source.startswith("genai-prices ")
+
+
+def test_the_name_at_a_gateway_costs_what_the_vendors_own_name_costs():
+    assert book().price("anthropic/claude-sonnet-4-6") == book().price("claude-sonnet-4-6")
+    assert book().price("openai/gpt-4o-mini") == book().price("gpt-4o-mini")
+
+
+@pytest.mark.parametrize(
+    "model_name", ["nobody/knows-this", "phi4-mini:nobody", "", "/", "a/b/c", "stand-in/x"]
+)
+def test_an_unknown_model_has_no_price(model_name):
+    assert book().price(model_name) is None
+
+
+@given(st.text(max_size=30), st.integers(0, 2_000_000))
+@settings(max_examples=60, deadline=None)
+def test_no_name_makes_it_stumble(model_name, input_tokens):
+    price = book().price(model_name, input_tokens)
+    assert price is None or price.input_per_mtok >= 0
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 1_000, 99_999])
+def test_prompts_of_usual_length_share_one_price(tokens):
+    assert book().price(DEFAULT_FRONTIER_MODEL, tokens) == book().price(DEFAULT_FRONTIER_MODEL)
+
+
+def test_a_price_is_per_million_tokens():
+    """Claude Sonnet has cost 3 and 15 USD since its third version."""
+    price = book().price("claude-sonnet-4-6")
+    assert (price.input_per_mtok, price.output_per_mtok) == (Decimal(3), Decimal(15))

@@ -1,0 +1,228 @@
+import re
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.config import Config
+from models.sql import load_sql
+from models.states import DocumentState, JobState
+from models.words import Scope, TaskType, Tier
+from worker.ingest.chunk import chunk
+from worker.ingest.jobs import NO_ASK, NO_TEXT, AskRow, Ingested, ingest
+from worker.read.kinds import Text
+
+CONFIG = Config.model_validate({"languages": {"hi": {"model": "gemma3:4b"}}})
+ENGLISH, BLANK = "The store used more power this year.", " \n "
+HINDI = "यह दुकान इस वर्ष अधिक बिजली का उपयोग करती है और इसका कारण नहीं है"
+
+
+def ask(number: int = 1, **more) -> AskRow:
+    row = {
+        "id": number,
+        "text": f"ask {number}",
+        "json_schema": None,
+        "task": TaskType.EXTRACTION,
+        "scope": Scope.CHUNK,
+        "documents": (),
+    }
+    return AskRow(**{**row, **more})
+
+
+def ingested(
+    pages: list[str],
+    *asks: AskRow,
+    path: str = "docs/a.txt",
+    local_only: bool = False,
+    notes: tuple[str, ...] = (),
+) -> Ingested:
+    return ingest(
+        path,
+        len(pages),
+        notes,
+        chunk(Text.of(pages), 600),
+        asks,
+        local_only=local_only,
+        config=CONFIG,
+    )
+
+
+def test_a_chunk_ask_makes_a_ready_job_per_chunk():
+    made = ingested([ENGLISH, BLANK, HINDI], ask())
+    assert made.state is DocumentState.READY
+    assert [job["state"] for job in made.jobs].count(JobState.SKIPPED) == 1
+    assert {job["chunk"] for job in made.jobs} == {row["ordinal"] for row in made.chunks}
+
+
+def test_a_job_goes_where_the_router_says_by_its_own_chunks_language():
+    made = ingested([ENGLISH, BLANK, HINDI], ask())
+    models = {job["language"]: job["model"] for job in made.jobs if job["state"] == "ready"}
+    assert models == {"en": "phi4-mini", "hi": "gemma3:4b"}
+
+
+def test_a_blank_chunk_is_skipped_with_the_reason():
+    made = ingested([ENGLISH, BLANK, ENGLISH], ask())
+    (skipped,) = (job for job in made.jobs if job["state"] is JobState.SKIPPED)
+    (blank,) = (row for row in made.chunks if row["blank"])
+    assert skipped["reason"] == blank["blank"]
+    assert skipped["tokens"] == 0
+    assert blank["language"] is None
+
+
+def test_a_document_ask_makes_one_job_with_the_tokens_of_every_text_chunk():
+    made = ingested([ENGLISH, BLANK, ENGLISH], ask(scope=Scope.DOCUMENT))
+    (job,) = made.jobs
+    assert job["chunk"] is None
+    assert job["tokens"] == sum(row["tokens"] for row in made.chunks if not row["blank"])
+
+
+def test_an_ask_without_a_task_waits_to_be_classified():
+    (job,) = ingested([ENGLISH], ask(task=None)).jobs
+    assert job["state"] is JobState.PENDING
+    assert job["classify_key"]
+    assert not {"task", "queue", "model"} & job.keys()
+
+
+def test_equal_pairs_share_their_classify_key_and_others_do_not():
+    def key(page: str, **more) -> object:
+        return ingested([page], ask(task=None, **more)).jobs[0]["classify_key"]
+
+    assert key(ENGLISH) == key(ENGLISH)
+    keys = [
+        key(ENGLISH),
+        key(HINDI),
+        key(ENGLISH, text="another"),
+        key(ENGLISH, json_schema={"type": "object"}),
+    ]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(("task", "scope"), list(product([*TaskType, None], Scope)))
+def test_local_only_makes_no_frontier_job(task, scope):
+    made = ingested([ENGLISH, HINDI], ask(task=task, scope=scope), local_only=True)
+    assert {job.get("queue") for job in made.jobs} <= {Tier.LOCAL, None}
+
+
+def test_allow_frontier_sends_a_summary_to_the_frontier():
+    (job,) = ingested([ENGLISH], ask(task=TaskType.SUMMARY)).jobs
+    assert job["queue"] is Tier.FRONTIER
+
+
+@pytest.mark.parametrize(
+    ("patterns", "path", "concerned"),
+    [
+        ((), "docs/a.txt", True),
+        (("*.txt",), "docs/a.txt", True),
+        (("a.*",), "docs/a.txt", True),
+        (("docs/*",), "docs/a.txt", True),
+        (("*.pdf",), "docs/a.txt", False),
+        (("*.pdf", "*.txt"), "docs/a.txt", True),
+        (("a.txt",), "a.txt.bak", False),
+        (("mails*.jsonl*",), "in/mails.jsonl#7", True),
+        (("*",), "-", True),
+    ],
+)
+def test_an_ask_concerns_documents_by_file_name_or_path(patterns, path, concerned):
+    assert ask(documents=patterns).concerns(path) is concerned
+
+
+def test_a_document_that_no_ask_is_meant_for_is_skipped_and_says_why():
+    made = ingested([ENGLISH], ask(documents=("*.pdf",)), notes=("a note",))
+    assert made.state is DocumentState.SKIPPED
+    assert made.notes == ["a note", NO_ASK]
+    assert made.jobs == []
+
+
+@pytest.mark.parametrize("pages", [[], [""], [BLANK, BLANK]])
+def test_a_document_without_text_is_skipped_and_says_why(pages):
+    made = ingested(pages, ask())
+    assert made.state is DocumentState.SKIPPED
+    assert made.notes == [NO_TEXT]
+    assert made.jobs == []
+    assert made.language is None
+
+
+PAGES = st.lists(st.sampled_from([ENGLISH, HINDI, BLANK, "", "…", "a " * 2000]), max_size=5)
+ASKS = st.lists(
+    st.builds(
+        lambda task, scope, documents: (task, scope, documents),
+        st.sampled_from([*TaskType, None]),
+        st.sampled_from(Scope),
+        st.sampled_from([(), ("*.txt",), ("*.pdf",)]),
+    ),
+    max_size=4,
+).map(
+    lambda drawn: [
+        ask(number, task=task, scope=scope, documents=documents)
+        for number, (task, scope, documents) in enumerate(drawn)
+    ]
+)
+
+
+@given(PAGES, ASKS, st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_every_chunk_and_ask_have_exactly_one_job_and_a_document_never_hangs(
+    pages, asks, local_only
+):
+    made = ingested(pages, *asks, local_only=local_only)
+    pairs = [(job["ask_id"], job["chunk"]) for job in made.jobs]
+    assert len(set(pairs)) == len(pairs)
+    if made.state is DocumentState.READY:
+        expected = {
+            (each.id, ordinal)
+            for each in asks
+            if each.concerns("docs/a.txt")
+            for ordinal in (
+                [None] if each.scope is Scope.DOCUMENT else [row["ordinal"] for row in made.chunks]
+            )
+        }
+        assert set(pairs) == expected
+        assert any(job["state"] in (JobState.READY, JobState.PENDING) for job in made.jobs)
+
+
+@given(PAGES, ASKS)
+@settings(max_examples=30, deadline=None)
+def test_it_is_the_same_every_time(pages, asks):
+    assert ingested(pages, *asks) == ingested(pages, *asks)
+
+
+@pytest.mark.parametrize(("rows", "alias"), [("chunks", "c"), ("jobs", "j")])
+def test_each_key_of_a_row_is_a_column_that_the_statement_reads(rows, alias):
+    found = re.search(rf"AS {alias} \((.*?)\)", load_sql("worker", "finish_documents"), re.DOTALL)
+    names = {column.split()[0] for column in found.group(1).split(",")}
+    made = ingested([ENGLISH, BLANK], ask(1), ask(2, task=None), ask(3, scope=Scope.DOCUMENT))
+    for row in getattr(made, rows):
+        assert row.keys() <= names
+
+
+PRIVATE = Config.model_validate(
+    {"pin": {"patterns": ["pan", "email"]}, "tasks": {"extraction": {"escalate": "frontier"}}}
+)
+
+
+def pinned(*asks: AskRow, config: Config = PRIVATE) -> Ingested:
+    pages = ["Nothing private here. " * 200, "Holder ABCPE1234F. " * 200, "Write to a@b.in. " * 200]
+    text = Text.of(pages)
+    return ingest("a", 3, (), chunk(text, 600), asks, local_only=False, config=config)
+
+
+def test_a_chunk_with_private_data_runs_locally_and_says_why():
+    made = pinned(ask(task=TaskType.SUMMARY))
+    reasons = {row["pinned"] for row in made.chunks}
+    assert reasons == {None, "pan", "email"}
+    why = {row["ordinal"]: row["pinned"] for row in made.chunks}
+    for job in made.jobs:
+        assert job["pinned"] == why[job["chunk"]]
+        assert job["queue"] == (Tier.LOCAL if job["pinned"] else Tier.FRONTIER)
+
+
+def test_a_document_is_pinned_by_any_of_its_chunks():
+    [job] = pinned(ask(task=TaskType.SUMMARY, scope=Scope.DOCUMENT)).jobs
+    assert job["pinned"] == "email, pan"
+    assert job["queue"] is Tier.LOCAL
+
+
+def test_without_patterns_nothing_is_pinned():
+    made = pinned(ask(task=TaskType.SUMMARY), config=CONFIG)
+    assert {row["pinned"] for row in [*made.chunks, *made.jobs]} == {None}

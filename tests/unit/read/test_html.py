@@ -1,0 +1,75 @@
+import pytest
+
+from worker.read.html import read
+from worker.read.kinds import HTML, read_document
+
+
+def whole(source: str) -> str:
+    return read(source.encode(), "a.html").whole
+
+
+def test_scripts_styles_and_comments_are_dropped():
+    source = "<style>p{}</style><p>Seen<script>var a = '<p>no</p>';</script><!-- no --></p>"
+    assert whole(source) == "Seen"
+
+
+def test_blocks_stand_apart_by_a_blank_line_and_the_title_comes_first():
+    source = "<title>Deed</title><h1>One</h1><p>two\n  three</p><div><div>four</div></div>five"
+    assert whole(source) == "Deed\n\nOne\n\ntwo three\n\nfour\n\nfive"
+
+
+def test_inline_tags_do_not_break_words_or_lines():
+    assert whole("<p>a <b>b</b><i>c</i> d</p>") == "a bc d"
+
+
+def test_line_breaks_and_list_items_are_lines():
+    assert whole("<p>a<br>b</p><ul><li>c</li><li>d</li></ul>") == "a\nb\n\nc\nd"
+
+
+def test_a_table_row_stays_on_one_line():
+    source = """<table>
+      <tr><th>Name</th><th>Amount</th></tr>
+      <tr><td><p>Asha</p><p>Rao</p></td>
+          <td>100</td></tr>
+    </table>"""
+    assert whole(source) == "Name | Amount\nAsha Rao | 100"
+
+
+def test_a_table_that_only_lays_out_the_page_is_read_as_blocks():
+    source = "<table><tr><td>Menu</td><td><table><tr><td>a</td><td>b</td></tr></table></td></tr>"
+    assert whole(source) == "Menu\n\na | b"
+
+
+def test_preformatted_text_keeps_its_lines_and_spaces():
+    assert whole("<p>x</p><pre>def f():\n    return 1\n\nf()</pre>") == (
+        "x\n\ndef f():\n    return 1\n\nf()"
+    )
+
+
+def test_entities_are_decoded():
+    assert whole("<p>A &amp; B&nbsp;&#8377;5</p>") == "A & B\xa0₹5"
+
+
+def test_the_declared_encoding_is_used():
+    source = '<meta charset="windows-1251"><p>Все люди рождаются</p>'
+    assert read(source.encode("cp1251"), "a.html").whole == "Все люди рождаются"
+
+
+def test_a_false_declaration_does_not_spoil_utf8():
+    source = '<meta charset="iso-8859-1"><p>अधिकार</p>'
+    assert whole(source) == "अधिकार"
+
+
+@pytest.mark.parametrize(
+    "source", ["", "<", "<p", "</p></div>", "<!--", "<![CDATA[x]]>", "<table><td>"]
+)
+def test_broken_markup_is_no_error(source):
+    assert isinstance(whole(source), str)
+
+
+def test_deep_nesting_is_no_error():
+    assert whole("<div>" * 3000 + "deep") == "deep"
+
+
+def test_the_media_type_leads_here():
+    assert read_document(b"<p>a</p><p>b</p>", HTML, "a").whole == "a\n\nb"

@@ -1,0 +1,113 @@
+"""Words and numbers as the page shows them, and values marked in their text."""
+
+from decimal import Decimal
+from typing import Any
+
+from producer.costs import total
+from producer.money import Currency
+from producer.web.view import Leaf, Run, eta, leaves, moment, page, pages, query, runs
+
+INR = Currency("INR", Decimal("88.70"), "docmill.toml, 2026-11-01")
+LOCAL = {
+    "key": "phi4-mini",
+    "tier": "local",
+    "calls": 3,
+    "input_tokens": 900,
+    "cached_tokens": None,
+    "output_tokens": 60,
+    "cost_usd": "0.0123",
+    "unknown_price_calls": 0,
+    "lost_calls": 0,
+    "reused_answers": 0,
+    "gpu_seconds": 0.1,
+    "would_have_cost_usd": "0.5",
+    "reasons": [],
+    "stand_in": False,
+}
+UNPRICED = {
+    **LOCAL,
+    "key": "acme/x",
+    "tier": "frontier",
+    "cost_usd": None,
+    "unknown_price_calls": 3,
+    "gpu_seconds": 0.2,
+    "would_have_cost_usd": None,
+    "reasons": ["no price is known for acme/x"],
+}
+
+
+def costs_page(rows: list[dict[str, Any]], currency: Currency | None) -> str:
+    more = {"by": "model", "keys": ("model",), "batch": None}
+    response = page("costs.html", rows=rows, total=total(rows), currency=currency, **more)
+    return bytes(response.body).decode()
+
+
+def test_the_costs_page_shows_both_currencies_their_total_and_the_rate() -> None:
+    shown = costs_page([LOCAL, {**LOCAL, "cost_usd": "1", "would_have_cost_usd": "2000"}], INR)
+    assert '₹1.09 <span class="note">=&nbsp;$0.0123</span>' in shown
+    head, _, summed = shown.partition("Total</th>")
+    assert "₹89.79" not in head
+    for words in ("₹89.79", "=&nbsp;$1.0123", "₹1,77,444.35", ">6<", "1 USD = ₹88.70 (docmill"):
+        assert words in summed
+    assert "An estimate" in summed
+
+
+def test_the_costs_page_without_a_display_currency_is_in_usd_alone() -> None:
+    shown = costs_page([LOCAL], None)
+    assert '<td class="number">$0.0123' in shown
+    assert not any(words in shown for words in ("₹", "Total", "1 USD", "=&nbsp;$"))
+
+
+def test_the_costs_page_says_how_to_price_a_model_and_counts_unknown_as_unknown() -> None:
+    shown = costs_page([UNPRICED], INR)
+    assert "3 calls" in shown
+    assert "[prices.&#34;acme/x&#34;] in docmill.toml" in shown
+    table = shown.partition("</tbody>")[0]
+    assert "₹" not in table
+    assert table.count("unknown") == 4  # cost and estimate, of the row and of the total
+
+
+def test_a_text_is_cut_where_values_begin_and_end() -> None:
+    spans = {"name": [102, 105], "initial": [102, 103], "elsewhere": [5, 9], "cut": [108, 120]}
+    assert runs("to Ada, hi", 99, spans) == [
+        Run("to ", ()),
+        Run("A", ("name", "initial")),
+        Run("da", ("name",)),
+        Run(", h", ()),
+        Run("i", ("cut",)),
+    ]
+
+
+def test_a_text_without_values_is_one_run_and_no_text_is_none() -> None:
+    assert runs("abc", 0, {}) == [Run("abc", ())]
+    assert runs("", 0, {"x": [0, 4]}) == []
+
+
+def test_values_are_named_as_their_spans_are() -> None:
+    value = {"facts": ["a", {"b": None}], "n": 3}
+    assert list(leaves(value, {"facts.0": [4, 5]})) == [
+        Leaf("facts.0", "a", (4, 5)),
+        Leaf("facts.1.b", None, None),
+        Leaf("n", 3, None),
+    ]
+
+
+def test_times_are_shown_in_utc_to_the_second() -> None:
+    assert moment("2026-10-05T12:00:00.123456+05:30") == "2026-10-05 06:30:00 UTC"
+
+
+def test_pages_are_one_number_or_two() -> None:
+    assert pages([3, 3]) == "3"
+    assert pages([3, 4]) == "3–4"
+    assert pages([1, None]) == "1"
+    assert pages(None) == ""
+
+
+def test_links_carry_only_what_is_given() -> None:
+    assert query({"ask": 1, "task": None, "document": "a&b"}) == "?ask=1&document=a%26b"
+    assert query({"task": None}) == ""
+
+
+def test_the_time_left_is_unknown_before_anything_ended() -> None:
+    assert eta({"recent": 0, "total": 5, "ended": 0}) == "not known yet"
+    assert eta({"recent": 20, "total": 100, "ended": 10}) == "about 1 min 30 s"

@@ -1,0 +1,1 @@
+"""What a call to an engine takes: leave, ledger, journal, answer, money."""

@@ -1,0 +1,1 @@
+"""Which task type an (ask, text) pair is."""

@@ -1,0 +1,1 @@
+"""How work moves: leases, slots, queues."""

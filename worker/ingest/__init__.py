@@ -1,0 +1,1 @@
+"""Documents become chunks, chunks times asks become jobs."""

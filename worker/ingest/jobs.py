@@ -1,0 +1,154 @@
+"""Ingest: a document's bytes become chunks, and chunks times asks become jobs."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import PurePath
+from typing import Any
+
+from models.config import Config
+from models.states import DocumentState, JobState
+from models.words import Scope, TaskType
+from worker.ingest.chunk import Piece
+from worker.ingest.language import language
+from worker.ingest.private import Pins, union
+from worker.prompts import classify_key
+from worker.route import route
+
+NO_TEXT = "no text (scanned pages need OCR before they are submitted)"
+NO_ASK = "no ask of the batch is meant for this document"
+
+
+@dataclass(frozen=True, slots=True)
+class AskRow:
+    """An ask as the database holds it."""
+
+    id: int
+    text: str
+    json_schema: dict[str, Any] | None
+    task: TaskType | None
+    scope: Scope
+    documents: tuple[str, ...]
+
+    def concerns(self, path: str) -> bool:
+        """True when the ask is meant for a document of this path."""
+        names = (path, PurePath(path).name)
+        return not self.documents or any(
+            fnmatch(name, pattern) for pattern in self.documents for name in names
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """The rows that reading a document comes to, for finish_document.sql."""
+
+    state: DocumentState
+    pages: int
+    language: str | None
+    notes: list[str]
+    chunks: list[dict[str, Any]]
+    jobs: list[dict[str, Any]]
+
+
+def ingest(
+    path: str,
+    pages: int,
+    notes: Iterable[str],
+    pieces: Sequence[Piece],
+    asks: Sequence[AskRow],
+    *,
+    local_only: bool,
+    config: Config,
+) -> Ingested:
+    """Everything that follows from a document's text: pure, so that it is the same every time."""
+    asked = [ask for ask in asks if ask.concerns(path)]
+    spoken = language("\n".join(piece.text for piece in pieces if not piece.blank)[:20_000])
+    pinned = Pins(config.pin).reasons(pieces)
+    chunks = [_chunk_row(piece, why) for piece, why in zip(pieces, pinned, strict=True)]
+    maker = _JobMaker(local_only, dict(zip(pieces, pinned, strict=True)), config)
+    texts = [piece for piece in pieces if not piece.blank]
+    said = list(notes)
+    if not texts:
+        return Ingested(DocumentState.SKIPPED, pages, None, [*said, NO_TEXT], chunks, [])
+    if not asked:
+        return Ingested(DocumentState.SKIPPED, pages, spoken, [*said, NO_ASK], chunks, [])
+    jobs = [row for ask in asked for row in maker.jobs(ask, pieces, texts, spoken)]
+    return Ingested(DocumentState.READY, pages, spoken, said, chunks, jobs)
+
+
+def _chunk_row(piece: Piece, pinned: str | None) -> dict[str, Any]:
+    return {
+        "ordinal": piece.ordinal,
+        "page_from": piece.page_from,
+        "page_to": piece.page_to,
+        "char_start": piece.char_start,
+        "char_end": piece.char_end,
+        "tokens": piece.tokens,
+        "language": None if piece.blank else language(piece.text),
+        "blank": piece.blank,
+        "pinned": pinned,
+        "text": piece.text,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _JobMaker:
+    local_only: bool
+    pinned: Mapping[Piece, str | None]
+    config: Config
+
+    def jobs(
+        self, ask: AskRow, pieces: Sequence[Piece], texts: Sequence[Piece], spoken: str | None
+    ) -> Iterator[dict[str, Any]]:
+        if ask.scope is Scope.DOCUMENT:
+            whole = "\n\n".join(piece.text for piece in texts)
+            tokens = sum(piece.tokens for piece in texts)
+            why = union(self.pinned[piece] for piece in texts)
+            yield self._job(ask, None, whole, tokens, spoken, why)
+            return
+        for piece in pieces:
+            if piece.blank:
+                yield self._skipped(ask, piece)
+            else:
+                why = self.pinned[piece]
+                said = language(piece.text)
+                yield self._job(ask, piece.ordinal, piece.text, piece.tokens, said, why)
+
+    def _skipped(self, ask: AskRow, piece: Piece) -> dict[str, Any]:
+        return {
+            "chunk": piece.ordinal,
+            "ask_id": ask.id,
+            "state": JobState.SKIPPED,
+            "tokens": 0,
+            "reason": piece.blank,
+        }
+
+    def _job(
+        self,
+        ask: AskRow,
+        chunk: int | None,
+        text: str,
+        tokens: int,
+        spoken: str | None,
+        pinned: str | None,
+    ) -> dict[str, Any]:
+        row = {
+            "chunk": chunk,
+            "ask_id": ask.id,
+            "tokens": tokens,
+            "language": spoken,
+            "pinned": pinned,
+        }
+        if ask.task is None:
+            model = self.config.classifier.model
+            key = classify_key(ask.text, ask.json_schema, text, model)
+            return {**row, "state": JobState.PENDING, "classify_key": key}
+        local = self.local_only or pinned is not None
+        chosen = route(ask.task, local_only=local, language=spoken, config=self.config)
+        return {
+            **row,
+            "state": JobState.READY,
+            "task": ask.task,
+            "queue": chosen.tier,
+            "model": chosen.model_name,
+        }

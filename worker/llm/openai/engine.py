@@ -1,0 +1,138 @@
+"""Any OpenAI-compatible server: one prompt in, one completion or one typed error out."""
+
+import asyncio
+import time
+from base64 import b64encode
+from collections.abc import Awaitable
+from typing import Any
+
+import httpx2
+import openai  # noqa: TID251 - this is the module that talks through the SDK
+
+from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
+from worker.llm.faults import fault, mentions, place
+from worker.llm.openai.dialect import Dialect
+from worker.llm.openai.errors import status_error
+from worker.llm.openai.replies import completion, model_names
+
+_CONNECT_TIMEOUT_S = 5.0
+_HEALTH_TIMEOUT_S = 10.0
+# Below the 5 s after which the shortest-lived servers (uvicorn) drop an idle connection, so that
+# a paid request is never sent into a connection that is just being closed.
+_KEEPALIVE_S = 4.0
+# Servers that want no key (llama-server, vLLM) ignore this; the SDK insists on one.
+_NO_KEY = "none"
+
+
+class OpenAIEngine:
+    """A server that speaks OpenAI's chat completions.
+
+    `base_url` ends where `/chat/completions` begins. `timeout_s` is the limit for a whole call,
+    in seconds. `max_connections` bounds the pool and must not be below the calls in flight.
+    `proxied` heeds HTTP_PROXY and its like; False sends to this address and nowhere else.
+    Nothing is retried here, except that a request which its model refuses for a field that it
+    does not know is sent once more without; what was learnt is kept as long as the engine lives.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None,
+        *,
+        timeout_s: float = 600.0,
+        max_connections: int = 256,
+        proxied: bool = True,
+    ) -> None:
+        self._where = place(base_url)
+        self._secret = api_key or ""
+        self._timeout_s = timeout_s
+        self._dialect = Dialect()
+        timeout = httpx2.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S)
+        address = httpx2.URL(base_url)
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key or _NO_KEY,
+            base_url=address.copy_with(userinfo=b""),
+            default_headers=_account(address),
+            timeout=timeout,
+            max_retries=0,
+            http_client=_http_client(timeout, max_connections, proxied=proxied),
+        )
+        # The SDK takes these from variables that are meant for OpenAI's own service.
+        self._client.organization = self._client.project = None
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one prompt. Raises EngineError, and nothing else of the network's."""
+        while True:
+            body = self._dialect.body(request)
+            started = time.perf_counter()
+            try:
+                raw = await self._send(self._create(body, request), self._timeout_s)
+            except EngineError as exc:
+                if self._learnt(request, body, exc):
+                    continue
+                raise
+            latency_ms = round((time.perf_counter() - started) * 1000)
+            return completion(raw.content, raw.headers, latency_ms, self._where, self._secret)
+
+    async def health(self) -> Health:
+        """The models on offer; never raises. Costs nothing."""
+        try:
+            raw = await self._send(self._models(), _HEALTH_TIMEOUT_S)
+        except EngineError as exc:
+            # Not every gateway lists its models; one that says so is alive.
+            alive = exc.status in (404, 405)
+            return Health(ok=alive, detail=f"lists no models: {exc}" if alive else str(exc))
+        names = model_names(raw.content)
+        return Health(ok=True, detail=f"{self._where} answers, {len(names)} models", models=names)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _models(self) -> Any:
+        return await self._client.models.with_raw_response.list()
+
+    async def _create(self, body: dict[str, Any], request: Request) -> Any:
+        key = request.idempotency_key
+        create = self._client.chat.completions.with_raw_response.create
+        return await create(**body, extra_headers={"Idempotency-Key": key} if key else None)
+
+    def _learnt(self, request: Request, body: dict[str, Any], exc: EngineError) -> bool:
+        cause = exc.__cause__
+        if exc.status not in (400, 422) or not isinstance(cause, openai.APIStatusError):
+            return False
+        return self._dialect.learn(request, body, cause.body)
+
+    async def _send(self, call: Awaitable[Any], limit_s: float) -> Any:
+        try:
+            async with asyncio.timeout(limit_s):
+                return await call
+        except Exception as exc:  # the border: whatever SDK and network raise ends here
+            # A server may repeat the key in its error: then the cause must not be shown either.
+            raise self._error(exc) from None if mentions(exc, self._secret) else exc
+
+    def _error(self, exc: Exception) -> EngineError:
+        if self._client.is_closed():
+            return EngineError(Trouble.UNAVAILABLE, f"{self._where}: this engine has been closed")
+        if not isinstance(exc, openai.APIStatusError):
+            return fault(exc, self._where, self._secret)
+        headers = exc.response.headers
+        return status_error(exc.status_code, exc.body, headers, self._where, self._secret)
+
+
+def _account(address: httpx2.URL) -> dict[str, str]:
+    """The header for the user and password of an address, which then stands for the key's."""
+    if not address.userinfo:
+        return {}
+    account = f"{address.username}:{address.password}".encode()
+    return {"Authorization": f"Basic {b64encode(account).decode()}"}
+
+
+def _http_client(
+    timeout: httpx2.Timeout, max_connections: int, *, proxied: bool
+) -> httpx2.AsyncClient:
+    limits = httpx2.Limits(max_connections=max_connections, keepalive_expiry=_KEEPALIVE_S)
+    # Redirects are refused: a prompt goes to the address in the configuration, nowhere else.
+    return openai.DefaultAioHttpClient(
+        timeout=timeout, limits=limits, follow_redirects=False, trust_env=proxied
+    )

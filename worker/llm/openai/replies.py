@@ -1,0 +1,163 @@
+"""What an OpenAI-compatible server's answers with status 200 mean. Pure.
+
+A status of 200 promises little: gateways answer 200 with an error in the body once the model
+has started, with no choices, with no usage, or with a refusal.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from worker.llm.engine import Completion, EngineError, Finish, Trouble, Usage
+from worker.llm.faults import brief
+from worker.llm.headers import rate_limits
+from worker.llm.openai.errors import error_in_body
+
+# OpenAI's own words, and those that gateways pass through from other makers.
+_FINISH = {
+    "stop": Finish.STOP,
+    "eos": Finish.STOP,
+    "end_turn": Finish.STOP,
+    "stop_sequence": Finish.STOP,
+    "length": Finish.LENGTH,
+    "max_tokens": Finish.LENGTH,
+    "model_length": Finish.LENGTH,
+    "content_filter": Finish.CONTENT_FILTER,
+    "refusal": Finish.CONTENT_FILTER,
+    "safety": Finish.CONTENT_FILTER,
+}
+
+_SECRET_CHARS = 16
+"""A shorter key is a placeholder (EMPTY, none, token): a word that answers may well hold."""
+
+
+def completion(
+    content: bytes, headers: Mapping[str, str], latency_ms: int, where: str, secret: str = ""
+) -> Completion:
+    """The Completion of a chat completion. Raises EngineError where it holds none."""
+    reply = _parsed(content, where, secret)
+    choice = _choice(reply, where, secret)
+    text, finish = _answer(choice, where)
+    return Completion(
+        text=text,
+        finish=finish,
+        latency_ms=latency_ms,
+        usage=_usage(_object(reply.get("usage"))),
+        model_answered=_word(reply.get("model")),
+        engine_seconds=_engine_seconds(_object(reply.get("timings"))),
+        reported_cost_usd=_money(_object(reply.get("usage")).get("cost")),
+        rate_limits=rate_limits(headers, datetime.now(UTC)),
+    )
+
+
+def model_names(content: bytes) -> tuple[str, ...]:
+    """The ids of a `/models` listing; empty where it is none."""
+    try:
+        listed = _object(json.loads(content)).get("data")
+    except ValueError:
+        return ()
+    entries = listed if isinstance(listed, list) else []
+    return tuple(str(entry["id"]) for entry in entries if "id" in _object(entry))
+
+
+def _parsed(content: bytes, where: str, secret: str) -> dict[str, Any]:
+    try:
+        reply = json.loads(content)
+    except ValueError as exc:
+        raise _broken(f"the answer is not JSON ({brief(str(exc), secret)})", where) from exc
+    if not isinstance(reply, dict):
+        raise _broken("the answer is not a JSON object", where)
+    found: dict[str, Any] = _without(reply, secret) if len(secret) >= _SECRET_CHARS else reply
+    return found
+
+
+def _without(value: Any, secret: str) -> Any:
+    """Whatever a server repeats of our key: it goes into no answer and no table."""
+    if isinstance(value, str):
+        return value.replace(secret, "[key]")
+    if isinstance(value, dict):
+        return {key: _without(item, secret) for key, item in value.items()}
+    return [_without(item, secret) for item in value] if isinstance(value, list) else value
+
+
+def _choice(reply: Mapping[str, Any], where: str, secret: str) -> dict[str, Any]:
+    choices = reply.get("choices")
+    choice = _object(choices[0]) if isinstance(choices, list) and choices else {}
+    error = reply.get("error") or choice.get("error")
+    if error:
+        raise error_in_body(error, where, secret)
+    if not choice:
+        raise _broken("the answer holds no choices", where)
+    return choice
+
+
+def _answer(choice: Mapping[str, Any], where: str) -> tuple[str, Finish]:
+    message = _object(choice.get("message"))
+    text, refused = _content(message.get("content")), _word(message.get("refusal"))
+    reason = choice.get("finish_reason")
+    if reason == "error":
+        raise _broken("the model stopped with an error", where)
+    finish = _finish(reason)
+    if refused:  # billed like any answer, so its usage must not be lost in an exception
+        return text or refused, Finish.CONTENT_FILTER
+    if text is None and finish is Finish.STOP:
+        raise _broken(f"the answer holds no text (finish_reason {brief(str(reason))!r})", where)
+    return text or "", finish
+
+
+def _finish(reason: object) -> Finish:
+    # A reason that is missing or new counts as finished: the answer is checked later anyway.
+    return _FINISH.get(str(reason).lower(), Finish.STOP)
+
+
+def _content(content: object) -> str | None:
+    if isinstance(content, list):  # some servers answer in parts
+        parts = [_word(_object(part).get("text")) for part in content]
+        return "".join(part for part in parts if part)
+    return _word(content)
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    read = _object(usage.get("prompt_tokens_details"))
+    written = _object(usage.get("completion_tokens_details"))
+    return Usage(
+        input_tokens=_count(usage.get("prompt_tokens")),
+        cached_tokens=_count(read.get("cached_tokens")),
+        output_tokens=_count(usage.get("completion_tokens")),
+        reasoning_tokens=_count(written.get("reasoning_tokens")),
+    )
+
+
+def _engine_seconds(timings: Mapping[str, Any]) -> float | None:
+    # llama-server states the milliseconds of prompt and answer.
+    spent = (timings.get("prompt_ms"), timings.get("predicted_ms"))
+    known = [float(part) for part in spent if isinstance(part, int | float)]
+    return sum(known) / 1000 if known else None
+
+
+def _money(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
+
+
+def _broken(what: str, where: str) -> EngineError:
+    return EngineError(Trouble.SERVER_ERROR, f"{where}: {what}", status=200, maybe_billed=True)
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,164 @@
+"""Documents in: bytes become the text that chunks, spans and page numbers point into."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+from models.errors import ReadError
+
+PDF = "application/pdf"
+HTML = "text/html"
+MARKDOWN = "text/markdown"
+PLAIN = "text/plain"
+MEDIA_TYPES = frozenset({PDF, HTML, MARKDOWN, PLAIN})
+"""Every media type that can be read. CSV, JSON, logs and mail are read as `text/plain`."""
+
+PAGE_BREAK = "\n\n"
+"""Stands between two pages in the whole text: a blank line is a paragraph border to the chunker
+and to a language model, where a form feed is noise to both."""
+
+MAX_PAGES = 5_000
+MAX_CHARACTERS = 20_000_000
+
+_SUFFIXES = {"pdf": PDF, "html": HTML, "htm": HTML, "xhtml": HTML, "md": MARKDOWN}
+_SUFFIXES["markdown"] = MARKDOWN
+_HEAD = 8192
+_CONTROLS = bytes(sorted(set(range(32)) - set(b"\t\n\v\f\r\x1b")))
+_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a document. `number` starts at 1; a page without text has the text ""."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A document's text, page by page; `notes` says what its reader had to mend or leave out."""
+
+    pages: tuple[Page, ...]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, texts: Iterable[str], notes: Iterable[str] = ()) -> "Text":
+        """Number the page texts from 1 and clean each (see `clean`)."""
+        pages = (Page(number, clean(text)) for number, text in enumerate(texts, 1))
+        return cls(tuple(pages), tuple(notes))
+
+    @cached_property
+    def whole(self) -> str:
+        """All pages joined by `PAGE_BREAK`: what every character offset counts in."""
+        return PAGE_BREAK.join(page.text for page in self.pages)
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Where in `whole` each page begins, in characters."""
+        lengths = (len(page.text) + len(PAGE_BREAK) for page in self.pages)
+        return tuple(accumulate(lengths, initial=0))[:-1]
+
+    def pages_of(self, char_start: int, char_end: int) -> tuple[int, int]:
+        """First and last page number of `whole[char_start:char_end]`.
+
+        A page break belongs to the page before it. An empty range is on the page it stands on.
+        """
+        last = max(char_start, char_end - 1)
+        return self._page_at(char_start), self._page_at(last)
+
+    def _page_at(self, offset: int) -> int:
+        return self.pages[bisect_right(self.starts, offset) - 1].number
+
+
+def clean(text: str) -> str:
+    r"""Make a text storable and leave it otherwise as it stands.
+
+    NULs go, because Postgres text cannot hold them; halves of surrogate pairs are joined or
+    replaced, because UTF-8 cannot; every line end becomes "\n". Nothing is Unicode-normalised:
+    NFC would change quoted words (it splits Bengali and Devanagari nukta letters), and an answer
+    is grounded by finding its words in this text.
+    """
+    text = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
+    if _SURROGATE.search(text):
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def media_type(name: str, data: bytes) -> str:
+    """Tell one of `MEDIA_TYPES` from the file's name and first bytes.
+
+    A PDF header wins over the name. Any other file that holds text is `text/plain`.
+    Raises ReadError `unsupported_type` for other binary files.
+    """
+    suffix = name.rpartition(".")[2].lower()
+    if b"%PDF-" in data[:1024] or suffix == "pdf":
+        return PDF
+    if _is_binary(data[:_HEAD]):
+        raise unsupported(name)
+    return _SUFFIXES.get(suffix, PLAIN)
+
+
+def unsupported(name: str) -> ReadError:
+    """Build the error for a file of a kind that no reader reads."""
+    return ReadError(
+        "unsupported_type",
+        f"{name} is neither PDF, HTML, Markdown nor plain text: export it as one of these",
+    )
+
+
+def _is_binary(head: bytes) -> bool:
+    """Control characters are rare in text and every tenth byte or so in anything packed."""
+    if head.startswith(_BOMS):
+        return False
+    controls = len(head) - len(head.translate(None, _CONTROLS))
+    return controls * 50 > len(head)
+
+
+def read_document(
+    data: bytes,
+    media_type: str,
+    name: str,
+    *,
+    max_pages: int = MAX_PAGES,
+    max_characters: int = MAX_CHARACTERS,
+) -> Text:
+    """Read one document in this process, with no guard against hostile files (see `sandbox`).
+
+    `name` is for messages only. Raises ReadError with the category that fits.
+    """
+    # Imported here: the parent process of the sandbox needs the values above, not the parsers.
+    from worker.read.html import read as read_html
+    from worker.read.pdf import read as read_pdf
+    from worker.read.plain import read as read_plain
+
+    if media_type == PDF:
+        return read_pdf(data, name, max_pages=max_pages, max_characters=max_characters)
+    if media_type not in MEDIA_TYPES:
+        raise unsupported(name)
+    text = read_html(data, name) if media_type == HTML else read_plain(data, name)
+    return _bounded(text, name, max_pages, max_characters)
+
+
+def _bounded(text: Text, name: str, max_pages: int, max_characters: int) -> Text:
+    if len(text.pages) > max_pages:
+        raise too_many_pages(name, len(text.pages), max_pages)
+    if len(text.whole) > max_characters:
+        raise too_much_text(name, max_characters)
+    return text
+
+
+def too_many_pages(name: str, pages: int, limit: int) -> ReadError:
+    """Build the error for a document over the page limit."""
+    message = f"{name} has {pages:,} pages; the limit is {limit:,}: split the document"
+    return ReadError("too_many_pages", message)
+
+
+def too_much_text(name: str, limit: int) -> ReadError:
+    """Build the error for a document over the character limit."""
+    message = f"{name} has more than {limit:,} characters of text: split the document"
+    return ReadError("too_much_text", message)

@@ -1,0 +1,1 @@
+"""A job's question is asked, checked and judged."""
