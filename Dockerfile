@@ -6,6 +6,7 @@ FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
 
 FROM python:3.13-slim-trixie AS build
 COPY --from=uv /uv /usr/local/bin/uv
+# Bytecode is made here: the image may not write any, and without it every command would be slow.
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never
 WORKDIR /src
 RUN uv venv /opt/docmill

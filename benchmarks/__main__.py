@@ -12,7 +12,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import footprint, limits, occupancy, reading, real_model, throughput, urgent
+from benchmarks import (
+    footprint,
+    hosts,
+    journal,
+    limits,
+    occupancy,
+    reading,
+    real_model,
+    scale,
+    strokes,
+    throughput,
+    urgent,
+)
 from benchmarks.rig import Measured
 
 
@@ -42,6 +54,10 @@ def _all(parts: list[str] | None, *, smoke: bool) -> Iterator[Measured]:
         "e": urgent.run(1_000 if smoke else 100_000),
         "f": footprint.run(200 if smoke else 100_000),
         "g": real_model.run(1, 3) if smoke else real_model.run(5, 10),
+        "h": scale.run_sizes(scale.TINY, scale.TINIEST) if smoke else scale.run_sizes(),
+        "j": journal.run(2, 4) if smoke else journal.run(600, 1024),
+        "k": strokes.run(1_000, 2_000, 2_000) if smoke else strokes.run(200_000, 1_000_000, 20_000),
+        "l": hosts.run(5.0) if smoke else hosts.run(),
     }
     for part in parts or runs:
         yield from runs[part]

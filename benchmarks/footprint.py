@@ -33,9 +33,9 @@ PATIENCE_S = 3600.0
 ROUND_TRIP_JOBS = 4_000
 TABLES = ("documents", "chunks", "jobs", "classifications", "calls", "answers")
 STAGES = {
-    "ingest": ("claim_documents", "finish_documents"),
-    "classify": ("claim_pending", "finish_pending"),
-    "run": ("claim_known", "finish_jobs"),
+    "ingest": ("ingest/claim", "ingest/finish"),
+    "classify": ("classify/claim", "classify/finish"),
+    "run": ("run/claim", "run/finish"),
 }
 """What a stage asks of Postgres for its work: a claim and a finish."""
 

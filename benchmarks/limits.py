@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.rig import Measured, connect, count, until
-from models.config import DEFAULT_FRONTIER_MODEL, MINUTE_S
+from models.engines import DEFAULT_FRONTIER_MODEL, MINUTE_S
 from tests.commands import Docmill
 from tests.stubs.process import StubProcess, stub_process
 
@@ -28,6 +28,9 @@ WINDOW_S = 6
 SECONDS = 60.0
 WARM_UP_S = 3.0 + 4 * WINDOW_S
 """The limit's own start, and some windows to learn in."""
+
+STARTING_S = 10.0
+"""How long the first worker may be at work before the last one has started."""
 
 LATENCY = "0.1:0.5"
 IN_FLIGHT = 64
@@ -110,7 +113,7 @@ def run(
 def _measured(case: Case, processes: int, seconds: float, warm_up_s: float) -> Iterator[Measured]:
     name = f"c: {case.name} limit, {processes} frontier workers"
     with _rig(case) as (docmill, stub), connect(docmill) as database:
-        _prepare(docmill, case.documents(warm_up_s + seconds))
+        _prepare(docmill, case.documents(STARTING_S + warm_up_s + seconds))
         with ExitStack() as stack:
             for _ in range(processes):
                 stack.enter_context(docmill.worker("frontier"))

@@ -15,7 +15,7 @@ SECONDS = 6.0
 """How long each cell is watched, at least; and twelve turns of its slots."""
 
 WARM_S = 2.0
-"""Not watched: the first seconds, in which the feeder finds out how fast the queue is."""
+"""Not watched: the first seconds, in which workers hear of the queues and fill their slots."""
 
 LOOK_S = 0.25
 

@@ -21,14 +21,19 @@ from typing import Any
 import psycopg
 
 from benchmarks.rig import Measured, connect, count, until
+from models.engines import (
+    EMBEDDED_CONTEXT_TOKENS,
+    EMBEDDED_MAX_TOKENS,
+    EMBEDDED_MODEL,
+    EMBEDDED_SLOTS,
+)
 from models.words import TaskType
 from tests.commands import Docmill
 from worker.calls.answer import bounded
-from worker.llm.embedded.server import CONTEXT_TOKENS, MODEL_NAME, SLOTS, attach_llama
+from worker.llm.embedded.server import attach_llama
 from worker.llm.engine import Request
 from worker.llm.openai.engine import OpenAIEngine
 from worker.prompts import task_messages
-from worker.site import EMBEDDED_MAX_TOKENS
 
 ASK = "Find the vendor, the invoice number and the total."
 LONGEST = {"vendor": 20, "invoice_number": 8, "total": 10}
@@ -124,7 +129,7 @@ def _invoice(number: int) -> str:
 async def _bare(url: str, texts: list[str]) -> Pace:
     """A loop that does nothing else."""
     engine = OpenAIEngine(url, None)
-    room = asyncio.Semaphore(SLOTS)
+    room = asyncio.Semaphore(EMBEDDED_SLOTS)
     ended: list[tuple[float, int, int]] = []
 
     async def call(text: str) -> None:
@@ -142,7 +147,7 @@ def _request(text: str) -> Request:
     """What Docmill asks of the embedded model for such a text."""
     most = EMBEDDED_MAX_TOKENS[TaskType.EXTRACTION]
     messages = task_messages(TaskType.EXTRACTION, ASK, text, SCHEMA)
-    return Request(MODEL_NAME, messages, most, CONTEXT_TOKENS, bounded(SCHEMA, most))
+    return Request(EMBEDDED_MODEL, messages, most, EMBEDDED_CONTEXT_TOKENS, bounded(SCHEMA, most))
 
 
 def _through(database: "psycopg.Connection[Any]", batch: int, calls: int) -> Pace:

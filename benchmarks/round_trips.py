@@ -14,11 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
 from psycopg.conninfo import conninfo_to_dict
+
+import worker
+
+STATEMENTS = Path(worker.__file__).parent / "sql"
 
 OTHER = "other"
 """Statements that are not in worker/sql."""
@@ -111,8 +114,12 @@ def relay(url: str) -> Iterator[tuple[str, Traffic]]:
 
 
 async def _listen(here: Path, there: Path, traffic: Traffic) -> None:
-    files = resources.files("worker").joinpath("sql").iterdir()
-    names = {_first_line(file.read_text("utf-8")): Path(file.name).stem for file in files}
+    names = {
+        _first_line(file.read_text("utf-8")): file.relative_to(STATEMENTS)
+        .with_suffix("")
+        .as_posix()
+        for file in STATEMENTS.rglob("*.sql")
+    }
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Client(traffic, names)

@@ -33,8 +33,9 @@ def _multiply(database: "object", backlog: int) -> None:
         " SELECT batch_id, n, n::text, text || ' (' || n || ')', task, scope, documents"
         " FROM asks, generate_series(2, %s) n RETURNING id, batch_id)"
         " INSERT INTO jobs (batch_id, local_only, document_id, chunk_id, ask_id, state, task,"
-        " queue, model, tokens) SELECT j.batch_id, j.local_only, j.document_id, j.chunk_id, m.id,"
-        " 'ready', j.task, j.queue, j.model, j.tokens FROM jobs j JOIN more m USING (batch_id)",
+        " zone, engine, model, tokens) SELECT j.batch_id, j.local_only, j.document_id, j.chunk_id,"
+        " m.id, 'ready', j.task, j.zone, j.engine, j.model, j.tokens"
+        " FROM jobs j JOIN more m USING (batch_id)",
         (backlog // 200,),
     )
     database.execute("UPDATE documents SET jobs_total = jobs_total + %s", (backlog // 200,))  # type: ignore[attr-defined]

@@ -12,93 +12,76 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
+import regex
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveInt,
-    PrivateAttr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from models.engines import (
+    CLOUD,
+    FRONTIER,
+    LOCAL,
+    EngineConfig,
+    EngineName,
+    ModelLimits,
+    Section,
+    filled_engines,
+)
 from models.errors import ConfigError
-from models.words import TaskType, Tier
+from models.prices import Price
+from models.words import TaskType, Zone
 
-Price = Annotated[Decimal, Field(ge=0)]
+DEFAULT_NAME = "docmill.toml"
 
-MINUTE_S = 60
+MAX_TOKENS = {
+    TaskType.EXTRACTION: 512,
+    TaskType.CLASSIFICATION: 96,
+    TaskType.SIMPLE_CODE: 1024,
+    TaskType.SUMMARY: 512,
+    TaskType.REASONING: 1024,
+}
+"""Output limit per task type, in tokens; also what a call reserves of the budget."""
 
-CLOUD = ("-cloud", ":cloud")
-"""How names of models end that an Ollama only passes on to its maker's servers."""
-
-
-class Section(BaseModel):
-    """A table of docmill.toml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EngineConfig(Section):
-    """One engine. `url` is for kind ollama, `base_url` for kind openai."""
-
-    kind: Literal["ollama", "openai"]
-    url: str | None = None
-    base_url: str | None = None
-    slots: PositiveInt = 4
-    """Requests in flight per worker process; match OLLAMA_NUM_PARALLEL."""
-    usd_per_hour: Price | None = None
-    """What an hour of the machine costs; prices its engine seconds."""
-    rpm: PositiveInt | None = None
-    """Requests a minute."""
-    tpm: PositiveInt | None = None
-    """Tokens a minute, prompt and output together."""
-    window_s: PositiveInt = 60
-    """Seconds that the provider counts rpm and tpm over: at 10, a sixth of each in any 10 s."""
-    max_in_flight: PositiveInt | None = None
-    context_tokens: PositiveInt = 8192
-    timeout_s: PositiveInt = 600
-    keep_alive: str = "30m"
-    short_answers: bool = False
-    """Bound every free string by the output limit: for models that do not know when to stop."""
-
-    @property
-    def address(self) -> str:
-        """Where it answers; empty when nothing was configured."""
-        return (self.url if self.kind == "ollama" else self.base_url) or ""
-
-    @model_validator(mode="after")
-    def _a_window_holds_a_request(self) -> Self:
-        if self.rpm is not None and self.rpm * self.window_s < MINUTE_S:
-            raise ValueError(
-                f"window_s = {self.window_s} with rpm = {self.rpm} is less than one request in a "
-                f"window; make window_s {-(-MINUTE_S // self.rpm)} or more"
-            )
-        return self
+FRONTIER_TASKS = frozenset({TaskType.SUMMARY, TaskType.REASONING})
 
 
 class TaskConfig(Section):
-    """Where one task type runs and how much it may write."""
+    """Where one task type runs, where it goes from there, and how much it may write."""
 
-    engine: Tier
+    engine: str
     model: str = Field(min_length=1)
-    escalate: Tier | None = None
+    escalate: tuple[str, ...] = ()
+    """ENGINE/MODEL in turn, or ENGINE for its own model: asked where an answer is not good
+    enough."""
     max_tokens: PositiveInt = 512
+
+    @field_validator("escalate", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class LanguageConfig(Section):
     """A local model that is better at one language."""
 
     model: str = Field(min_length=1)
+    engine: str = LOCAL
 
 
 class ClassifierConfig(Section):
     """The local model that tags jobs with a task type."""
 
     model: str = Field(min_length=1)
+    engine: str = LOCAL
+    fallback: TaskType = TaskType.REASONING
+    """What a job counts as when no verdict can be had, and the row says so."""
 
 
 class ChunkConfig(Section):
@@ -118,6 +101,13 @@ class LimitsConfig(Section):
     attempts: PositiveInt = 5
     usd_per_day: Price | None = None
     """What frontier calls may cost in a day (UTC), all batches together."""
+
+
+class RetentionConfig(Section):
+    """How long a batch's texts and answers are kept once it is finished."""
+
+    days: PositiveInt | None = None
+    """None: until somebody deletes them."""
 
 
 class PriceConfig(Section):
@@ -164,8 +154,9 @@ def _own_name(name: str) -> str:
 
 def _own_pattern(pattern: str) -> str:
     try:
-        compiled = re.compile(pattern)
-    except (re.error, ValueError, OverflowError, RecursionError) as exc:
+        re.compile(pattern)  # its words for what is wrong are the known ones
+        compiled = regex.compile(pattern)
+    except (re.error, regex.error, ValueError, OverflowError, RecursionError) as exc:
         raise PydanticCustomError(
             "own_pattern", "not a regular expression: {problem}", {"problem": str(exc)}
         ) from exc
@@ -186,124 +177,152 @@ class PinConfig(Section):
     """Regular expressions as Python's `re` reads them."""
 
 
-DEFAULT_NAME = "docmill.toml"
-DEFAULT_LOCAL_MODEL = "phi4-mini"
-DEFAULT_FRONTIER_MODEL = "anthropic/claude-sonnet-4-6"
-DEFAULT_FRONTIER_URL = "https://api.aicredits.in/v1"
-DEFAULT_OLLAMA_URL = "http://127.0.0.1:11434"
-
-MAX_TOKENS = {
-    TaskType.EXTRACTION: 512,
-    TaskType.CLASSIFICATION: 96,
-    TaskType.SIMPLE_CODE: 1024,
-    TaskType.SUMMARY: 512,
-    TaskType.REASONING: 1024,
-}
-"""Output limit per task type, in tokens; also what a call reserves of the budget."""
-
-FRONTIER_TASKS = frozenset({TaskType.SUMMARY, TaskType.REASONING})
-
-
-def default_tasks() -> dict[TaskType, TaskConfig]:
-    """Small model for extraction, classification and code; frontier for the rest."""
-    return {task: _default_task(task) for task in TaskType}
-
-
-def _default_task(task: TaskType) -> TaskConfig:
-    if task in FRONTIER_TASKS:
-        return TaskConfig(
-            engine=Tier.FRONTIER, model=DEFAULT_FRONTIER_MODEL, max_tokens=MAX_TOKENS[task]
-        )
-    return TaskConfig(engine=Tier.LOCAL, model=DEFAULT_LOCAL_MODEL, max_tokens=MAX_TOKENS[task])
-
-
-def default_engines() -> dict[Tier, EngineConfig]:
-    """Ollama where it usually is, and a gateway for the frontier."""
-    return {
-        Tier.LOCAL: EngineConfig(kind="ollama", url=DEFAULT_OLLAMA_URL),
-        Tier.FRONTIER: EngineConfig(
-            kind="openai",
-            base_url=DEFAULT_FRONTIER_URL,
-            max_in_flight=32,
-            context_tokens=128_000,
-        ),
-    }
-
-
 class Config(Section):
     """All of docmill.toml."""
 
-    engines: dict[Tier, EngineConfig] = Field(default_factory=default_engines)
-    tasks: dict[TaskType, TaskConfig] = Field(default_factory=default_tasks)
+    engines: dict[EngineName, EngineConfig] = Field(default_factory=dict, validate_default=True)
+    tasks: dict[TaskType, TaskConfig] = Field(default_factory=dict, validate_default=True)
     languages: dict[str, LanguageConfig] = Field(default_factory=dict)
-    classifier: ClassifierConfig = ClassifierConfig(model=DEFAULT_LOCAL_MODEL)
+    classifier: ClassifierConfig = Field(default={}, validate_default=True)
     chunks: ChunkConfig = ChunkConfig()
     limits: LimitsConfig = LimitsConfig()
+    retention: RetentionConfig = RetentionConfig()
     pin: PinConfig = PinConfig()
     prices: dict[str, PriceConfig] = Field(default_factory=dict)
     display: DisplayConfig | None = None
-    _configured: frozenset[Tier] = PrivateAttr(default=frozenset())
-
-    @property
-    def configured(self) -> frozenset[Tier]:
-        """The engines that docmill.toml itself names."""
-        return self._configured
 
     @field_validator("engines", mode="before")
     @classmethod
     def _fill_engines(cls, value: Any) -> Any:
-        return _filled(value, default_engines())
+        return filled_engines(value)
+
+    @field_validator("engines")
+    @classmethod
+    def _zones_of_their_names(cls, engines: dict[str, EngineConfig]) -> dict[str, EngineConfig]:
+        for zone in Zone:
+            if engines[zone].zone is not zone:
+                raise ValueError(
+                    f"engines.{zone}.zone: the engine of this name stands in zone {zone}; give "
+                    "one that stands elsewhere another name"
+                )
+        return engines
 
     @field_validator("tasks", mode="before")
     @classmethod
-    def _fill_tasks(cls, value: Any) -> Any:
-        return _filled(value, default_tasks())
+    def _fill_tasks(cls, value: Any, info: ValidationInfo) -> Any:
+        return _filled_tasks(value, info.data.get("engines", {}))
+
+    @field_validator("classifier", mode="before")
+    @classmethod
+    def _fill_classifier(cls, value: Any, info: ValidationInfo) -> Any:
+        return _with_model(value, LOCAL, info.data.get("engines", {}))
 
     @model_validator(mode="after")
-    def _only_local_escalates(self) -> Self:
+    def _names_name_something(self) -> Self:
+        for key, place in self._places():
+            engine = place.partition("/")[0]
+            if engine not in self.engines:
+                known = ", ".join(sorted(self.engines))
+                raise ValueError(f"{key}: there is no engine {engine!r}; there are: {known}")
+        for key, engine in (
+            ("classifier.engine", self.classifier.engine),
+            *((f"languages.{name}.engine", one.engine) for name, one in self.languages.items()),
+        ):
+            if self.engines[engine].zone is not Zone.LOCAL:
+                raise ValueError(f"{key}: {engine} is not in zone local, and this must be")
+        return self
+
+    @model_validator(mode="after")
+    def _steps_have_a_model(self) -> Self:
         for task, chosen in self.tasks.items():
-            if chosen.escalate is not None and chosen.engine == chosen.escalate:
-                raise ValueError(
-                    f"tasks.{task}.escalate is {chosen.escalate!s}, the engine that the task "
-                    "already runs on; name the other one or leave it out"
-                )
+            for place in chosen.escalate:
+                if "/" not in place and self.engines[place].model is None:
+                    raise ValueError(
+                        f"tasks.{task}.escalate: engines.{place} names no model; write "
+                        f"{place}/MODEL"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _chains_do_not_turn_back(self) -> Self:
+        for task, chosen in self.tasks.items():
+            passed = {chosen.engine, f"{chosen.engine}/{chosen.model}"}
+            for place in chosen.escalate:
+                if place in passed:
+                    raise ValueError(
+                        f"tasks.{task}.escalate: {place} has been asked by then; name an engine or "
+                        "a model that has not, or leave it out"
+                    )
+                passed.add(place)
         return self
 
     @model_validator(mode="after")
     def _local_models_are_local(self) -> Self:
-        if self.engines[Tier.LOCAL].kind == "ollama":
-            for key, model in self._local_models():
-                if model.endswith(CLOUD):
-                    raise ValueError(
-                        f"{key}: {model!r} runs on the maker's servers, not on this Ollama; "
-                        "choose a model that is pulled"
-                    )
+        for key, engine, model in self._models():
+            if self.engines[engine].kind == "ollama" and model.endswith(CLOUD):
+                raise ValueError(
+                    f"{key}: {model!r} runs on the maker's servers, not on this Ollama; "
+                    "choose a model that is pulled"
+                )
         return self
 
-    def _local_models(self) -> Iterator[tuple[str, str]]:
-        yield "classifier.model", self.classifier.model
+    def _places(self) -> Iterator[tuple[str, str]]:
+        yield "classifier.engine", self.classifier.engine
         for language, chosen in self.languages.items():
-            yield f"languages.{language}.model", chosen.model
+            yield f"languages.{language}.engine", chosen.engine
         for task, routed in self.tasks.items():
-            if routed.engine is Tier.LOCAL:
-                yield f"tasks.{task}.model", routed.model
+            yield f"tasks.{task}.engine", routed.engine
+            for place in routed.escalate:
+                yield f"tasks.{task}.escalate", place
+
+    def _models(self) -> Iterator[tuple[str, str, str]]:
+        """Every model that is named, as (key, engine, model)."""
+        for name, engine in self.engines.items():
+            if engine.model is not None:
+                yield f"engines.{name}.model", name, engine.model
+        yield "classifier.model", self.classifier.engine, self.classifier.model
+        for language, chosen in self.languages.items():
+            yield f"languages.{language}.model", chosen.engine, chosen.model
+        for task, routed in self.tasks.items():
+            yield f"tasks.{task}.model", routed.engine, routed.model
+            for place in routed.escalate:
+                name, _, model = place.partition("/")
+                yield f"tasks.{task}.escalate", name, model
 
     def task(self, task: TaskType) -> TaskConfig:
         """What to do with a task type."""
         return self.tasks[task]
 
+    def in_zone(self, zone: Zone) -> dict[str, EngineConfig]:
+        """The engines that stand there, by name."""
+        return {name: one for name, one in self.engines.items() if one.zone is zone}
 
-def _filled(given: Any, defaults: dict[Any, Any]) -> Any:
-    """The user's table over the default one, key by key, so that a table may be partial."""
+
+def _filled_tasks(given: Any, engines: dict[str, EngineConfig]) -> Any:
+    """The user's tasks over the default ones, key by key, so that a table may be partial."""
     if not isinstance(given, dict):
         return given
-    merged = {str(key): value.model_dump(exclude_unset=True) for key, value in defaults.items()}
-    for key, value in given.items():
-        known = merged.get(str(key), {})
-        if isinstance(value, dict) and value.get("kind", known.get("kind")) == known.get("kind"):
-            value = {**known, **value}
-        merged[str(key)] = value
-    return merged
+    tasks: dict[str, Any] = {str(task): {} for task in TaskType} | {
+        str(k): v for k, v in given.items()
+    }
+    return {name: _filled_task(name, value, engines) for name, value in tasks.items()}
+
+
+def _filled_task(name: str, value: Any, engines: dict[str, EngineConfig]) -> Any:
+    if not isinstance(value, dict) or name not in set(TaskType):
+        return value
+    task = TaskType(name)
+    home = FRONTIER if task in FRONTIER_TASKS else LOCAL
+    return _with_model({"max_tokens": MAX_TOKENS[task], **value}, home, engines)
+
+
+def _with_model(value: Any, home: str, engines: dict[str, EngineConfig]) -> Any:
+    """With the engine that it has unless it names one, and that engine's model."""
+    if not isinstance(value, dict):
+        return value
+    chosen = engines.get(str(value.get("engine", home)))
+    model = "-" if chosen is None else chosen.model  # what is wrong with the engine is said there
+    return {"engine": home, **({"model": model} if model is not None else {}), **value}
 
 
 def load_config(path: Path) -> Config:
@@ -313,16 +332,26 @@ def load_config(path: Path) -> Config:
     """
     if not path.exists() and path.name != DEFAULT_NAME:
         raise ConfigError(f"{path}: there is no such file; DOCMILL_CONFIG names it")
+    return checked_config(read_config(path) or {}, str(path))
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """What docmill.toml says, unchecked; None where there is none. Raises ConfigError where it
+    cannot be read."""
+    if not path.exists():
+        return None
     try:
-        raw = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+        return tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise ConfigError(f"{path}: {exc}") from exc
+
+
+def checked_config(raw: dict[str, Any], source: str) -> Config:
+    """Check what `source` says. Raises ConfigError with a line for each problem."""
     try:
-        config = Config.model_validate(raw)
+        return Config.model_validate(raw)
     except ValidationError as exc:
-        raise ConfigError("\n".join(f"{path}: {line}" for line in explain(exc))) from exc
-    config._configured = frozenset(Tier(name) for name in raw.get("engines", {}))
-    return config
+        raise ConfigError("\n".join(f"{source}: {line}" for line in explain(exc))) from exc
 
 
 def explain(exc: ValidationError) -> list[str]:
@@ -336,17 +365,20 @@ def _explained(error: Any) -> str:
         return f"unknown key {where!r}; allowed here: {_allowed(error['loc'])}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
-    found = "" if error["type"] == "missing" else f", found {error['input']!r}"
+    found = "" if error["type"] == "missing" else f", found {error['input']!r:.200}"
     return f"{where}: {error['msg']}{found}"
 
 
+# By the names of their tables, without those that the user gives.
 _SECTIONS: dict[str, type[Section]] = {
     "engines": EngineConfig,
+    "engines.models": ModelLimits,
     "tasks": TaskConfig,
     "languages": LanguageConfig,
     "classifier": ClassifierConfig,
     "chunks": ChunkConfig,
     "limits": LimitsConfig,
+    "retention": RetentionConfig,
     "pin": PinConfig,
     "prices": PriceConfig,
     "display": DisplayConfig,
@@ -354,6 +386,6 @@ _SECTIONS: dict[str, type[Section]] = {
 
 
 def _allowed(loc: tuple[Any, ...]) -> str:
-    section = Config if len(loc) == 1 else _SECTIONS.get(str(loc[0]), Config)
+    section = _SECTIONS.get(".".join(map(str, loc[:-1][::2])), Config)
     names = (field.alias or name for name, field in section.model_fields.items())
     return ", ".join(names)

@@ -1,31 +1,50 @@
-"""The way to Postgres: which one, and whether its schema is ours."""
+"""The way to Postgres: which one, whether its schema is ours, and connections to it.
 
+psycopg does it all. SQLAlchemy and Alembic stand behind `upgrade` and `downgrade` and are imported
+there: they would take longer than all the rest of a look at a batch.
+"""
+
+import atexit
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from queue import Empty, Full, LifoQueue
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, create_engine, inspect
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+import psycopg
+from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedTable
 
 from models.embedded import attach_postgres
-from models.errors import ConfigError, DocmillError, InputError, ServiceAway
+from models.errors import DocmillError, InputError, ServiceAway
+from models.postgres_url import read
 from models.settings import settings
-
-CONNECT_S = 10
-"""How long a connection may take to open, in seconds."""
-
-NO_URL = (
-    "DATABASE_URL is not a URL: write postgresql://user:password@host:5432/database, "
-    "with @ and : in the password as %40 and %3A"
-)
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+# What it ignores while it closes a connection is no news: why that is closed is raised.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+CONNECT_S = 10
+"""How long a connection may take to open, in seconds."""
+
+MOST_CONNECTIONS, KEPT_CONNECTIONS = 12, 2
+"""How many reads a process may have under way, and how many connections it keeps for the next."""
+
+BUSY_S = 30
+"""How long a read waits for its turn, in seconds."""
+
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+RIGHTS = (
+    "SELECT quote_ident(current_user), quote_ident(coalesce(current_schema(), 'public')), "
+    "to_regclass('alembic_version') IS NULL"
+)
 
 
 @cache
@@ -35,46 +54,98 @@ def database_url() -> str:
 
 
 def conninfo(url: str) -> str:
-    """The form that psycopg takes: `postgresql://` without an SQLAlchemy driver, and encoded, so
-    that it reads every password as SQLAlchemy does.
+    """The form that psycopg takes. Raises ConfigError, which repeats no password."""
+    return str(read(url))
 
-    Raises ConfigError, which repeats nothing of the URL: any part of it may be the password.
-    """
-    scheme, _, rest = url.partition("://")
-    name = scheme.split("+")[0]
-    try:
-        parsed = make_url(f"{'postgresql' if name == 'postgres' else name}://{rest}")
-    except (ArgumentError, ValueError):
-        raise ConfigError(NO_URL) from None
-    if "@" in (parsed.host or ""):
-        raise ConfigError(NO_URL)
-    return parsed.render_as_string(hide_password=False).replace(" ", "%20")
+
+def safe_url() -> str:
+    """The database URL without its password."""
+    return read(database_url()).shown()
+
+
+def connect() -> Connection:
+    """A new connection, in autocommit. Raises ConfigError or ServiceAway."""
+    url = conninfo(database_url())
+    with reachable():
+        return psycopg.connect(url, connect_timeout=CONNECT_S, autocommit=True)
+
+
+class Connections:
+    """Connections that are lent to one reader at a time, and kept open for the next."""
+
+    def __init__(self) -> None:
+        self._turns = BoundedSemaphore(MOST_CONNECTIONS)
+        self._idle: LifoQueue[Connection] = LifoQueue(KEPT_CONNECTIONS)
+
+    @contextmanager
+    def lend(self) -> Iterator[Connection]:
+        """A connection that answers. Raises ServiceAway where none can be had."""
+        if not self._turns.acquire(timeout=BUSY_S):
+            raise ServiceAway(f"{MOST_CONNECTIONS} reads are under way, none ended in {BUSY_S} s")
+        try:
+            connection = self._take()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            self._keep(connection)
+        finally:
+            self._turns.release()
+
+    def _take(self) -> Connection:
+        with suppress(Empty):
+            connection = self._idle.get_nowait()
+            with suppress(psycopg.OperationalError):
+                connection.execute("")
+                return connection
+            connection.close()
+        return connect()
+
+    def _keep(self, connection: Connection) -> None:
+        try:
+            self._idle.put_nowait(connection)
+        except Full:
+            connection.close()
+
+    def close(self) -> None:
+        """Close what is kept."""
+        with suppress(Empty):
+            while True:
+                self._idle.get_nowait().close()
 
 
 @cache
-def engine() -> Engine:
-    """This process's SQLAlchemy engine. Raises ConfigError when DATABASE_URL is no Postgres URL."""
-    url = make_url(conninfo(database_url()))
-    if url.get_backend_name() != "postgresql":
-        raise ConfigError(
-            f"DATABASE_URL must start with postgresql://, found {url.get_backend_name()}://"
-        )
-    return create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        pool_size=2,
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": CONNECT_S},
-    )
+def connections() -> Connections:
+    """This process's connections."""
+    made = Connections()
+    atexit.register(made.close)
+    return made
 
 
-def ready_engine() -> Engine:
-    """The engine, once the database answers and holds our schema.
+@contextmanager
+def ready_connection() -> Iterator[Connection]:
+    """A connection in autocommit, once the database answers and holds our schema.
+
+    Raises ServiceAway or DocmillError, also for what fails while it is used.
+    """
+    with connections().lend() as connection, reachable():
+        _ensure_schema(connection)
+        yield connection
+
+
+def make_ready() -> None:
+    """Make sure that the database answers and holds our schema. Raises ServiceAway or DocmillError.
 
     An empty database gets the schema; an older one is left to `docmill db upgrade`, because
     changing tables under running workers is the operator's decision.
-    Raises ServiceAway or DocmillError.
     """
-    current = current_revision()
+    with closing(connect()) as connection, reachable():
+        _ensure_schema(connection)
+
+
+def _ensure_schema(connection: Connection) -> None:
+    current = _revision(connection)
     if current is None:
         upgrade()
     elif current != head_revision():
@@ -82,52 +153,77 @@ def ready_engine() -> Engine:
             f"the database at {safe_url()} has schema {current}, this Docmill needs "
             f"{head_revision()}: run `docmill db upgrade`"
         )
-    return engine()
 
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Raises ServiceAway where Postgres does not answer, instead of the driver's error."""
+    """Says what an operator can mend, instead of the driver's error: raises ServiceAway where
+    Postgres does not answer, DocmillError with the GRANT to give where it does not let us."""
     try:
         yield
-    except OperationalError as exc:
+    except psycopg.OperationalError as exc:
         raise ServiceAway(
-            f"Postgres does not answer at {safe_url()}: {str(exc.orig).strip().splitlines()[0]}. "
+            f"Postgres does not answer at {safe_url()}: {_first_line(exc)}. "
             "Start it, or unset DATABASE_URL to use the embedded one."
         ) from exc
+    except (InsufficientPrivilege, InvalidSchemaName) as exc:
+        raise _not_allowed(exc) from exc
 
 
-def safe_url() -> str:
-    """The database URL without its password."""
-    url = make_url(conninfo(database_url()))
-    shown = url.difference_update_query(["password", "sslpassword"])
-    return shown.render_as_string(hide_password=True)
+def _not_allowed(error: psycopg.Error) -> DocmillError:
+    with closing(connect()) as connection:
+        role, schema, empty = connection.execute(RIGHTS).fetchone() or ("", "", True)
+    rights = "USAGE, CREATE ON" if empty else "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN"
+    return DocmillError(
+        f"Postgres at {safe_url()} says: {_first_line(error)}. As the owner run "
+        f"`GRANT {rights} SCHEMA {schema} TO {role};`"
+    )
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def current_revision() -> str | None:
-    """The schema revision that the database holds; None for an empty database."""
-    from alembic.runtime.migration import MigrationContext
+    """The schema revision that the database holds; None for an empty database. Raises DocmillError
+    for one that is no revision of this Docmill."""
+    with closing(connect()) as connection, reachable():
+        return _revision(connection)
 
-    with reachable(), engine().connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return MigrationContext.configure(connection).get_current_revision()
+
+def _revision(connection: Connection) -> str | None:
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except UndefinedTable:
+        return None
+    if row is not None and row[0] not in revisions():
+        raise DocmillError(
+            f"the database at {safe_url()} has schema {row[0]}, of another Docmill than this one, "
+            f"which knows {', '.join(revisions())}: let DATABASE_URL name an empty database"
+        )
+    return None if row is None else str(row[0])
+
+
+@cache
+def revisions() -> tuple[str, ...]:
+    """The schema revisions that this Docmill knows, the newest last: files of migrations begin with
+    theirs."""
+    files = (MIGRATIONS / "versions").glob("[0-9]*.py")
+    return tuple(sorted(path.name.partition("_")[0] for path in files))
 
 
 def head_revision() -> str:
     """The newest schema revision that this Docmill knows."""
-    from alembic.script import ScriptDirectory
-
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    assert head is not None
-    return head
+    return revisions()[-1]
 
 
 def upgrade(revision: str = "head") -> None:
-    """Bring the schema up. Several processes may call it at once; one does the work."""
+    """Bring the schema up. Several processes may call it at once; one does the work. Raises
+    DocmillError for a database of another Docmill."""
     from alembic import command
 
-    with reachable(), _explained():
+    current_revision()
+    with _explained():
         command.upgrade(_alembic(), revision)
 
 
@@ -135,18 +231,24 @@ def downgrade(revision: str) -> None:
     """Take the schema down to a revision; `base` removes every table and all data."""
     from alembic import command
 
-    with reachable(), _explained():
+    with _explained():
         command.downgrade(_alembic(), revision)
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
     from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
 
-    try:
-        yield
-    except CommandError as exc:
-        raise InputError(f"{exc}; the newest revision is {head_revision()}") from exc
+    with reachable():
+        try:
+            yield
+        except CommandError as exc:
+            raise InputError(f"{exc}; the newest revision is {head_revision()}") from exc
+        except DBAPIError as exc:
+            if isinstance(exc.orig, psycopg.Error):
+                raise exc.orig from exc
+            raise
 
 
 def _alembic() -> "Config":

@@ -2,6 +2,7 @@
 
 DocmillError
 ├── ConfigError          docmill.toml, a spec file or the environment is wrong
+│   └── NoKey            this host has no API key for an engine; others may
 ├── InputError           something the user passed cannot be used
 │   └── NotFound         no batch, document or file of that name
 ├── ServiceAway          Postgres, Redis or an embedded server cannot be reached
@@ -16,6 +17,10 @@ class DocmillError(Exception):
 
 class ConfigError(DocmillError):
     """docmill.toml, a spec file or the environment is wrong."""
+
+
+class NoKey(ConfigError):
+    """This host has no API key for an engine; others may."""
 
 
 class InputError(DocmillError):

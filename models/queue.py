@@ -1,7 +1,8 @@
-"""The way to Redis: a short, bounded queue of hints.
+"""The way to Redis: a few messages in each queue, which wake idle workers.
 
-A message carries ids only. It is a hint that something in Postgres can be worked on; losing or
-repeating one is harmless. Results, retries, countdowns and canvas are therefore all switched off.
+A message carries nothing but its queue's name. It says that there is something in Postgres to be
+worked on; losing or repeating one is harmless. Results, retries, countdowns and canvas are
+therefore all switched off.
 """
 
 from collections.abc import Sequence
@@ -15,22 +16,15 @@ from kombu.exceptions import KombuError as KombuError
 from models.embedded import attach_valkey
 from models.errors import ConfigError, InputError
 from models.settings import settings
-from models.words import Queue
 
-TASKS = {queue: f"docmill.{queue}" for queue in Queue}
-"""The Celery task that takes the hints of each queue."""
+LOOK = "docmill.look"
+"""The one Celery task: look into the queue that the message came from."""
 
-EPOCH = "docmill:epoch"
-"""A key that is gone when Redis has lost its data: then every hint is taken for lost."""
-
-MOST_IDS = 1_000
-"""Most ids that a message may name; ours name 32."""
+LONGEST_NAME = 1_000
 
 FETCH_S = 0.1
 """How long one look for a message may take: until it is over, a worker keeps to the queues that it
 named when it began."""
-
-LARGEST_ID = 2**63 - 1
 
 NO_URL = (
     "REDIS_URL is not a Redis URL: write redis://user:password@host:6379/0, with signs such as "
@@ -90,8 +84,7 @@ def celery_app() -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            # A message that is lost costs a hint, which the feeder sends again: no books are kept
-            # in Redis of what was delivered.
+            # A message that is lost is sent again: no books are kept of what was delivered.
             "ack_emulation": False,
             "polling_interval": FETCH_S,  # what kombu calls the time that a BRPOP may take
             "socket_timeout": 5,
@@ -102,22 +95,24 @@ def celery_app() -> Celery:
     return app
 
 
-def send_hint(queue: Queue, ids: Sequence[int]) -> None:
-    """Publish one message: "look at these ids"."""
-    celery_app().send_task(TASKS[queue], args=(list(ids),), queue=queue, retry=False)
+def ring(queue: str) -> None:
+    """Publish one message: "there is something in this queue"."""
+    celery_app().send_task(LOOK, args=(queue,), queue=queue, retry=False)
 
 
-def read_hint(said: object) -> list[int]:
-    """The ids of a message. Whoever reaches Redis can write one: raises InputError where it is
-    anything but a list of ids of sensible length."""
-    if not isinstance(said, list):
-        raise InputError(f"a hint is a list of ids, found {type(said).__name__}")
-    if len(said) > MOST_IDS:
-        raise InputError(f"a hint names {MOST_IDS} ids at most, found {len(said)}")
-    if not all(map(_is_id, said)):
-        raise InputError("a hint names ids, whole numbers from 0 on; found something else")
+def depths(queues: Sequence[str]) -> list[int]:
+    """How many messages each of these queues holds. Raises redis.RedisError or OSError."""
+    with redis_client().pipeline(transaction=False) as pipeline:
+        for queue in queues:
+            pipeline.llen(queue)
+        return [int(depth) for depth in pipeline.execute()]
+
+
+def read_message(said: object) -> str:
+    """The queue that a message names. Whoever reaches Redis can write one: raises InputError where
+    it is anything but a name of sensible length."""
+    if not isinstance(said, str):
+        raise InputError(f"a message names a queue, found {type(said).__name__}")
+    if not 0 < len(said) <= LONGEST_NAME:
+        raise InputError(f"a queue's name has 1 to {LONGEST_NAME} characters, found {len(said)}")
     return said
-
-
-def _is_id(one: object) -> bool:
-    return type(one) is int and 0 <= one <= LARGEST_ID

@@ -1,18 +1,57 @@
 """What a user asks for: a spec file or the equivalent command line, checked key by key."""
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from models.bounds import MOST_PRIORITY, MOST_USD, NOT_STORED
 from models.config import explain
 from models.errors import ConfigError
-from models.schema import validator
+from models.schema import validator, with_nulls
 from models.words import Policy, Scope, TaskType
 
+T = TypeVar("T")
+
+
+def _storable(value: T) -> T:
+    """What Postgres can store: no NUL and no half of a surrogate pair in any text of it."""
+    for text in _texts(value):
+        if found := NOT_STORED.search(text):
+            raise PydanticCustomError(
+                "not_stored",
+                "holds {sign}, which cannot be stored; remove it",
+                {"sign": ascii(found[0])},
+            )
+    return value
+
+
+def _texts(value: object) -> Iterator[str]:
+    left = [value]
+    while left:
+        match left.pop():
+            case str() as text:
+                yield text
+            case dict() as table:
+                left += [*table.keys(), *table.values()]
+            case list() as items:
+                left += items
+
+
+STORABLE = AfterValidator(_storable)
 FIELD_NAME = r"^[^\s\"{}\[\]:,]{1,64}$"
 
 
@@ -21,14 +60,14 @@ class Ask(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    text: Annotated[str, Field(alias="ask", min_length=1, max_length=20_000)]
-    name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    fields: tuple[Annotated[str, Field(pattern=FIELD_NAME)], ...] = ()
-    json_schema: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    text: Annotated[str, Field(alias="ask", min_length=1, max_length=20_000), STORABLE]
+    name: Annotated[str | None, Field(min_length=1, max_length=200), STORABLE] = None
+    fields: tuple[Annotated[str, Field(pattern=FIELD_NAME), STORABLE], ...] = ()
+    json_schema: Annotated[dict[str, Any] | None, Field(alias="schema"), STORABLE] = None
     task: TaskType | None = None
     """None: the classify step decides."""
     scope: Scope = Scope.CHUNK
-    documents: tuple[str, ...] = ()
+    documents: tuple[Annotated[str, STORABLE], ...] = ()
     """Glob patterns on the document's file name or path; empty: every document."""
 
     @model_validator(mode="before")
@@ -37,6 +76,11 @@ class Ask(BaseModel):
         if isinstance(value, dict) and value.get("task") == "auto":
             return {**value, "task": None}
         return value
+
+    @field_validator("json_schema")
+    @classmethod
+    def _nulls_are_said(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if value is None else with_nulls(value)
 
     @model_validator(mode="after")
     def _one_shape(self) -> Self:
@@ -67,10 +111,10 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     asks: Annotated[tuple[Ask, ...], Field(min_length=1, max_length=100)]
-    name: Annotated[str | None, Field(max_length=200)] = None
+    name: Annotated[str | None, Field(max_length=200), STORABLE] = None
     policy: Policy = Policy.ALLOW_FRONTIER
-    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
-    max_cost: Annotated[Decimal | None, Field(ge=0, le=Decimal(10**9))] = None
+    priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] = 0
+    max_cost: Annotated[Decimal | None, Field(ge=0, le=MOST_USD)] = None
     """USD; None: no limit."""
     reuse: bool = True
     """Whether the answer to an identical request may be taken from the ledger."""

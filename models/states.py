@@ -4,11 +4,16 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """Where a job stands, as both doors show it.
+
+    `running`, `held` and `cancelled` are nowhere written on a job. A job is running while a worker
+    holds its lease, held while a hold concerns its line, cancelled when its batch is: rows about
+    what they concern, so that none of them ever means a million rows (the view job_states).
+    """
 
     PENDING = "pending"  # waits to be classified
     READY = "ready"  # routed, waits for a slot
-    RUNNING = "running"  # leased by a worker
+    RUNNING = "running"  # leased by a worker, or its parts are
     DONE = "done"
     FAILED = "failed"  # quarantined with its reason; `retry` brings it back
     HELD = "held"  # waits for a person or a budget, with the reason
@@ -17,7 +22,7 @@ class JobState(StrEnum):
 
 
 class DocumentState(StrEnum):
-    """Where a document stands."""
+    """Where a document stands. `running` and `cancelled` are shown, not written (see JobState)."""
 
     PENDING = "pending"  # waits to be read
     RUNNING = "running"  # being read, leased by a worker
@@ -35,6 +40,15 @@ class BatchState(StrEnum):
     PAUSED = "paused"
     CANCELLED = "cancelled"
     FINISHED = "finished"  # no job is pending, ready or running
+    PURGED = "purged"  # its texts, prompts and answers are gone
+
+
+class SubmitState(StrEnum):
+    """Whether all documents of a batch are stored (docmill_submit_state in migrations/sql)."""
+
+    WHOLE = "whole"  # they have, or no more of them are wanted
+    UNDER_WAY = "under way"
+    INTERRUPTED = "interrupted"  # its submit was cut off; `docmill submit --resume` goes on with it
 
 
 class CallState(StrEnum):
@@ -42,7 +56,7 @@ class CallState(StrEnum):
 
     RESERVED = "reserved"  # about to be made, or under way
     SETTLED = "settled"  # answered; tokens and cost are what was reported
-    REFUSED = "refused"  # the engine said no before working: costs nothing
+    REFUSED = "refused"  # the engine said no: costs nothing, or what it said it took
     LOST = "lost"  # its answer never arrived: counts with its upper bound
     REUSED = "reused"  # no request was made: the answer to an identical one was taken
 
@@ -50,18 +64,22 @@ class CallState(StrEnum):
 ACTIVE_JOBS = frozenset({JobState.PENDING, JobState.READY, JobState.RUNNING})
 """A batch with a job in one of these is not finished."""
 
+WRITTEN_JOBS = frozenset(
+    {JobState.PENDING, JobState.READY, JobState.DONE, JobState.FAILED, JobState.SKIPPED}
+)
+"""What stands on the rows of jobs; the other states follow from leases, holds and the batch."""
+
+OPEN_JOBS = frozenset({JobState.PENDING, JobState.READY})
+"""A job with one of these written on it still has something to do."""
+
 JOB_CHANGES: dict[JobState, frozenset[JobState]] = {
-    JobState.PENDING: frozenset(
-        {JobState.READY, JobState.FAILED, JobState.HELD, JobState.CANCELLED, JobState.SKIPPED}
-    ),
-    JobState.READY: frozenset({JobState.RUNNING, JobState.HELD, JobState.CANCELLED}),
-    JobState.RUNNING: frozenset(
-        {JobState.READY, JobState.DONE, JobState.FAILED, JobState.HELD, JobState.CANCELLED}
-    ),
-    JobState.HELD: frozenset({JobState.READY, JobState.PENDING, JobState.CANCELLED}),
+    JobState.PENDING: frozenset({JobState.READY, JobState.FAILED}),
+    JobState.READY: frozenset({JobState.DONE, JobState.FAILED}),
     JobState.FAILED: frozenset({JobState.READY, JobState.PENDING}),
     JobState.DONE: frozenset(),
-    JobState.CANCELLED: frozenset(),
     JobState.SKIPPED: frozenset(),
 }
-"""From each state, the states that may follow; no statement makes any other change."""
+"""From each written state, those that may follow; no statement makes any other change."""
+
+WRITTEN_DOCUMENTS = frozenset(DocumentState) - {DocumentState.RUNNING, DocumentState.CANCELLED}
+"""What stands on the rows of documents."""

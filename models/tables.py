@@ -1,9 +1,12 @@
 """The tables. Each comment also stands in the database (COMMENT ON), for those who read it there.
 
 Ids are bigints. Rows that change often (jobs, documents) carry no text: that lives in chunks,
-answers and document_contents, so that an update stays small.
+answers and document_contents, so that an update stays small. What waits and what is under way
+stand in narrow tables of their own (waiting, delayed, leases), so that no look at them walks over
+finished work, and no index holds a job's state.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -11,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -31,8 +35,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
-from models.states import BatchState, CallState, DocumentState, JobState
-from models.words import Scope, TaskType
+from models.states import (
+    WRITTEN_DOCUMENTS,
+    WRITTEN_JOBS,
+    BatchState,
+    CallState,
+)
+from models.words import Finder, Scope, Stage, TaskType, Zone
 
 metadata = MetaData(
     naming_convention={
@@ -48,15 +57,42 @@ Money = Numeric(20, 10)
 Moment = DateTime(timezone=True)
 
 
-def _one_of(column: str, values: type[StrEnum]) -> str:
-    return f"{column} IN ({', '.join(repr(str(value)) for value in values)})"
+BUSY = {
+    "fillfactor": "70",
+    "autovacuum_vacuum_scale_factor": "0.02",
+    "autovacuum_analyze_scale_factor": "0.05",
+}
+"""Storage of tables whose rows change often: room for changes in place, and vacuumed in time."""
 
+QUEUED = {
+    "autovacuum_vacuum_scale_factor": "0",
+    "autovacuum_vacuum_threshold": "5000",
+    "autovacuum_analyze_scale_factor": "0",
+    "autovacuum_analyze_threshold": "20000",
+}
+"""Storage of tables that rows pass through: what was deleted is cleared away soon."""
+
+
+def _one_of(column: str, values: Iterable[StrEnum]) -> str:
+    return f"{column} IN ({', '.join(repr(str(value)) for value in sorted(values))})"
+
+
+configurations = Table(
+    "configurations",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True, comment="its number; the last counts"),
+    Column("file", JSONB, nullable=False, comment="what docmill.toml said"),
+    Column("settings", JSONB, nullable=False, comment="with every open question answered"),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    comment="engines, tasks, models, limits and prices, resolved; every process reads them here",
+)
 
 batches = Table(
     "batches",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("name", Text, comment="what the user called it"),
+    Column("configuration_id", ForeignKey("configurations.id"), nullable=False),
     Column(
         "local_only",
         Boolean,
@@ -74,11 +110,21 @@ batches = Table(
     ),
     Column("state", Text, nullable=False, server_default=BatchState.RUNNING),
     Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column("submitted_at", Moment, comment="when its last document was stored; NULL: not yet"),
     Column("started_at", Moment, comment="when its first document was handed to a worker"),
-    Column("finished_at", Moment, comment="when no job was pending, ready or running any more"),
+    Column("finished_at", Moment, comment="when nothing of it was left to do"),
+    Column("purge_at", Moment, comment="when it is purged; NULL: it is kept, or has been"),
+    Column(
+        "keeps_costs",
+        Boolean,
+        nullable=False,
+        server_default="true",
+        comment="whether the ledger says what it cost when it is purged",
+    ),
     CheckConstraint(_one_of("state", BatchState), name="state"),
     UniqueConstraint("id", "local_only"),
-    Index("ix_batches_open", "id", postgresql_where=text("state IN ('running', 'paused')")),
+    Index("ix_batches_open", "id", postgresql_where=text("finished_at IS NULL")),
+    Index("ix_batches_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
     comment="what one submit creates: documents x asks, a policy, a priority, a budget",
 )
 
@@ -113,24 +159,20 @@ documents = Table(
     Column("media_type", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
-    Column("state", Text, nullable=False, server_default=DocumentState.PENDING),
+    Column("state", Text, nullable=False, server_default="pending"),
     Column("pages", Integer, comment="NULL until read"),
     Column("language", Text, comment="ISO 639-1 of most of its text; NULL: unknown"),
     Column("jobs_total", Integer, nullable=False, server_default="0"),
     Column("jobs_finished", Integer, nullable=False, server_default="0"),
-    Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("kills", SmallInteger, nullable=False, server_default="0", comment="workers lost on it"),
-    Column("owner", Uuid, comment="the worker process that holds the lease"),
-    Column("lease_until", Moment),
     Column("not_before", Moment, comment="waits until then"),
     Column("error", JSONB, comment="{category, phase, retryable, message} when failed"),
     Column("notes", ARRAY(Text), nullable=False, server_default="{}", comment="what was odd"),
     Column("finished_at", Moment),
-    CheckConstraint(_one_of("state", DocumentState), name="state"),
-    Index("ix_documents_waiting", "batch_id", "id", postgresql_where=text("state = 'pending'")),
-    Index("ix_documents_running", "owner", postgresql_where=text("state = 'running'")),
-    Index("ix_documents_state", "batch_id", "state"),
-    postgresql_with={"fillfactor": "70"},
+    CheckConstraint(_one_of("state", WRITTEN_DOCUMENTS), name="state"),
+    Index("ix_documents_batch", "batch_id", "id"),
+    Index("ix_documents_failed", "batch_id", postgresql_where=text("state = 'failed'")),
+    postgresql_with=BUSY,
     comment="a source file",
 )
 
@@ -156,7 +198,7 @@ chunks = Table(
     Column("language", Text, comment="ISO 639-1; NULL: no letters"),
     Column("blank", Text, comment="why there is nothing to ask about; NULL: there is text"),
     Column("pinned", Text, comment="private data found in it, which keeps it local; NULL: none"),
-    Column("sha256", LargeBinary, comment="of its text in UTF-8; NULL: written before 0002"),
+    Column("sha256", LargeBinary, nullable=False, comment="of its text in UTF-8"),
     Column("text", Text, nullable=False),
     UniqueConstraint("document_id", "ordinal"),
     comment="a run of a document's text with its page and character range",
@@ -172,34 +214,60 @@ jobs = Table(
     Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
     Column("chunk_id", ForeignKey("chunks.id", ondelete="CASCADE"), comment="NULL: whole document"),
     Column("ask_id", ForeignKey("asks.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", ForeignKey("jobs.id", ondelete="CASCADE"), comment="whose part it is"),
+    Column(
+        "level",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="of a part: 1 reads the document's text, the next ones what the level before found",
+    ),
+    Column("first", Integer, comment="of a part: its first chunk, or part of the level before"),
+    Column("last", Integer, comment="of a part: its last chunk, or part of the level before"),
+    Column("open_parts", Integer, nullable=False, server_default="0", comment="not ended yet"),
     Column("state", Text, nullable=False),
     Column("classify_key", Uuid, comment="equal for equal (ask, text) pairs"),
     Column("task", Text),
-    Column("queue", Text, comment="local or frontier, once routed"),
+    Column("found_by", Text, comment="who said which task it is: user, model or fallback"),
+    Column("confidence", Double, comment="of that verdict, 0 to 1; NULL: nobody said"),
+    Column("zone", Text, comment="local or frontier, once routed"),
+    Column("engine", Text, comment="name of the engine that it is routed to"),
     Column("model", Text, comment="model_name that it is routed to"),
+    Column("step", SmallInteger, nullable=False, server_default="0", comment="of its task's chain"),
+    Column(
+        "chain",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{}",
+        comment="ENGINE/MODEL of those whose answers were not good enough, in order",
+    ),
     Column("tokens", Integer, nullable=False, comment="estimate of its text"),
+    Column(
+        "fixed_tokens",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="estimate of what its prompt holds besides",
+    ),
     Column("language", Text),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
-    Column(
-        "waits", SmallInteger, nullable=False, server_default="0", comment="no fault of its own"
-    ),
+    Column("waits", Integer, nullable=False, server_default="0", comment="no fault of its own"),
     Column("kills", SmallInteger, nullable=False, server_default="0", comment="workers lost on it"),
-    Column("owner", Uuid, comment="the worker process that holds the lease"),
-    Column("lease_until", Moment),
     Column("not_before", Moment, comment="waits until then"),
-    Column("reason", Text, comment="why it is held or skipped"),
+    Column("reason", Text, comment="why it is skipped"),
     Column("error", JSONB, comment="{category, phase, retryable, message}"),
     Column("escalated_from", Text, comment="the model whose answer was not good enough"),
     Column("escalation_reason", Text),
     Column("finished_at", Moment),
-    CheckConstraint(_one_of("state", JobState), name="state"),
+    CheckConstraint(_one_of("state", WRITTEN_JOBS), name="state"),
     CheckConstraint(_one_of("task", TaskType), name="task"),
-    CheckConstraint("queue IN ('local', 'frontier')", name="queue"),
-    CheckConstraint("NOT (local_only AND queue = 'frontier')", name="local_only"),
-    CheckConstraint("NOT (pinned IS NOT NULL AND queue = 'frontier')", name="pinned"),
+    CheckConstraint(_one_of("found_by", Finder), name="found_by"),
+    CheckConstraint(_one_of("zone", Zone), name="zone"),
+    CheckConstraint("NOT (local_only AND zone <> 'local')", name="local_only"),
+    CheckConstraint("NOT (pinned IS NOT NULL AND zone <> 'local')", name="pinned"),
     CheckConstraint(
-        "state NOT IN ('ready', 'running', 'done') "
-        "OR (task IS NOT NULL AND queue IS NOT NULL AND model IS NOT NULL)",
+        "state NOT IN ('ready', 'done') OR (task IS NOT NULL AND zone IS NOT NULL "
+        "AND engine IS NOT NULL AND model IS NOT NULL)",
         name="routed",
     ),
     ForeignKeyConstraint(
@@ -212,29 +280,232 @@ jobs = Table(
         "document_id",
         "ask_id",
         unique=True,
-        postgresql_where=text("chunk_id IS NULL"),
+        postgresql_where=text("chunk_id IS NULL AND parent_id IS NULL"),
     ),
     Index(
-        "ix_jobs_ready",
-        "batch_id",
-        "queue",
-        "model",
-        "ask_id",
-        "id",
-        postgresql_where=text("state = 'ready'"),
+        "uq_jobs_part",
+        "parent_id",
+        "level",
+        "first",
+        unique=True,
+        postgresql_where=text("parent_id IS NOT NULL"),
     ),
-    Index("ix_jobs_pending", "batch_id", "id", postgresql_where=text("state = 'pending'")),
-    Index("ix_jobs_pending_key", "classify_key", postgresql_where=text("state = 'pending'")),
-    Index("ix_jobs_running", "owner", postgresql_where=text("state = 'running'")),
-    Index(
-        "ix_jobs_held_until",
-        "not_before",
-        postgresql_where=text("state = 'held' AND not_before IS NOT NULL"),
-    ),
-    Index("ix_jobs_state", "batch_id", "state"),
     Index("ix_jobs_document", "document_id"),
-    postgresql_with={"fillfactor": "70"},
-    comment="one (chunk, ask), or one (document, ask) for document scope",
+    Index("ix_jobs_ask", "ask_id", "id"),
+    postgresql_with=BUSY,
+    comment="one (chunk, ask), or one (document, ask) for document scope, or a part of one",
+)
+
+failed_jobs = Table(
+    "failed_jobs",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("category", Text, nullable=False),
+    Index("ix_failed_jobs_batch", "batch_id", "category", "job_id"),
+    comment="the jobs that failed, so that nobody has to look for them among all",
+)
+
+lines = Table(
+    "lines",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("batch_id", ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("queue", Text, nullable=False, comment="the Celery queue"),
+    Column("stage", Text, nullable=False, comment="ingest, classify or run"),
+    Column("zone", Text, comment="of its engine; NULL: ingest"),
+    Column("engine", Text),
+    Column("model", Text),
+    Column("priority", Integer, nullable=False, comment="the batch's"),
+    Column(
+        "open",
+        Boolean,
+        nullable=False,
+        comment="whether its batch is running and no hold concerns it",
+    ),
+    Column(
+        "head",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="nothing that waits was put there by an earlier transaction",
+    ),
+    CheckConstraint(_one_of("stage", Stage), name="stage"),
+    CheckConstraint(_one_of("zone", Zone), name="zone"),
+    UniqueConstraint("batch_id", "queue"),
+    Index("ix_lines_open", "queue", text("priority DESC"), postgresql_where=text("open")),
+    postgresql_with={"fillfactor": "50"},
+    comment="a batch's line in a queue; what waits stands in it",
+)
+
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("line_id", BigInteger, primary_key=True, autoincrement=False),
+    Column(
+        "xact",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        server_default=text("pg_current_xact_id()::text::bigint"),
+        comment="the transaction that put it there, in whose order it is taken",
+    ),
+    Column("item_id", BigInteger, primary_key=True, autoincrement=False, comment="document or job"),
+    postgresql_with=QUEUED,
+    comment="what may be taken now; gone when it is",
+)
+
+delayed = Table(
+    "delayed",
+    metadata,
+    Column("line_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("item_id", BigInteger, primary_key=True, autoincrement=False, comment="document or job"),
+    Column("due_at", Moment, nullable=False),
+    Index("ix_delayed_due", "due_at"),
+    postgresql_with=QUEUED,
+    comment="what may be taken later; the leader moves it to `waiting` then",
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("stage", Text, primary_key=True, comment="ingest, classify or run"),
+    Column("item_id", BigInteger, primary_key=True, autoincrement=False, comment="document or job"),
+    Column("line_id", BigInteger, nullable=False),
+    Column("owner", Uuid, nullable=False, comment="the worker process that holds it"),
+    Column("claim", Uuid, nullable=False, comment="the claim that took it"),
+    Column("until", Moment, nullable=False, comment="renewed while the worker lives"),
+    Column("since", Moment, nullable=False, server_default=func.now()),
+    Index("ix_leases_claim", "claim"),
+    Index("ix_leases_line", "line_id"),
+    Index("ix_leases_until", "until"),
+    postgresql_with=QUEUED,
+    comment="what a worker is at; gone when it is done with it",
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("batch_id", ForeignKey("batches.id", ondelete="CASCADE"), comment="NULL: every batch"),
+    Column("zone", Text, comment="NULL: every zone"),
+    Column("engine", Text, comment="NULL: every engine"),
+    Column("model", Text, comment="NULL: every model"),
+    Column("code", Text, nullable=False, comment="why"),
+    Column("about", JSONB, nullable=False, server_default="{}", comment="figures of the reason"),
+    Column("since", Moment, nullable=False, server_default=func.now()),
+    Column("until", Moment, comment="when it ends by itself; NULL: when somebody lifts it"),
+    Column(
+        "passing",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="true: for a moment only, which nobody need be told of",
+    ),
+    UniqueConstraint(
+        "batch_id", "zone", "engine", "model", "code", postgresql_nulls_not_distinct=True
+    ),
+    comment="what stands still, and why: a row about a batch, a zone, an engine or a model",
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("owner", Uuid, primary_key=True),
+    Column("pool", Text, nullable=False),
+    Column("host", Text, nullable=False, comment="name of its machine"),
+    Column("pid", Integer, nullable=False),
+    Column("configuration_id", BigInteger, nullable=False, comment="the one that it goes by"),
+    Column("started_at", Moment, nullable=False, server_default=func.now()),
+    Column("seen_at", Moment, nullable=False, server_default=func.now()),
+    comment="the worker processes that live",
+)
+
+servers = Table(
+    "servers",
+    metadata,
+    Column("owner", ForeignKey("workers.owner", ondelete="CASCADE"), primary_key=True),
+    Column("engine", Text, primary_key=True, comment="its name in the configuration"),
+    Column("zone", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("address", Text, nullable=False, comment="host:port that sees the prompts"),
+    Column("models", ARRAY(Text), comment="what it has; NULL: it does not say"),
+    Column("slots", Integer, nullable=False),
+    Column("in_use", Integer, nullable=False, server_default="0"),
+    comment="which engine each worker process reaches, where, and what it has",
+)
+
+gates = Table(
+    "gates",
+    metadata,
+    Column("owner", ForeignKey("workers.owner", ondelete="CASCADE"), primary_key=True),
+    Column("engine", Text, primary_key=True),
+    Column("model", Text, primary_key=True, comment="empty: every model of it"),
+    Column("code", Text, nullable=False, comment="why"),
+    Column("message", Text, nullable=False, comment="what the engine said"),
+    Column("lasting", Boolean, nullable=False, comment="true: somebody has to mend it"),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, comment="when it is tried again; NULL: when a probe says so"),
+    Column("lifted", Boolean, nullable=False, server_default="false", comment="try again now"),
+    comment="which engine or model a worker process does not ask at present, and why",
+)
+
+counts = Table(
+    "counts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("what", Text, nullable=False, comment="job or document"),
+    Column("state", Text, nullable=False),
+    Column("queue", Text, nullable=False, server_default="", comment="where it waits, or ran"),
+    Column("n", Integer, nullable=False),
+    Column("at", Moment, nullable=False, server_default=func.now()),
+    Column("folded", Boolean, nullable=False, server_default="false"),
+    Index(
+        "uq_counts_folded",
+        "batch_id",
+        "what",
+        "state",
+        "queue",
+        unique=True,
+        postgresql_where=text("folded"),
+    ),
+    Index("ix_counts_changes", "id", postgresql_where=text("NOT folded")),
+    Index("ix_counts_batch", "batch_id"),
+    postgresql_with=QUEUED,
+    comment="how many jobs and documents of a batch are in each state: the sum of its rows. Every "
+    "change adds one; the leader folds them",
+)
+
+spend = Table(
+    "spend",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("batch_id", BigInteger, comment="NULL: batches that were purged with their costs"),
+    Column("day", Date, nullable=False, comment="in UTC, on which the calls began"),
+    Column("zone", Text, nullable=False),
+    Column("usd", Money, nullable=False, comment="known costs, upper bounds of those under way"),
+    Column("known_usd", Money, nullable=False, comment="known costs of calls that ended"),
+    Column("under_way", Integer, nullable=False, comment="calls that may give something back"),
+    Column("calls", Integer, nullable=False, comment="that ended, reused answers left out"),
+    Column("unknown", Integer, nullable=False, comment="of those, at no known price"),
+    Column("lost", Integer, nullable=False, comment="of those, without an answer"),
+    Column("folded", Boolean, nullable=False, server_default="false"),
+    Index(
+        "uq_spend_folded",
+        "batch_id",
+        "day",
+        "zone",
+        unique=True,
+        postgresql_where=text("folded"),
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index("ix_spend_changes", "id", postgresql_where=text("NOT folded")),
+    Index("ix_spend_batch", "batch_id"),
+    Index("ix_spend_day", "day"),
+    postgresql_with=QUEUED,
+    comment="what a batch spent on a day: the sum of its rows. Every change of the ledger adds "
+    "one; the leader folds them. It outlives the ledger's rows",
 )
 
 classifications = Table(
@@ -242,11 +513,15 @@ classifications = Table(
     metadata,
     Column("key", Uuid, primary_key=True, comment="hash of ask, text, model and prompt"),
     Column("task", Text, comment="the verdict; NULL: being classified"),
+    Column("found_by", Text),
+    Column("confidence", Double),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
-    Column("owner", Uuid),
-    Column("lease_until", Moment),
+    Column("waits", Integer, nullable=False, server_default="0", comment="no fault of its own"),
+    Column("job_id", BigInteger, comment="whose lease it is being classified under"),
+    Column("since", Moment, nullable=False, server_default=func.now()),
     CheckConstraint(_one_of("task", TaskType), name="task"),
-    Index("ix_classifications_leased", "owner", postgresql_where=text("task IS NULL")),
+    CheckConstraint(_one_of("found_by", Finder), name="found_by"),
+    Index("ix_classifications_since", "since"),
     comment="task types already found, so that equal pairs are classified once",
 )
 
@@ -268,13 +543,14 @@ calls = Table(
     Column(
         "id", Uuid, primary_key=True, comment="UUID version 7: the time, which its partition is of"
     ),
-    Column("job_id", BigInteger, nullable=False),
-    Column("batch_id", BigInteger, nullable=False),
+    Column("job_id", BigInteger, comment="NULL: its batch was purged"),
+    Column("batch_id", BigInteger, comment="NULL: its batch was purged with its costs"),
     Column("local_only", Boolean, nullable=False),
-    Column("purpose", Text, nullable=False, comment="classify, run, repair or part"),
+    Column("purpose", Text, nullable=False, comment="classify, run or repair"),
     Column("task", Text),
-    Column("tier", Text, nullable=False),
-    Column("engine", Text, nullable=False, comment="kind of engine: ollama or openai"),
+    Column("zone", Text, nullable=False),
+    Column("engine", Text, nullable=False, comment="its name in the configuration"),
+    Column("kind", Text, nullable=False, comment="of engine: ollama, openai or embedded"),
     Column("host", Text, nullable=False, comment="host:port that saw the prompt"),
     Column("stand_in", Boolean, nullable=False, comment="true: served by the embedded model"),
     Column("model_asked", Text, nullable=False),
@@ -300,7 +576,7 @@ calls = Table(
     Column("reasoning_tokens", Integer),
     Column("engine_seconds", Double, comment="GPU seconds by the engine's own clock"),
     Column("latency_ms", Integer),
-    Column("finish", Text, comment="stop, length or content_filter"),
+    Column("finish", Text, comment="stop, length, loop or content_filter"),
     Column("request_key", Uuid, comment="equal for identical requests of one job's attempt"),
     Column(
         "answer_key",
@@ -313,11 +589,9 @@ calls = Table(
     Column("started_at", Moment, nullable=False, server_default=func.now()),
     Column("finished_at", Moment),
     CheckConstraint(_one_of("state", CallState), name="state"),
-    CheckConstraint("tier IN ('local', 'frontier')", name="tier"),
-    CheckConstraint("NOT (local_only AND tier = 'frontier')", name="local_only"),
-    ForeignKeyConstraint(
-        ["job_id", "local_only"], ["jobs.id", "jobs.local_only"], ondelete="CASCADE"
-    ),
+    CheckConstraint(_one_of("zone", Zone), name="zone"),
+    CheckConstraint("NOT (local_only AND zone <> 'local')", name="local_only"),
+    ForeignKeyConstraint(["job_id", "local_only"], ["jobs.id", "jobs.local_only"]),
     Index("ix_calls_job", "job_id"),
     Index("ix_calls_batch", "batch_id"),
     Index("ix_calls_reserved", "job_id", postgresql_where=text("state = 'reserved'")),
@@ -326,28 +600,16 @@ calls = Table(
         "answer_key",
         postgresql_where=text("state = 'settled' AND answer_key IS NOT NULL"),
     ),
-    Index(
-        "ix_calls_frontier_day",
-        "started_at",
-        postgresql_include=["cost_usd", "reserved_usd", "state"],
-        postgresql_where=text("tier = 'frontier'"),
-    ),
-    Index(
-        "ix_calls_frontier_batch",
-        "batch_id",
-        postgresql_include=["cost_usd", "reserved_usd", "state"],
-        postgresql_where=text("tier = 'frontier'"),
-    ),
     postgresql_partition_by="RANGE (id)",
     comment="the ledger: one row per request to an engine, written before it is made",
 )
 
-feeder = Table(
-    "feeder",
+leader = Table(
+    "leader",
     metadata,
     Column("one", Boolean, primary_key=True, server_default=text("true")),
     Column("backend_pid", Integer, nullable=False),
     Column("beat_at", Moment, nullable=False),
     CheckConstraint("one", name="one"),
-    comment="who feeds the queues, and when it last did",
+    comment="which worker process feeds the queues and keeps house, and when it last said so",
 )

@@ -1,5 +1,6 @@
 """The words of the design as values: each is stored and printed exactly as written here."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -13,20 +14,50 @@ class TaskType(StrEnum):
     REASONING = "reasoning"
 
 
-class Tier(StrEnum):
-    """Where a job runs: the name of its queue and of the engine's place in the config."""
+class Finder(StrEnum):
+    """Who said which task type a job is."""
 
-    LOCAL = "local"
+    USER = "user"
+    MODEL = "model"
+    FALLBACK = "fallback"  # no verdict could be had: the configured one
+
+
+class Zone(StrEnum):
+    """Where an engine stands: all that policy, pins, constraints and the receipt know of it."""
+
+    LOCAL = "local"  # in the building
     FRONTIER = "frontier"
 
 
-class Queue(StrEnum):
-    """The Celery queues. Each carries lists of ids, nothing else."""
+class Stage(StrEnum):
+    """The stages of the path that take their work from a queue."""
 
     INGEST = "ingest"
     CLASSIFY = "classify"
-    LOCAL = "local"
-    FRONTIER = "frontier"
+    RUN = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A Celery queue: what one engine does with one model in one stage. Ingest needs no engine."""
+
+    stage: Stage
+    engine: str = ""
+    model: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in Redis, in the table of lines and in the log."""
+        match self.stage:
+            case Stage.INGEST:
+                return "ingest"
+            case Stage.CLASSIFY:
+                return f"classify:{self.engine}/{self.model}"
+            case Stage.RUN:
+                return f"{self.engine}/{self.model}"
+
+
+INGEST = Queue(Stage.INGEST)
 
 
 class Pool(StrEnum):
@@ -38,17 +69,16 @@ class Pool(StrEnum):
     ALL = "all"
 
     @property
-    def queues(self) -> tuple[Queue, ...]:
-        """The queues that this pool consumes."""
-        match self:
-            case Pool.INGEST:
-                return (Queue.INGEST,)
-            case Pool.LOCAL:
-                return (Queue.CLASSIFY, Queue.LOCAL)
-            case Pool.FRONTIER:
-                return (Queue.FRONTIER,)
-            case Pool.ALL:
-                return tuple(Queue)
+    def reads(self) -> bool:
+        """Whether it reads documents."""
+        return self in (Pool.INGEST, Pool.ALL)
+
+    @property
+    def zones(self) -> frozenset[Zone]:
+        """Whose engines it serves."""
+        if self is Pool.ALL:
+            return frozenset(Zone)
+        return frozenset(zone for zone in Zone if zone.value == self.value)
 
 
 class Policy(StrEnum):

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from producer.money import Currency, grouped, plain
+from producer.sentences import cost_reason
 
 Row = Mapping[str, Any]
 
@@ -13,9 +14,6 @@ ALL_COUNTS = (*COUNTS, "cached_tokens", "unknown_price_calls", "lost_calls")
 AMOUNTS = ("cost_usd", "would_have_cost_usd")
 
 MILLION, BILLION = 10**6, 10**9
-
-NO_PRICE = "no price is known for "
-"""How the worker's ledger begins this reason; the model's name follows."""
 
 
 def headings(currency: Currency | None) -> list[str]:
@@ -69,14 +67,4 @@ def total(rows: Sequence[Row]) -> dict[str, Any]:
 
 def reasons(rows: Sequence[Row]) -> list[str]:
     """Why calls of these rows have no price, each reason once, with what to do about it."""
-    return sorted({advised(reason) for row in rows for reason in row["reasons"]})
-
-
-def advised(reason: str | None) -> str:
-    """The reason of an unknown price and, where docmill.toml can give one, how."""
-    if reason is None:
-        return "no reason given"
-    if not reason.startswith(NO_PRICE):
-        return reason
-    model_name = reason.removeprefix(NO_PRICE)
-    return f'{reason}: [prices."{model_name}"] in docmill.toml sets one for later calls'
+    return sorted({cost_reason(reason) for row in rows for reason in row["reasons"]})

@@ -2,24 +2,38 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 from models.errors import ConfigError
+from models.terminal import to_json
 from producer.query import RESULT_KEYS
 
 Row = Mapping[str, Any]
 
 PARQUET_BLOCK = 10_000
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+BYTE_ORDER_MARK = "\ufeff"
+"""Without it spreadsheets take the UTF-8 of a CSV for the signs of another encoding."""
+
+SIGN = r"[=+\-@＝＋－＠﹦﹢﹣﹫]"
+FORMULA = re.compile(rf"[\t\r\n]|[\s\ufeff\u200b]*{SIGN}")
+"""What makes a spreadsheet calculate a cell (OWASP, "CSV Injection"), also after what it trims."""
+
+QUOTED_SIGN = re.compile(f'"({SIGN})')
+"""A text in JSON that begins so: a quote that ends one is followed by none of these signs."""
+
+NUMBER = re.compile(r"[+-]?(\d[\d,]*(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""A number may begin with a sign: it stays one."""
 
 
 def write_jsonl(rows: Iterable[Row], out: TextIO) -> None:
     """One object a line, the keys of the contract."""
     for row in rows:
-        out.write(json.dumps(_contract(row), ensure_ascii=False) + "\n")
+        out.write(to_json(_contract(row)) + "\n")
 
 
 def write_json(rows: Iterable[Row], out: TextIO) -> None:
@@ -27,17 +41,18 @@ def write_json(rows: Iterable[Row], out: TextIO) -> None:
     out.write("[")
     for number, row in enumerate(rows):
         out.write(",\n " if number else "\n ")
-        out.write(json.dumps(_contract(row), ensure_ascii=False))
+        out.write(to_json(_contract(row)))
     out.write("\n]\n")
 
 
 def write_csv(rows: Iterable[Row], out: TextIO, value_keys: list[str]) -> None:
-    """A column per key of the answers, after the columns of the contract."""
+    """A column per key of the answers, after the columns of the contract; for spreadsheets."""
     columns = [*RESULT_KEYS, *(f"value.{key}" for key in value_keys)]
+    out.write(BYTE_ORDER_MARK)
     writer = csv.DictWriter(out, columns, extrasaction="ignore")
     writer.writeheader()
     for row in rows:
-        writer.writerow(_flat(row, value_keys))
+        writer.writerow({key: _csv_cell(cell) for key, cell in _flat(row, value_keys).items()})
 
 
 def write_parquet(rows: Iterable[Row], path: Path, value_keys: list[str]) -> None:
@@ -50,49 +65,39 @@ def write_parquet(rows: Iterable[Row], path: Path, value_keys: list[str]) -> Non
     columns = [*RESULT_KEYS, *(f"value.{key}" for key in value_keys)]
     schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in columns])
     with parquet.ParquetWriter(path, schema) as writer:
-        for block in _blocks(_flat(row, value_keys, safe=False) for row in rows):
-            writer.write_table(arrow.Table.from_pylist(block, schema=schema))
+        for block in _blocks(_flat(row, value_keys) for row in rows):
+            cells = [{key: _parquet_cell(key, cell) for key, cell in row.items()} for row in block]
+            writer.write_table(arrow.Table.from_pylist(cells, schema=schema))
 
 
 def _contract(row: Row) -> dict[str, Any]:
     return {key: row[key] for key in RESULT_KEYS}
 
 
-def _flat(row: Row, value_keys: list[str], *, safe: bool = True) -> dict[str, Any]:
-    guard = _unformulated if safe else _same
-    flat = {key: guard(_cell(row[key])) for key in RESULT_KEYS}
+def _flat(row: Row, value_keys: list[str]) -> dict[str, Any]:
     value = row["value"] if isinstance(row["value"], dict) else {}
-    for key in value_keys:
-        cell = _cell(value.get(key))
-        flat[f"value.{key}"] = _unformulated(cell) if safe else _as_text(cell)
-    return flat
+    answers = {f"value.{key}": value.get(key) for key in value_keys}
+    return {**_contract(row), **answers}
 
 
-def _same(cell: Any) -> Any:
-    return cell
+def _csv_cell(value: Any) -> Any:
+    """Text from documents must not run as a formula when the file is opened in a spreadsheet, nor
+    a text in JSON where commas and quotes are not what the spreadsheet parts cells by."""
+    if isinstance(value, (dict, list)):
+        return QUOTED_SIGN.sub(lambda sign: f'"\\u{ord(sign[1]):04x}', _json(value))
+    if isinstance(value, str) and FORMULA.match(value) and not NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
 
 
-def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+def _parquet_cell(name: str, value: Any) -> Any:
+    if isinstance(value, (dict, list)):
+        return _json(value)
+    return str(value) if name.startswith("value.") and value is not None else value
 
 
-def _as_text(cell: Any) -> str | None:
-    return None if cell is None else str(cell)
-
-
-def _unformulated(cell: Any) -> Any:
-    """Text from documents must not run as a formula when the file is opened in a spreadsheet."""
-    if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) and not _is_number(cell):
-        return "'" + cell
-    return cell
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.replace(",", ""))
-    except ValueError:
-        return False
-    return True
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 NUMBERS = {"batch", "chunk", "attempts", "input_tokens", "output_tokens", "latency_ms"}

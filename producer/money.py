@@ -6,8 +6,12 @@ Programs never see any of this: what they are given are USD decimal strings.
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from models.config import DisplayConfig
+from models.settings import settings
+
+if TYPE_CHECKING:
+    from models.config import DisplayConfig
 
 SMALL = Decimal("0.001")
 """Below this, four decimals would leave too little of an amount."""
@@ -47,12 +51,22 @@ class Currency:
         return INDIAN_GROUP.sub(",", number) if self.code == "INR" else grouped(number)
 
 
-def currency(config: DisplayConfig | None, source: str) -> Currency | None:
+def currency(config: "DisplayConfig | None", source: str) -> Currency | None:
     """What [display] of the file `source` asks for; None: USD only."""
     if config is None:
         return None
     origin = source if config.as_of is None else f"{source}, {config.as_of}"
     return Currency(config.currency, config.usd_rate, origin)
+
+
+def shown_currency() -> Currency | None:
+    """The currency that docmill.toml wants beside USD. Raises ConfigError."""
+    path = settings().docmill_config
+    if not path.exists() or b"display" not in path.read_bytes():
+        return None  # most looks are spared the reading of all the rest of the file
+    from models.config import load_config
+
+    return currency(load_config(path).display, path.name)
 
 
 def plain(number: Decimal) -> str:

@@ -13,7 +13,7 @@ from typing import IO
 
 import typer
 
-from models.database import ready_engine, safe_url
+from models.database import make_ready, safe_url
 from models.errors import DocmillError
 from models.queue import redis_url
 from models.words import Pool
@@ -24,16 +24,20 @@ STOP_S = 45.0
 """How long workers may take to finish what is running; longer than their own grace time."""
 
 
-def worker_command(pool: str, slots: int | None = None) -> list[str]:
+def worker_command(pool: str, *more: str) -> list[str]:
     """The command line of a worker pool."""
-    more = [] if slots is None else ["--slots", str(slots)]
     return [sys.executable, "-m", "worker", "serve", str(pool), *more]
 
 
-def become_worker(pool: str, slots: int | None) -> None:
+def become_worker(
+    pool: str, slots: int | None, engines: Sequence[str] = (), models: Sequence[str] = ()
+) -> None:
     """Turn this process into a worker: signals then reach it without anything in between."""
     sys.stdout.flush()
-    command = worker_command(pool, slots)
+    words = [] if slots is None else ["--slots", str(slots)]
+    words += [word for engine in engines for word in ("--engine", engine)]
+    words += [word for model in models for word in ("--model", model)]
+    command = worker_command(pool, *words)
     os.execv(command[0], command)  # noqa: S606  # our own interpreter with our own words
 
 
@@ -49,11 +53,11 @@ def run_worker_module(*words: str, lines: Iterable[str] = ()) -> int:
 
 
 def site() -> dict[str, str | None]:
-    """Which engines this host would use, as the worker finds them (worker/site.py, describe).
+    """Which engines this host would use, as the worker finds them (worker/deployment.py).
 
     Raises DocmillError with the worker's own words.
     """
-    command = [sys.executable, "-m", "worker", "site"]
+    command = [sys.executable, "-m", "worker", "reach"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise DocmillError(done.stderr.strip().removeprefix("docmill: "))
@@ -110,7 +114,7 @@ def ended(processes: Sequence[Process]) -> Process | None:
 
 def up(host: str, port: int) -> int:
     """Run everything until a signal, or until one of the processes dies. 0 or 1."""
-    ready_engine().dispose()
+    make_ready()
     redis_url()
     found = site()
     chosen = [Pool.INGEST, Pool.LOCAL]

@@ -4,16 +4,19 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import text
+from psycopg.rows import dict_row
 
-from models.database import ready_engine
+from models.database import ready_connection
 from models.errors import NotFound
 from models.sql import load_sql
-from models.states import ACTIVE_JOBS
+from models.states import ACTIVE_JOBS, BatchState, SubmitState
+from producer.sentences import held, hold_category, mend, serve
 
 Row = Mapping[str, Any]
 
 FETCH = 1_000
+"""Rows of results in memory at a time."""
+
 
 COST_KEYS = (
     "key",
@@ -51,34 +54,73 @@ RESULT_KEYS = (
     "output_tokens",
     "latency_ms",
     "error",
+    "engine",
+    "chain",
 )
 """What each line of `results --format jsonl` holds, in this order."""
 
 
+STATUS_KEYS = (
+    "batch",
+    "name",
+    "state",
+    "policy",
+    "priority",
+    "documents",
+    "jobs",
+    "cost_usd",
+    "cost_unknown_calls",
+    "started_at",
+    "finished_at",
+)
+"""What `status --json` holds, in this order; `unserved` and `troubles` follow."""
+
+ENDED = frozenset({BatchState.FINISHED, BatchState.PURGED})
+"""Nothing is begun in them any more, and nothing is under way."""
+
+
 def status(batch: int) -> dict[str, Any]:
-    """How far a batch is. Raises NotFound."""
+    """How far a batch is: STATUS_KEYS, `submit` (a SubmitState), and `unserved`: the queues that it
+    waits in while no worker serves them, each with what mends that. Raises NotFound."""
     row = one("status", batch=batch)
     if row is None:
-        raise NotFound(f"there is no batch {batch}; `docmill list` shows those that are")
+        raise _no_batch(batch)
+    whole = row["submit"] == SubmitState.WHOLE
+    state = batch_state(row["state"], row["documents"], row["jobs"], whole=whole)
+    over = state in ENDED or state == BatchState.CANCELLED
+    told = state != BatchState.PURGED or row["keeps_costs"]
     return {
         "batch": row["batch"],
         "name": row["name"],
-        "state": batch_state(row["state"], row["documents"], row["jobs"]),
+        "state": state,
         "policy": "local-only" if row["local_only"] else "allow-frontier",
         "priority": row["priority"],
         "documents": row["documents"],
         "jobs": row["jobs"],
-        "cost_usd": known_cost(row["cost_usd"], row["calls"]),
+        "cost_usd": known_cost(row["cost_usd"], row["calls"]) if told else None,
         "cost_unknown_calls": row["cost_unknown_calls"],
         "started_at": moment(row["started_at"]),
-        "finished_at": moment(row["finished_at"]),
+        "finished_at": moment(row["changed_at"]) if over else None,
+        "submit": row["submit"],
+        "unserved": [
+            {"queue": waits["queue"], "mend": serve(waits["stage"], waits["zone"])}
+            for waits in every("unserved", batch=batch)
+        ],
     }
 
 
-def batch_state(state: str, documents: Mapping[str, int], jobs: Mapping[str, int]) -> str:
-    """A batch is finished when no job is pending, ready or running; the feeder notes it a moment
-    later than it is so."""
-    waiting = any(documents.get(key) for key in ("pending", "running"))
+def status_json(found: Row) -> dict[str, Any]:
+    """A status as `status --json` and `watch --json` print it."""
+    told = {key: found[key] for key in (*STATUS_KEYS, "unserved")}
+    return {**told, "troubles": troubles(found["batch"])}
+
+
+def batch_state(
+    state: str, documents: Mapping[str, int], jobs: Mapping[str, int], *, whole: bool = True
+) -> str:
+    """A batch is finished when no job is pending, ready or running; the leader notes it a moment
+    later than it is so. `whole`: all of its documents have been stored."""
+    waiting = not whole or any(documents.get(key) for key in ("pending", "running"))
     waiting = waiting or any(jobs.get(key) for key in ACTIVE_JOBS)
     return "finished" if state == "running" and not waiting else state
 
@@ -86,7 +128,8 @@ def batch_state(state: str, documents: Mapping[str, int], jobs: Mapping[str, int
 def is_over(found: Mapping[str, Any]) -> bool:
     """True when a status will not change by itself any more."""
     running = any(found["jobs"].get(key) for key in ACTIVE_JOBS)
-    return found["state"] == "finished" or (found["state"] == "cancelled" and not running)
+    cancelled = found["state"] == BatchState.CANCELLED
+    return found["state"] in ENDED or (cancelled and not running)
 
 
 def known_cost(cost: Decimal | None, calls: int) -> str | None:
@@ -95,8 +138,44 @@ def known_cost(cost: Decimal | None, calls: int) -> str | None:
 
 
 def failures(batch: int) -> list[Row]:
-    """What failed or is held, grouped by reason."""
-    return every("failures", batch=batch)
+    """What failed or is held, grouped by reason, the most frequent first."""
+    found = [*every("failures", batch=batch), *map(_held_as_failure, held_jobs(batch))]
+    return sorted(found, key=lambda row: -row["n"])
+
+
+def _held_as_failure(row: Row) -> Row:
+    return {**row, "kind": "job", "state": "held", "n": row["jobs"], "path": None}
+
+
+def held_jobs(batch: int | None = None) -> list[Row]:
+    """How many jobs are held for which reason, of one batch or of all."""
+    return [
+        {
+            "batch": row["batch"],
+            "jobs": row["jobs"],
+            "category": hold_category(row["code"], row["about"]),
+            "message": held(row["code"], row["about"], row["batch"]),
+        }
+        for row in every("held", batch=batch)
+    ]
+
+
+def troubles(batch: int | None = None) -> list[dict[str, Any]]:
+    """The engines and models that are not asked at present, host by host: of those that a batch
+    has something to do for, or of all.
+
+    `model` None is every model, `until` None is until a look at the engine says so; `workers` are
+    the machines from which it is not asked, `mend` says what to do.
+    """
+    return [
+        {
+            **row,
+            "since": moment(row["since"]),
+            "until": moment(row["until"]),
+            "mend": mend(row, batch),
+        }
+        for row in every("troubles", batch=batch)
+    ]
 
 
 def stages(batch: int) -> Row:
@@ -112,18 +191,34 @@ def batches() -> list[dict[str, Any]]:
 
 
 def _batch(row: Row) -> dict[str, Any]:
-    waiting = {"pending": row["documents_waiting"]}
     return {
         **row,
-        "state": batch_state(row["state"], waiting, {"ready": row["open"]}),
         "created_at": moment(row["created_at"]),
         "finished_at": moment(row["finished_at"]),
     }
 
 
+def require(batch: int) -> None:
+    """Raises NotFound when there is no such batch. Any number may be asked for."""
+    query = "SELECT FROM batches WHERE id = %s"
+    with ready_connection() as connection:
+        if connection.execute(query, (batch,)).fetchone() is None:
+            raise _no_batch(batch)
+
+
+def _no_batch(batch: int) -> NotFound:
+    return NotFound(f"there is no batch {batch}; `docmill list` shows those that are")
+
+
 def costs(batch: int | None, by: str) -> list[dict[str, Any]]:
-    """The ledger summed up by model, task, batch or day."""
-    return [cost_row(row) for row in every("costs", batch=batch, by=by)]
+    """The ledger summed up by model, task, batch or day. Raises NotFound."""
+    return [cost_row(row) for row in _summed_up(batch, by)]
+
+
+def _summed_up(batch: int | None, by: str) -> list[Row]:
+    if batch is not None:
+        require(batch)
+    return every("costs", batch=batch, by=by)
 
 
 def cost_row(row: Row) -> dict[str, Any]:
@@ -137,7 +232,7 @@ def cost_row(row: Row) -> dict[str, Any]:
 
 def costs_explained(batch: int | None, by: str) -> list[dict[str, Any]]:
     """Like `costs`, with what people want explained: why a price is unknown, whether a stand-in
-    answered, and how many jobs took an answer that was there."""
+    answered, and how many jobs took an answer that was there. Raises NotFound."""
     return [
         {
             **cost_row(row),
@@ -145,7 +240,7 @@ def costs_explained(batch: int | None, by: str) -> list[dict[str, Any]]:
             "stand_in": row["stand_in"],
             "reused_answers": row["reused_answers"],
         }
-        for row in every("costs", batch=batch, by=by)
+        for row in _summed_up(batch, by)
     ]
 
 
@@ -160,7 +255,7 @@ def results(
 ) -> Iterator[dict[str, Any]]:
     """One row per job, streamed. Raises NotFound when the batch does not exist."""
     if batch is not None:
-        status(batch)
+        require(batch)
     params = {
         "batch": batch,
         "document": document,
@@ -169,12 +264,18 @@ def results(
         "tier": tier,
         "state": state,
     }
-    order = {key: place for place, key in enumerate(value_keys(batch))}
-    with ready_engine().connect() as connection:
-        streaming = connection.execution_options(stream_results=True, yield_per=FETCH)
-        with streaming.execute(text(load_sql("producer", "results")), params) as rows:
-            for row in rows.mappings():
-                yield result_row(dict(row), order)
+    return _streamed(params, {key: place for place, key in enumerate(value_keys(batch))})
+
+
+def _streamed(params: Row, order: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    with (
+        ready_connection() as connection,
+        connection.transaction(),
+        connection.cursor("results", row_factory=dict_row) as cursor,
+    ):
+        cursor.itersize = FETCH
+        for row in cursor.execute(load_sql("producer", "results"), params):
+            yield result_row(row, order)
 
 
 def result_row(row: Row, order: Mapping[str, int]) -> dict[str, Any]:
@@ -186,19 +287,27 @@ def result_row(row: Row, order: Mapping[str, int]) -> dict[str, Any]:
     plain["cost_usd"] = money(row["cost_usd"])
     for key in ("input_tokens", "output_tokens", "latency_ms"):
         plain[key] = int(row[key]) if row[key] is not None else None
-    if plain["state"] == "held" and plain["reason"] and plain["error"]:
-        plain["error"] = {**plain["error"], "message": plain["reason"]}
+    if plain.get("held_for"):
+        plain["error"] = _hold_as_error(plain)
     return plain
+
+
+def _hold_as_error(row: Row) -> dict[str, Any]:
+    """Why a job is held, in the form of what went wrong."""
+    code, about = row["held_for"], row["held_about"] or {}
+    message = held(code, about, row.get("batch", 0))
+    category = hold_category(code, about)
+    return {"category": category, "phase": "run", "retryable": True, "message": message}
 
 
 def value_keys(batch: int | None) -> list[str]:
     """The top-level keys that answers of a batch have, in the order of its asks."""
     query = (
-        "SELECT json_schema FROM asks WHERE cast(:batch AS bigint) IS NULL OR batch_id = :batch "
+        "SELECT json_schema FROM asks WHERE %(batch)s::bigint IS NULL OR batch_id = %(batch)s "
         "ORDER BY batch_id, ordinal"
     )
-    with ready_engine().connect() as connection:
-        schemas = connection.execute(text(query), {"batch": batch}).scalars().all()
+    with ready_connection() as connection:
+        schemas = [row[0] for row in connection.execute(query, {"batch": batch})]
     keys = [key for schema in schemas if schema for key in schema.get("properties", {})]
     return list(dict.fromkeys(keys))
 
@@ -224,6 +333,5 @@ def one(name: str, **params: Any) -> Row | None:
 
 def every(name: str, **params: Any) -> list[Row]:
     """All rows of a statement of producer/sql."""
-    with ready_engine().connect() as connection:
-        rows = connection.execute(text(load_sql("producer", name)), params)
-        return [dict(row) for row in rows.mappings()]
+    with ready_connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return list(cursor.execute(load_sql("producer", name), params))

@@ -1,33 +1,55 @@
 """How things look on a terminal. Nothing else prints tables."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
 from rich.table import Table
+from rich.text import Text
 
+from models.states import BatchState, JobState, SubmitState
+from models.terminal import one_line, visible
 from producer.costs import cells, headings, reasons, total
 from producer.money import Currency, usd
-from producer.sources import Refused
-from producer.submit import Submitted
+from producer.sentences import interrupted
+
+if TYPE_CHECKING:
+    from producer.sources import Refused
+    from producer.submit import Submitted
 
 Row = Mapping[str, Any]
 
-DOCUMENT_WIDTH, ASK_WIDTH = 20, 12
+DOCUMENT_WIDTH, ASK_WIDTH, NAME_WIDTH = 20, 12, 6
+
+POLICIES = {"allow-frontier": "frontier"}
+"""Shorter, where a column is narrow."""
 
 MOST_ROWS = 200
 """A terminal is no place for more; --format is."""
 
+PURGED = "purged: its documents, asks and answers are gone; its counts stay"
+
+MOST_NOTES = 20
+"""Lines about troubles and holds that are shown at once."""
+
 RECENT_S = 20
 """The span in which stages.sql counts recent ends; gives the ETA."""
 
-console = Console()
-errors = Console(stderr=True)
+
+class Terminal(Console):
+    """Shows control codes in what it is given, and sends its own."""
+
+    def render_str(self, text: str, **more: Any) -> Text:
+        """The text as rich draws it; every string that is printed comes by here."""
+        return super().render_str(visible(text), **more)
+
+
+console = Terminal(emoji=False)  # :key: in an answer is no picture
 
 STYLES = {
     "done": "green",
@@ -51,12 +73,12 @@ def _table(title: str | None = None, *, expand: bool = False) -> Table:
     )
 
 
-def submitted(result: Submitted) -> None:
+def submitted(result: "Submitted") -> None:
     """What became of a submit."""
     for source in result.refused:
         refused(source)
     if result.batch is None:
-        errors.print("[red]nothing was submitted:[/] no document could be used")
+        _complain("nothing was submitted: no document could be used")
         return
     console.print(
         f"batch [bold]{result.batch}[/]: {_count(result.documents, 'document')} submitted"
@@ -65,15 +87,26 @@ def submitted(result: Submitted) -> None:
     console.print(f"follow it with: docmill watch {result.batch}", style="dim")
 
 
-def refused(source: Refused) -> None:
+def refused(source: "Refused") -> None:
     """One thing that could not be used."""
-    errors.print(f"[yellow]refused[/] ({source.category}) {escape(source.message)}")
+    _complain(f"refused ({source.category}) {source.message}")
+
+
+def broken_off(result: "Submitted", paths: str) -> None:
+    """What a submit had stored when it was broken off, and how it goes on."""
+    if result.batch is not None:
+        _complain(f"batch {result.batch}: {interrupted(result.batch, result.documents, paths)}")
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"{one_line(text)}\n")
 
 
 def status(
     found: Row,
     stages: Row,
     failures: Sequence[Row],
+    troubles: Sequence[Row],
     costs: Sequence[Row],
     currency: Currency | None,
 ) -> None:
@@ -86,13 +119,85 @@ def status(
     console.print(f"documents: {_counts(found['documents'])}")
     console.print(f"jobs:      {_counts(found['jobs'])}")
     if found["state"] in ("running", "paused"):
-        console.print(f"eta:       {_eta(stages)}")
+        console.print(f"eta:       {eta(stages)}")
     console.print(f"cost:      {_cost_line(found['cost_usd'], currency)}")
     if unknown := found["cost_unknown_calls"]:
         why = escape("; ".join(reasons(costs)))
         console.print(f"unknown:   {_count(unknown, 'call')}, not in the cost: {why}")
-    if failures:
-        console.print(_failures(failures, found["batch"]))
+    _print_notes(notes(found, failures, troubles).values())
+    failed = [row for row in failures if row["state"] == "failed"]
+    if failed:
+        again = f"docmill retry {found['batch']} [--reason R]"
+        console.print(f"what went wrong ({escape(again)} tries again):")
+        console.print(_failures(failed))
+
+
+def notes(found: Row, failures: Sequence[Row], troubles: Sequence[Row]) -> dict[str, str]:
+    """What a person has to know of a batch beside its numbers: lines, by what each is about."""
+    lines = {}
+    if line := submit_line(found["batch"], found["submit"], sum(found["documents"].values())):
+        lines[f"submit {found['submit']}"] = line
+    if found["state"] == BatchState.PURGED:
+        lines["purged"] = PURGED
+    for row in found["unserved"]:
+        lines[f"unserved {row['queue']}"] = unserved_line(row)
+    held = [row for row in failures if row["state"] == JobState.HELD]
+    lines |= {f"held {row['category']}": held_line(row) for row in held}
+    return lines | {f"trouble {_place(row)}": trouble_line(row) for row in troubles}
+
+
+def submit_line(batch: int, submit: str, documents: int) -> str | None:
+    """What is to be said of a batch with so many documents, where not all are stored."""
+    match submit:
+        case SubmitState.INTERRUPTED:
+            return interrupted(batch, documents)
+        case SubmitState.UNDER_WAY:
+            return f"submit is under way: {_count(documents, 'document')} stored so far"
+    return None
+
+
+def unserved_line(row: Mapping[str, str]) -> str:
+    """Where nobody is at work; one of a status' `unserved`."""
+    return f"no worker serves {row['queue']}: {row['mend']}"
+
+
+def held_line(row: Row) -> str:
+    """Why jobs are held; a row of `query.held_jobs`."""
+    return f"held: {_count(row['jobs'], 'job')}: {row['message']}"
+
+
+def trouble_line(row: Row) -> str:
+    """What is not asked at present; a row of `query.troubles`."""
+    until = f", tried again at {clock(row['until'])}" if row["until"] else ""
+    return (
+        f"not asked: {_place(row)} since {clock(row['since'])}{until}: {row['message']}; "
+        f"{row['mend']}"
+    )
+
+
+def _place(row: Row) -> str:
+    what = f"{row['engine']}/{row['model']}" if row["model"] else f"engine {row['engine']}"
+    return f"{what} at {row['host']}"
+
+
+def clock(iso: str) -> str:
+    """A moment as people near it read it: the time of day, with the date where it is another."""
+    moment = datetime.fromisoformat(iso).astimezone()
+    today = moment.date() == datetime.now().astimezone().date()
+    return moment.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")
+
+
+def _print_notes(lines: Iterable[str]) -> None:
+    every = list(lines)
+    for line in every[:MOST_NOTES]:
+        note(line)
+    if len(every) > MOST_NOTES:
+        console.print(f"... and {len(every) - MOST_NOTES} more; --json has all", style="dim")
+
+
+def note(line: str) -> None:
+    """One such line."""
+    console.print(escape(one_line(line)), style="yellow", highlight=False)
 
 
 def _counts(states: Mapping[str, int]) -> str:
@@ -109,7 +214,8 @@ def _cost_line(cost_usd: str | None, currency: Currency | None) -> str:
     return f"{usd(cost_usd)} ({currency.amount(cost_usd)})" if currency else f"${cost_usd}"
 
 
-def _eta(stages: Row) -> str:
+def eta(stages: Row) -> str:
+    """How long a batch will take at the pace of the last seconds."""
     left = stages["total"] - stages["ended"]
     if not stages["recent"]:
         return "not known yet"
@@ -117,41 +223,59 @@ def _eta(stages: Row) -> str:
     return f"about {seconds // 60} min {seconds % 60:02d} s"
 
 
-def _failures(failures: Sequence[Row], batch: int) -> Table:
-    table = _table(title=f"what went wrong (docmill retry {batch} [--reason R] tries again)")
-    for column in ("what", "state", "reason", "n", "for example"):
-        table.add_column(column)
+def _failures(failures: Sequence[Row]) -> Table:
+    table = _table()
+    for column in ("what", "reason"):
+        table.add_column(column, overflow="fold")
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("for example", overflow="fold")
     for row in failures:
         example = f"{row['path']}: {row['message']}"
-        table.add_row(
-            row["kind"], row["state"], row["category"], str(row["n"]), escape(example[:200])
-        )
+        table.add_row(row["kind"], escape(row["category"]), str(row["n"]), escape(example[:200]))
     return table
 
 
-def batches(found: Sequence[Row]) -> None:
-    """Every batch in a line."""
+def batches(found: Sequence[Row], held: Sequence[Row], troubles: Sequence[Row]) -> None:
+    """Every batch in a line, on 80 columns; then what is held or not asked at present."""
     if not found:
         console.print("no batch yet; `docmill submit` makes one")
         return
     table = _table()
-    table.add_column("batch", justify="right")
-    table.add_column("name", no_wrap=True, max_width=12)
-    for column in ("state", "policy", "docs"):
+    table.padding = 0  # its lines bring a space between the columns
+    table.add_column("batch", justify="right", no_wrap=True)
+    table.add_column("name", overflow="fold", min_width=NAME_WIDTH, max_width=4 * NAME_WIDTH)
+    for column in ("state", "policy"):
         table.add_column(column, no_wrap=True)
-    for column in ("jobs", "open", "done", "failed", "held"):
-        table.add_column(column, justify="right")
+    for column in ("docs", "jobs", "open", "done", "failed", "held"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in found:
-        table.add_row(
-            str(row["batch"]),
-            escape(row["name"] or ""),
-            row["state"],
-            row["policy"] + (f" {row['priority']:+}" if row["priority"] else ""),
-            f"{row['documents']}"
-            + (f" ({row['documents_waiting']} to read)" if row["documents_waiting"] else ""),
-            *(str(row[key]) for key in ("jobs", "open", "done", "failed", "held")),
-        )
+        table.add_row(*_batch_cells(row))
     console.print(table)
+    about = [(row["batch"], row["submit"], row["documents"]) for row in found]
+    lines = [f"batch {one[0]}: {line}" for one in about if (line := submit_line(*one))]
+    lines += [f"batch {row['batch']}: {held_line(row)}" for row in held]
+    _print_notes(lines + [trouble_line(row) for row in troubles])
+
+
+def _batch_cells(row: Row) -> list[str]:
+    read = row["documents"] - row["documents_waiting"]
+    documents = compact(row["documents"])
+    policy = POLICIES.get(row["policy"], row["policy"])
+    return [
+        str(row["batch"]),
+        escape(row["name"] or ""),
+        row["state"],
+        f"{policy} {row['priority']:+}" if row["priority"] else policy,
+        f"{compact(read)}/{documents}" if row["documents_waiting"] else documents,
+        *(compact(row[key]) for key in ("jobs", "open", "done", "failed", "held")),
+    ]
+
+
+def compact(number: int) -> str:
+    """A count of at most five signs: 9,999, then 10k, then 1.0M."""
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number // 1000}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
 
 
 def results(rows: Iterable[Row]) -> None:
@@ -287,51 +411,6 @@ def receipt(found: Row) -> None:
         console.print(f"chunks kept local for private data: {kinds}")
     console.print(found["statement"])
     console.print("--json has the hashes in full", style="dim")
-
-
-class Progress:
-    """A bar per stage, kept up to date."""
-
-    def __init__(self, batch: int) -> None:
-        self._bars = RichProgress(
-            TextColumn("{task.description:<10}"),
-            BarColumn(bar_width=40),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-        self._tasks = {
-            stage: self._bars.add_task(stage, total=None, note="")
-            for stage in ("ingest", "classify", "run")
-        }
-
-    def __enter__(self) -> "Progress":
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    def show(self, found: Row, stages: Row) -> None:
-        """Draw one look at the batch."""
-        documents = found["documents"]
-        unread = documents.get("pending", 0) + documents.get("running", 0)
-        total = sum(documents.values())
-        self._update("ingest", total - unread, total, "documents")
-        jobs = stages["total"]
-        self._update("classify", jobs - stages["to_classify"], jobs, "jobs")
-        note = (
-            f"local {stages['local_running']} running, {stages['local_ready']} waiting; "
-            f"frontier {stages['frontier_running']} running, {stages['frontier_ready']} waiting; "
-            f"eta {_eta(stages)}"
-            if stages["ended"] < jobs
-            else "jobs"
-        )
-        self._update("run", stages["ended"], jobs, note)
-
-    def _update(self, stage: str, done: int, total: int, note: str) -> None:
-        self._bars.update(self._tasks[stage], completed=done, total=total, note=note)
 
 
 def _count(number: int, noun: str) -> str:

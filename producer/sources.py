@@ -6,10 +6,13 @@ at, never parsed: that is the worker's job, in a process that may die of it.
 
 import glob
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from models.bounds import NOT_STORED
 
 MEBIBYTE = 1_048_576
 SNIFF_BYTES = 8_192
@@ -52,6 +55,17 @@ class Refused:
 Source = Accepted | Refused
 
 
+def readable(name: str) -> str:
+    """A file name or an id as text. What is no text in it is written as \\xe9."""
+    return NOT_STORED.sub(_written, name)
+
+
+def _written(sign: re.Match[str]) -> str:
+    code = ord(sign[0])
+    is_byte = code == 0 or 0xDC80 <= code <= 0xDCFF  # as Python reads names that are no UTF-8
+    return f"\\x{code & 0xFF:02x}" if is_byte else f"\\u{code:04x}"
+
+
 def gather(paths: Sequence[str], stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
     """Every document behind the given paths, in a stable order, each file once.
 
@@ -64,7 +78,8 @@ def gather(paths: Sequence[str], stdin: BinaryIO, file_mb: int) -> Iterator[Sour
             continue
         files = _files(path)
         if not files:
-            yield Refused(path, "not_found", f"{path}: no such file or folder")
+            name = readable(path)
+            yield Refused(name, "not_found", f"{name}: no such file or folder")
         for file in files:
             resolved = file.resolve()
             if resolved not in seen:
@@ -97,21 +112,22 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _from_file(file: Path, file_mb: int) -> Iterator[Source]:
+    name = readable(str(file))
     try:
         if not file.is_file():
-            yield Refused(str(file), "unreadable", f"{file}: not a regular file")
+            yield Refused(name, "unreadable", f"{name}: not a regular file")
             return
         if file.stat().st_size > file_mb * MEBIBYTE:
-            yield _too_large(str(file), file_mb)
+            yield _too_large(name, file_mb)
             return
         data = file.read_bytes()
     except OSError as exc:
-        yield Refused(str(file), "unreadable", f"{file}: {exc.strerror or exc}")
+        yield Refused(name, "unreadable", f"{name}: {exc.strerror or exc}")
         return
     if file.suffix.lower() == ".jsonl":
-        yield from _from_lines(str(file), data)
+        yield from _from_lines(name, data)
     else:
-        yield _document(str(file), file.suffix.lower(), data)
+        yield _document(name, file.suffix.lower(), data)
 
 
 def _from_stdin(stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
@@ -135,13 +151,14 @@ def _is_jsonl(data: bytes) -> bool:
 
 def _from_lines(path: str, data: bytes) -> Iterator[Source]:
     """One document a line: {"text": ..., "id": ...}; without an id the line number names it."""
+    names: set[str] = set()
     found = False
     for number, line in enumerate(data.splitlines(), start=1):
         if not line.strip():
             continue
         found = True
         try:
-            yield _from_line(path, number, json.loads(line))
+            yield _from_line(path, number, json.loads(line), names)
         except (ValueError, RecursionError) as exc:
             yield Refused(
                 f"{path}:{number}", "bad_line", f"{path}, line {number}: not JSON ({exc})"
@@ -150,14 +167,24 @@ def _from_lines(path: str, data: bytes) -> Iterator[Source]:
         yield _empty(path)
 
 
-def _from_line(path: str, number: int, value: object) -> Source:
+def _from_line(path: str, number: int, value: object, names: set[str]) -> Source:
     text = value.get("text") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(text, str):
         message = f'{path}, line {number}: needs an object with a string "text"'
         return Refused(f"{path}:{number}", "bad_line", message)
-    name = f"{path}#{value.get('id', number)}"
+    name = _name(path, number, value.get("id"))
+    if name in names:  # the id of another line, or its number
+        name = f"{name} (line {number})"
+    names.add(name)
     data = text.encode("utf-8", "replace")
     return Accepted(name, PLAIN, data) if data.strip() else _empty(name)
+
+
+def _name(path: str, number: int, given: object) -> str:
+    """Only words and numbers name a line: null, a list or an empty string name nothing."""
+    is_name = isinstance(given, str | int | float) and not isinstance(given, bool)
+    words = readable(str(given)).strip() if is_name else ""
+    return f"{path}#{words or number}"
 
 
 def _document(path: str, suffix: str, data: bytes) -> Source:

@@ -1,29 +1,35 @@
-"""Submit: one transaction makes the batch, its asks and its documents; hints go out after it."""
+"""Submit: the batch first, then its documents block by block, each visible and at work at once.
+
+A submit that is cut off leaves a batch that has what was stored by then; `--resume` goes on with
+the same documents where it stopped.
+"""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from typing import Any
 
 import psycopg
 import redis
 from psycopg.types.json import Json
 
-from models.database import ready_engine
-from models.errors import DocmillError
-from models.queue import KombuError, redis_client, redis_url, send_hint
+from models.configuration import applied
+from models.database import Connection, ready_connection
+from models.errors import DocmillError, InputError, NotFound
+from models.queue import KombuError, depths, redis_url, ring
 from models.spec import Spec
-from models.words import Policy, Queue
+from models.states import BatchState
+from models.words import INGEST, Policy
 from producer.sources import Accepted, Refused, Source
 
 BLOCK = 256
-"""Documents per COPY: bounds the memory of a submit, whatever its size."""
+"""Documents per block: each is a transaction, and bounds the memory of a submit."""
 
 BLOCK_BYTES = 64 * 1_048_576
-FIRST_HINTS, HINTS_PER_MESSAGE = 64, 8
-"""Hints that submit sends itself, so that work starts at once; the feeder sends the others."""
+
+ENOUGH = 8
+"""Messages in the queue that wake readers enough."""
 
 
 @dataclass(slots=True)
@@ -43,41 +49,109 @@ class Submitted:
         }
 
 
-def submit(spec: Spec, sources: Iterable[Source]) -> Submitted:
-    """Store a batch. All of it is there when this returns, or nothing.
+def _ignore(_: Submitted) -> None:
+    """Nobody wants to hear of it."""
 
-    Raises ServiceAway when Postgres cannot be reached, ConfigError for a wrong URL.
-    """
+
+def submit(
+    spec: Spec, sources: Iterable[Source], stored: Callable[[Submitted], None] = _ignore
+) -> Submitted:
+    """Store a batch; `stored` is told after each block how far it is. Raises ServiceAway when
+    Postgres cannot be reached, ConfigError for a wrong URL or docmill.toml."""
     redis_url()  # a wrong one is said before anything is stored
-    raw = ready_engine().raw_connection()
-    try:
-        connection = raw.driver_connection
-        assert isinstance(connection, psycopg.Connection)
-        result, ids = _store(connection, spec, iter(sources))
-        if result.batch is None:
-            raw.rollback()
-        else:
-            raw.commit()
-            _hint(ids)
-    finally:
-        raw.close()
+    configuration = applied().number
+    result = Submitted(None, 0)
+    with ready_connection() as connection:
+        for block in _blocks(iter(sources), result.refused):
+            with connection.transaction(), connection.cursor() as cursor:
+                if result.batch is None:
+                    result.batch = _insert_batch(cursor, spec, configuration)
+                _copy_documents(cursor, result.batch, block)
+            result.documents += len(block)
+            stored(result)
+            _ring()
+        if result.batch is not None:
+            _complete(connection, result.batch)
     return result
 
 
-def _store(
-    connection: "psycopg.Connection[Any]", spec: Spec, sources: Iterator[Source]
-) -> tuple[Submitted, list[int]]:
-    result = Submitted(None, 0)
-    first_ids: list[int] = []
-    with connection.cursor() as cursor:
-        batch = _insert_batch(cursor, spec)
-        for block in _blocks(sources, result.refused):
-            ids = _copy_documents(cursor, batch, block)
-            first_ids += ids[: FIRST_HINTS - len(first_ids)]
+def resume(
+    batch: int, sources: Iterable[Source], stored: Callable[[Submitted], None] = _ignore
+) -> Submitted:
+    """Go on with a submit that was cut off, given the same documents again.
+
+    Raises NotFound where there is no such batch, InputError where it is complete, another submit
+    is at it, or the documents are others.
+    """
+    result = Submitted(batch, 0)
+    with ready_connection() as connection:
+        _begin_again(connection, batch)
+        rest = _after_those_stored(connection, batch, iter(sources), result)
+        for block in _blocks(rest, result.refused):
+            with connection.transaction(), connection.cursor() as cursor:
+                _copy_documents(cursor, batch, block)
             result.documents += len(block)
-    if result.documents:
-        result.batch = batch
-    return result, first_ids
+            stored(result)
+            _ring()
+        _complete(connection, batch)
+    return result
+
+
+def _begin_again(connection: Connection, batch: int) -> None:
+    row = connection.execute(
+        "SELECT docmill_begin_submit(id), submitted_at IS NOT NULL, state FROM batches "
+        "WHERE id = %s",
+        (batch,),
+    ).fetchone()
+    if row is None:
+        raise NotFound(f"there is no batch {batch}; `docmill list` shows those that are")
+    alone, whole, state = row
+    if whole or state in (BatchState.CANCELLED, BatchState.PURGED):
+        has = "has all its documents" if whole else f"is {state}"
+        raise InputError(f"batch {batch} {has}; submit a new one")
+    if not alone:
+        raise InputError(f"batch {batch} is being submitted at this moment; let that end first")
+
+
+def _after_those_stored(
+    connection: Connection, batch: int, sources: Iterator[Source], result: Submitted
+) -> Iterator[Source]:
+    """What follows the documents that are there: they are looked at again, one by one."""
+    for path, digest in _stored(connection, batch):
+        source = _next_accepted(sources, result.refused)
+        if source is None or _told(source) != (path, digest):
+            found = "nothing" if source is None else source.path
+            raise InputError(
+                f"batch {batch} was being submitted with other documents: {path} was next, "
+                f"found {found}; name the same paths, or cancel it and submit anew"
+            )
+        result.documents += 1
+    return sources
+
+
+def _stored(connection: Connection, batch: int) -> Iterator[tuple[str, bytes]]:
+    """Path and SHA-256 of each document that is there, in the order in which they were stored.
+    Block by block: to read the files again may take long, and no transaction may last so."""
+    last = 0
+    while rows := connection.execute(
+        "SELECT id, path, sha256 FROM documents WHERE batch_id = %s AND id > %s "
+        "ORDER BY id LIMIT %s",
+        (batch, last, BLOCK),
+    ).fetchall():
+        yield from ((path, bytes(digest)) for _, path, digest in rows)
+        last = rows[-1][0]
+
+
+def _next_accepted(sources: Iterator[Source], refused: list[Refused]) -> Accepted | None:
+    for source in sources:
+        if isinstance(source, Accepted):
+            return source
+        refused.append(source)
+    return None
+
+
+def _told(source: Accepted) -> tuple[str, bytes]:
+    return source.path, hashlib.sha256(source.data).digest()
 
 
 def _blocks(sources: Iterator[Source], refused: list[Refused]) -> Iterator[list[Accepted]]:
@@ -96,15 +170,23 @@ def _blocks(sources: Iterator[Source], refused: list[Refused]) -> Iterator[list[
         yield block
 
 
-def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec) -> int:
+def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int) -> int:
     cursor.execute(
-        "INSERT INTO batches (name, local_only, priority, max_cost_usd, reuse) "
-        "VALUES (%s, %s, %s, %s, %s) RETURNING id",
-        (spec.name, spec.policy is Policy.LOCAL_ONLY, spec.priority, spec.max_cost, spec.reuse),
+        "INSERT INTO batches (name, configuration_id, local_only, priority, max_cost_usd, reuse) "
+        "VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+        (
+            spec.name,
+            configuration,
+            spec.policy is Policy.LOCAL_ONLY,
+            spec.priority,
+            spec.max_cost,
+            spec.reuse,
+        ),
     )
     row = cursor.fetchone()
     assert row is not None
     batch = int(row[0])
+    cursor.execute("SELECT docmill_begin_submit(%s)", (batch,))
     cursor.executemany(
         "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents) "
         "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
@@ -125,7 +207,7 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec) -> int:
     return batch
 
 
-def _copy_documents(cursor: "psycopg.Cursor[Any]", batch: int, block: list[Accepted]) -> list[int]:
+def _copy_documents(cursor: "psycopg.Cursor[Any]", batch: int, block: list[Accepted]) -> None:
     cursor.execute(
         "SELECT nextval(pg_get_serial_sequence('documents', 'id')) FROM generate_series(1, %s)",
         (len(block),),
@@ -135,33 +217,21 @@ def _copy_documents(cursor: "psycopg.Cursor[Any]", batch: int, block: list[Accep
         "COPY documents (id, batch_id, path, media_type, bytes, sha256) FROM STDIN"
     ) as copy:
         for document_id, document in zip(ids, block, strict=True):
-            digest = hashlib.sha256(document.data).digest()
-            copy.write_row(
-                (
-                    document_id,
-                    batch,
-                    _storable(document.path),
-                    document.media_type,
-                    len(document.data),
-                    digest,
-                )
-            )
+            path, digest = _told(document)
+            size = len(document.data)
+            copy.write_row((document_id, batch, path, document.media_type, size, digest))
     with cursor.copy("COPY document_contents (document_id, data) FROM STDIN") as copy:
         for document_id, document in zip(ids, block, strict=True):
             copy.write_row((document_id, document.data))
-    return ids
 
 
-def _storable(path: str) -> str:
-    """File names may hold bytes that are no text; Postgres takes text only."""
-    return path.encode("utf-8", "replace").decode("utf-8").replace("\x00", "")
+def _complete(connection: Connection, batch: int) -> None:
+    connection.execute("UPDATE batches SET submitted_at = now() WHERE id = %s", (batch,))
+    connection.execute("SELECT pg_advisory_unlock_all()")
 
 
-def _hint(ids: list[int]) -> None:
-    """Wake the readers. Redis may be away: the feeder sends the same hints when it is back."""
-    remaining = iter(ids)
+def _ring() -> None:
+    """Wake a reader. Redis may be away: the leader rings when it is back."""
     with suppress(redis.RedisError, OSError, DocmillError, KombuError):
-        if redis_client().llen(Queue.INGEST):
-            return  # others are waiting: who is next is the feeder's decision
-        while message := list(islice(remaining, HINTS_PER_MESSAGE)):
-            send_hint(Queue.INGEST, message)
+        if depths([INGEST.name])[0] < ENOUGH:
+            ring(INGEST.name)

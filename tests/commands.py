@@ -56,12 +56,12 @@ class Docmill:
 
         return wait_until(over, timeout=timeout, what=f"batch {batch} is over")
 
-    def start(self, *words: str) -> "Running":
-        """Start a command that goes on."""
+    def start(self, *words: str, module: str = "producer") -> "Running":
+        """Start a command that goes on, or another module that does."""
         log = self.folder / f"{'-'.join(words)}-{len(list(self.folder.glob('*.log')))}.log"
         with log.open("w") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "producer", *words],
+                [sys.executable, "-m", module, *words],
                 cwd=self.folder,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,

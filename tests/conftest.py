@@ -8,11 +8,19 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from models import database, queue
 from models.embedded import attach_postgres, attach_valkey
 from models.settings import settings
 from worker.settings import secrets
+
+# How fast the machine is decides nothing: the first run of a checkout makes tables of characters.
+hypothesis_settings.register_profile(
+    "docmill", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("docmill")
 
 DOCMILL_NAMES = (
     "DATABASE_URL",
@@ -29,7 +37,7 @@ CACHES = (
     settings,
     secrets,
     database.database_url,
-    database.engine,
+    database.connections,
     queue.redis_url,
     queue.redis_client,
     queue.celery_app,
@@ -49,8 +57,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
 
 
 def _forget() -> None:
-    if database.engine.cache_info().currsize:
-        database.engine().dispose()
+    if database.connections.cache_info().currsize:
+        database.connections().close()
     if queue.redis_client.cache_info().currsize:
         queue.redis_client().close()
     for cached in CACHES:
@@ -76,7 +84,6 @@ def template(servers: tuple[str, str]) -> str:
     for cached in CACHES:
         cached.cache_clear()
     database.upgrade()
-    database.engine().dispose()
     del os.environ["DATABASE_URL"]
     if saved is not None:
         os.environ["DATABASE_URL"] = saved

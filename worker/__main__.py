@@ -5,6 +5,7 @@ import json
 import sys
 
 from models.errors import DocmillError
+from models.terminal import visible
 from models.words import Pool
 
 
@@ -14,11 +15,20 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run a worker pool")
     serve.add_argument("pool", type=Pool, choices=list(Pool))
     serve.add_argument("--slots", type=int)
+    serve.add_argument("--engine", action="append", default=[])
+    serve.add_argument("--model", action="append", default=[])
     doctor = commands.add_parser("doctor", help="check everything")
     doctor.add_argument("--json", action="store_true")
-    commands.add_parser("site", help="say as JSON which engines this host would use")
+    commands.add_parser("reach", help="say as JSON which engines this host reaches")
+    commands.add_parser("alive", help="0 where a worker of this machine says that it lives")
     plan = commands.add_parser("plan", help="say what a batch would take; it comes on stdin")
     plan.add_argument("--json", action="store_true")
+    purge = commands.add_parser("purge", help="take away what a batch holds")
+    purge.add_argument("batch", type=int)
+    purge.add_argument("--keep-costs", action="store_true")
+    purge.add_argument("--delete", action="store_true")
+    reroute = commands.add_parser("reroute", help="route anew what is not begun of a batch")
+    reroute.add_argument("batch", type=int)
     return parser
 
 
@@ -30,21 +40,34 @@ def main() -> int:
             case "serve":
                 from worker.app import serve
 
-                serve(chosen.pool, chosen.slots)
+                engines, models = frozenset(chosen.engine), frozenset(chosen.model)
+                return serve(chosen.pool, chosen.slots, engines, models)
             case "doctor":
                 from worker.doctor import doctor
 
                 return doctor(as_json=chosen.json)
-            case "site":
-                from worker.site import describe
+            case "reach":
+                from worker.deployment import describe
 
                 sys.stdout.write(json.dumps(describe()) + "\n")
+            case "alive":
+                from worker.presence import is_alive
+
+                return 0 if is_alive() else 1
+            case "purge":
+                from worker.purge import purge
+
+                return purge(chosen.batch, keep_costs=chosen.keep_costs, delete=chosen.delete)
+            case "reroute":
+                from worker.reroute import reroute
+
+                return reroute(chosen.batch)
             case "plan":
                 from worker.plan import plan
 
                 return plan(sys.stdin, as_json=chosen.json)
     except DocmillError as exc:
-        sys.stderr.write(f"docmill: {exc}\n")
+        sys.stderr.write(f"docmill: {visible(str(exc))}\n")
         return 1
     return 0
 

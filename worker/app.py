@@ -1,14 +1,14 @@
-"""The Celery worker: four tasks that hand ids to this process's loop, and how it starts and stops.
+"""The Celery worker: one task that says where there is work, and how it starts and stops.
 
-Tasks run where Celery fetches messages: all that they do is to hand a micro-batch over to the event
-loop that the work runs on.
+Tasks run where Celery fetches messages: all that one does is to ring at the pump of its queue, on
+the event loop that the work runs on.
 """
 
 import gc
 import os
 import signal
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from celery.platforms import SecurityWarning  # noqa: TID251
@@ -16,43 +16,62 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down  
 from kombu.connection import Connection
 from kombu.utils.scheduling import round_robin_cycle
 
-from models.config import load_config
-from models.database import database_url, ready_engine
-from models.errors import InputError
-from models.queue import TASKS, celery_app, read_hint
+from models.configuration import gone_by, own_config
+from models.database import database_url, make_ready
+from models.errors import ConfigError, InputError
+from models.queue import LOOK, celery_app, read_message
 from models.settings import settings
-from models.words import Pool, Queue, Tier
+from models.words import Pool, Zone
+from worker.deployment import Deployment, deployments
 from worker.log import logger, set_up
-from worker.process import WorkerProcess
+from worker.process import Plan, WorkerProcess
 from worker.settings import secrets
-from worker.site import Site, find_site
 
 RECONNECT_S = 2
 """How often a worker looks for a Redis that is away. Left to itself kombu waits up to 30 s."""
 
 
-def serve(pool: Pool, slots: int | None) -> None:
-    """Run one worker pool in this process until it is told to stop.
+def serve(pool: Pool, slots: int | None, engines: frozenset[str], models: frozenset[str]) -> int:
+    """Run one worker pool in this process until it is told to stop. 0, or 1 where one of its own
+    loops ended.
 
     Raises DocmillError when it cannot be run here (no API key, wrong config, no schema).
     """
     set_up(pool)
-    site = find_site(load_config(settings().docmill_config), settings(), secrets())
-    _refuse_what_is_missing(pool, site)
-    ready_engine().dispose()
-    process = WorkerProcess(pool, site, database_url(), settings().home, slots)
+    plan = make_plan(pool, slots, engines, models)
+    make_ready()
+    process = WorkerProcess(plan, database_url(), settings().home)
     process.start()
     logger().info(
         "worker started",
-        queues=",".join(pool.queues),
-        local=f"{site.config.classifier.model} at {site.local.host}",
+        configuration=plan.configuration.number,
+        queues=",".join(sorted(process.queues)),
+        engines=",".join(f"{one.name} at {one.host}" for one in plan.deployments),
     )
-    _consume(pool, process)
+    _consume(process)
+    return int(process.failed)
 
 
-def _refuse_what_is_missing(pool: Pool, site: Site) -> None:
-    if Queue.FRONTIER in pool.queues:
-        site.engine(Tier.FRONTIER)
+def make_plan(
+    pool: Pool, slots: int | None, engines: frozenset[str], models: frozenset[str]
+) -> Plan:
+    """What a worker of this pool does here. Raises ConfigError where it could do nothing, or not
+    what it was told to."""
+    configuration = gone_by(pool.zones)
+    found = deployments(
+        configuration.config, pool.zones, own_config(), settings(), secrets(), chosen=engines
+    )
+    missing = {name: one for name, one in found.items() if isinstance(one, ConfigError)}
+    reached = [one for one in found.values() if isinstance(one, Deployment)]
+    for name, problem in missing.items():
+        if name in engines or not _other(reached, configuration.config.engines[name].zone):
+            raise problem
+        logger().warning("an engine is left to other workers", engine=name, why=str(problem))
+    return Plan(pool, configuration, reached, slots, models)
+
+
+def _other(reached: list[Deployment], zone: Zone) -> bool:
+    return any(one.zone is zone for one in reached)
 
 
 GC_THRESHOLDS = (20_000, 20, 20)
@@ -60,15 +79,14 @@ GC_THRESHOLDS = (20_000, 20, 20)
 them: with Python's own thresholds, collecting is a seventh of a worker's CPU."""
 
 
-def fetching(enough: Callable[[Queue], bool]) -> type[round_robin_cycle]:
-    """The order in which queues are fetched from, for kombu: in turns, and never from one that
-    there is enough of here. What a worker cannot use soon is left to other hosts, and to what is
-    more urgent."""
+def fetching(wants: Callable[[str], bool]) -> type[round_robin_cycle]:
+    """The order in which queues are fetched from, for kombu: in turns, and never from one whose
+    messages say nothing new here. They are left to workers that have nothing to do."""
 
     class Fetching(round_robin_cycle):
         def consume(self, n: int) -> list[str]:
             queues: list[str] = super().consume(n)  # type: ignore[no-untyped-call]
-            return [queue for queue in queues if not enough(Queue(queue))]
+            return [queue for queue in queues if wants(queue)]
 
     return Fetching
 
@@ -86,12 +104,11 @@ class _Connection(Connection):
         )
 
 
-def _consume(pool: Pool, process: WorkerProcess) -> None:
+def _consume(process: WorkerProcess) -> None:
     app = celery_app()
     app.amqp.Connection = _Connection
-    for queue in pool.queues:
-        app.task(name=TASKS[queue], shared=False)(task_for(process.take, queue))
-    app.conf.broker_transport_options["queue_order_strategy"] = fetching(process.enough)
+    app.task(name=LOOK, shared=False)(task_for(process.ring))
+    app.conf.broker_transport_options["queue_order_strategy"] = fetching(process.wants)
     worker_ready.connect(lambda sender, **_: _listen(process, sender), weak=False)
     worker_shutting_down.connect(lambda **_: _leave(process), weak=False)
     worker_shutdown.connect(lambda **_: process.stop(), weak=False)
@@ -99,12 +116,13 @@ def _consume(pool: Pool, process: WorkerProcess) -> None:
     warnings.filterwarnings("ignore", category=SecurityWarning)
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    process.hooks.broken = lambda: os.kill(os.getpid(), signal.SIGTERM)
     app.worker_main(
         [
             "--quiet",
             "worker",
             "--pool=solo",
-            f"--queues={','.join(pool.queues)}",
+            f"--queues={','.join(process.queues)}",
             "--loglevel=WARNING",
             "--without-gossip",
             "--without-mingle",
@@ -114,21 +132,20 @@ def _consume(pool: Pool, process: WorkerProcess) -> None:
 
 
 def _listen(process: WorkerProcess, consumer: Any) -> None:
-    process.hungry = lambda: consumer.hub.call_soon(_nudge)
+    process.hooks.hungry = lambda: consumer.hub.call_soon(_nudge)
+    process.hooks.new_queue = lambda queue: consumer.hub.call_soon(consumer.add_task_queue, queue)
 
 
-def task_for(take: Callable[[Queue, Sequence[int]], None], queue: Queue) -> Callable[..., None]:
-    """The body of a queue's task: what is no hint is refused, aloud, and does no more harm."""
+def task_for(ring: Callable[[str], None]) -> Callable[..., None]:
+    """The body of the task: what is no message is refused, aloud, and does no more harm."""
 
-    def task(ids: object) -> None:
+    def look(queue: object) -> None:
         try:
-            hint = read_hint(ids)
+            ring(read_message(queue))
         except InputError as exc:
-            logger().warning("refused a message", queue=str(queue), why=str(exc))
-        else:
-            take(queue, hint)
+            logger().warning("refused a message", why=str(exc))
 
-    return task
+    return look
 
 
 def _leave(process: WorkerProcess) -> None:

@@ -1,8 +1,8 @@
 """The worker's way to Postgres: statements by name, one small pool, outages waited out."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_dumps
 from psycopg_pool import AsyncConnectionPool
 
-from models.database import conninfo
+from models.database import conninfo, database_url
 from models.sql import load_sql
 from worker.jsonb import dumps
 from worker.outage import Outage
@@ -23,6 +23,9 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
 CONNECT_S = 2.0
 """How long a statement waits for a connection before it starts over. Left to itself the pool would
 double its pauses, and come back from a long outage as long after its end."""
+
+ANSWER_S = 40.0
+"""How long an answer may be waited for: longer than Postgres lets a statement take."""
 
 TRANSIENT = (
     psycopg.errors.DeadlockDetected,
@@ -50,8 +53,8 @@ class Database:
             open=False,
             timeout=CONNECT_S,
             reconnect_timeout=CONNECT_S / 4,
-            kwargs={"row_factory": dict_row, "autocommit": True},
-            configure=prefer_indexes,
+            kwargs={"row_factory": dict_row, "autocommit": True, **KEEPALIVE},
+            configure=settle_in,
         )
 
     async def open(self) -> None:
@@ -89,18 +92,54 @@ class Database:
                 return rows
 
     async def run_once(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        """Like run_each, but an outage is the caller's to handle (psycopg.OperationalError)."""
+        """Like run_each, but an outage is the caller's to handle (psycopg.OperationalError).
+
+        A Postgres that says nothing at all is an outage too.
+        """
         async with self._pool.connection() as connection:
-            if len(statements) == 1:
-                name, params = statements[0]
-                return [await _rows(await connection.execute(load_sql("worker", name), params))]
-            return await _together(connection, statements)
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    return await _together(connection, statements)
+            except TimeoutError:
+                connection.pgconn.finish()  # it does not answer: there is nothing to be said to it
+                raise psycopg.OperationalError(f"no answer within {ANSWER_S:.0f} s") from None
 
 
-async def prefer_indexes(connection: "psycopg.AsyncConnection[Row]") -> None:
-    """Every statement of a worker has an index for what it names. A plan that was made while a
-    table was small would read all of it, and is kept until Postgres next analyses the table."""
-    await connection.execute("SET enable_seqscan = off")
+STATEMENT_S = 30
+"""How long a statement of a worker may take: each is bounded in what it touches."""
+
+SILENT_S = 10
+"""After how long without a sign of life from its host a connection counts as broken."""
+
+KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": SILENT_S * 1000,
+    "connect_timeout": 5,
+}
+"""What tells a host that is gone from one that is slow (libpq, "Parameter Key Words")."""
+
+
+BY_KEY = "SET enable_seqscan = off; SET enable_bitmapscan = off"
+"""Every statement has an index for what it names: a plan that was made while a table was small
+would read all of it, and is kept until Postgres next analyses the table. A plain look into an index
+also clears away the entries of rows that are gone, as it meets them; one by bitmap does not."""
+
+
+async def settle_in(connection: "psycopg.AsyncConnection[Row]") -> None:
+    """What holds on every connection of a worker."""
+    await connection.execute(
+        f"{BY_KEY}; SET statement_timeout = {STATEMENT_S * 1000};"
+        f" SET idle_in_transaction_session_timeout = {STATEMENT_S * 1000};"
+        " SET application_name = 'docmill worker'"
+    )
+
+
+def reason(exc: psycopg.Error) -> str:
+    """An error without its details: those may quote a document or an answer."""
+    return exc.diag.message_primary or type(exc).__name__
 
 
 def passes(exc: psycopg.Error) -> bool:
@@ -114,6 +153,15 @@ def passes(exc: psycopg.Error) -> bool:
 
 
 async def _together(
+    connection: "psycopg.AsyncConnection[Row]", statements: Sequence[Statement]
+) -> list[list[Row]]:
+    if len(statements) == 1:
+        name, params = statements[0]
+        return [await _rows(await connection.execute(load_sql("worker", name), params))]
+    return await _in_transaction(connection, statements)
+
+
+async def _in_transaction(
     connection: "psycopg.AsyncConnection[Row]", statements: Sequence[Statement]
 ) -> list[list[Row]]:
     """All of them in one transaction. BEGIN and COMMIT travel along: psycopg's own transaction
@@ -135,3 +183,19 @@ async def _together(
 
 async def _rows(cursor: "psycopg.AsyncCursor[Row]") -> list[Row]:
     return await cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def one_connection() -> Iterator["psycopg.Connection[Row]"]:
+    """The connection of a command that has no loop; every statement commits by itself."""
+    set_json_dumps(dumps)
+    with psycopg.connect(
+        conninfo(database_url()), autocommit=True, row_factory=dict_row
+    ) as connection:
+        yield connection
+
+
+def fetch(connection: "psycopg.Connection[Row]", name: str, **params: Any) -> list[Row]:
+    """Run a statement of worker/sql; what it returns."""
+    cursor = connection.execute(load_sql("worker", name), params)
+    return cursor.fetchall() if cursor.description else []

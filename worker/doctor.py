@@ -7,22 +7,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+import psycopg
 import redis
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
 from models import database
-from models.config import Config, load_config
-from models.errors import ConfigError, DocmillError
+from models.config import Config
+from models.configuration import contradictions, current, own_config, proposed
+from models.engines import STAND_IN
+from models.errors import ConfigError, DocmillError, NoKey
 from models.queue import redis_client, redis_url
 from models.settings import settings
 from models.sql import load_sql
-from models.words import Tier
+from models.terminal import visible
+from models.words import Zone
 from worker.calls.prices import Price, PriceBook
+from worker.db import fetch, one_connection
+from worker.deployment import Deployment, deployments
 from worker.llm.engine import Health
 from worker.llm.faults import place
+from worker.route import frontier_model, places
 from worker.settings import secrets
-from worker.site import EngineSite, Site, find_site
 
 
 class Grade(StrEnum):
@@ -57,42 +61,54 @@ def doctor(*, as_json: bool) -> int:
 def _line(finding: Finding) -> str:
     mark = {Grade.OK: "ok  ", Grade.WARNING: "note", Grade.PROBLEM: "FAIL"}[finding.grade]
     advice = f"\n       -> {finding.advice}" if finding.advice else ""
-    return f"{mark}  {finding.check}: {finding.detail}{advice}\n"
+    return visible(f"{mark}  {finding.check}: {finding.detail}{advice}\n")
 
 
 def _examine() -> Iterator[Finding]:
     yield _guarded("postgres", _postgres)
     yield _guarded("redis", _redis)
     try:
-        config = load_config(settings().docmill_config)
-        site = find_site(config, settings(), secrets())
+        config, own = proposed(), own_config()
+        found = deployments(config, frozenset(Zone), own, settings(), secrets())
     except DocmillError as exc:
         yield Finding("config", Grade.PROBLEM, str(exc), "mend docmill.toml or the environment")
         return
-    where = settings().docmill_config
-    yield Finding(
-        "config", Grade.OK, f"{where}" if where.exists() else "defaults (no docmill.toml)"
-    )
-    yield from _engine("local engine", site.local, _local_models(site.config))
-    yield from _frontier(site)
-    yield from _prices(site)
-    yield _guarded("budget", lambda: _budget(site.config))
-    yield _private(site.config)
+    yield _guarded("config", _configuration)
+    for name, deployment in found.items():
+        yield from _engine(name, deployment, config)
+    yield from _prices(config)
+    yield _guarded("budget", lambda: _budget(config))
+    yield _private(config)
+    yield from _workers()
+
+
+def _configuration() -> Finding:
+    known, path = current(), settings().docmill_config
+    where = f"{path}" if path.exists() else "defaults (no docmill.toml)"
+    if known is None:
+        return Finding("config", Grade.OK, f"{where}; the first worker or submit makes it number 1")
+    against = contradictions(known, frozenset(Zone))
+    detail = f"configuration {known.number} in Postgres"
+    if against:
+        listed = "; ".join(against)
+        advice = "`docmill config apply` makes what is said here the next number"
+        return Finding(
+            "config", Grade.WARNING, f"{detail}; {where} says otherwise: {listed}", advice
+        )
+    return Finding("config", Grade.OK, f"{detail}; here {where}")
 
 
 def _guarded(check: str, run: Callable[[], Finding]) -> Finding:
     try:
         return run()
-    except (DocmillError, OperationalError, redis.RedisError, OSError) as exc:
-        return Finding(
-            check, Grade.PROBLEM, str(exc).splitlines()[0], f"start {check} or fix its URL"
-        )
+    except (DocmillError, redis.RedisError, OSError) as exc:
+        advice = "" if isinstance(exc, DocmillError) else f"start {check} or fix its URL"
+        return Finding(check, Grade.PROBLEM, str(exc).splitlines()[0], advice)
 
 
 def _postgres() -> Finding:
-    engine = database.ready_engine()
-    with engine.connect() as connection:
-        version = connection.execute(text("SHOW server_version")).scalar()
+    with database.ready_connection() as connection:
+        [version] = connection.execute("SHOW server_version").fetchone() or ("unknown",)
     kind = "" if settings().database_url else " (embedded)"
     detail = f"{version} at {database.safe_url()}{kind}, schema {database.current_revision()}"
     return Finding("postgres", Grade.OK, detail)
@@ -104,74 +120,92 @@ def _redis() -> Finding:
     policy = info.get("maxmemory_policy", "noeviction")
     detail = f"{info.get('redis_version')} at {place(redis_url())}{kind}"
     if policy != "noeviction":
-        advice = "set maxmemory-policy noeviction: evicted hints only cost time, but they do"
+        advice = (
+            "set maxmemory-policy noeviction: what it evicts of the rate limits is calls too many"
+        )
         return Finding("redis", Grade.WARNING, f"{detail}, maxmemory-policy {policy}", advice)
     return Finding("redis", Grade.OK, detail)
 
 
-def _local_models(config: Config) -> set[str]:
-    tasks = {chosen.model for chosen in config.tasks.values() if chosen.engine is Tier.LOCAL}
-    return tasks | {config.classifier.model} | {lang.model for lang in config.languages.values()}
-
-
-def _frontier_models(config: Config) -> set[str]:
-    return {chosen.model for chosen in config.tasks.values() if chosen.engine is Tier.FRONTIER}
-
-
-def _frontier(site: Site) -> Iterator[Finding]:
-    if isinstance(site.frontier, ConfigError):
-        yield Finding("frontier engine", Grade.WARNING, str(site.frontier))
+def _engine(name: str, found: Deployment | ConfigError, config: Config) -> Iterator[Finding]:
+    check = f"{name} engine"
+    if isinstance(found, ConfigError):
+        elsewhere = isinstance(found, NoKey)
+        yield Finding(check, Grade.WARNING if elsewhere else Grade.PROBLEM, str(found))
         return
-    if site.frontier.stand_in:
+    if found.stand_in:
         yield Finding(
-            "frontier engine",
+            check,
             Grade.WARNING,
             "stand-in: the embedded model serves the frontier queue; no frontier model is asked",
             "set FRONTIER_API_KEY for a real one",
         )
         return
-    yield from _engine("frontier engine", site.frontier, _frontier_models(site.config))
-    limits = site.frontier.config
-    if limits.rpm is None and limits.tpm is None:
+    yield from _reached(check, found, _models(name, config))
+    limits = found.config
+    if found.limited and limits.rpm is None and limits.tpm is None:
         yield Finding(
-            "frontier limits",
+            f"{name} limits",
             Grade.WARNING,
-            "no rpm and tpm in [engines.frontier]: only 429 answers slow Docmill down",
+            f"no rpm and tpm in [engines.{name}]: only 429 answers slow Docmill down",
             "copy your account's limits into docmill.toml",
         )
 
 
-def _engine(check: str, site: EngineSite, needed: set[str]) -> Iterator[Finding]:
-    health = asyncio.run(_health(site))
-    where = f"{site.config.kind} at {site.host}"
+def _models(name: str, config: Config) -> set[str]:
+    """What some job may ask this engine for."""
+    asked = {place.model for place in places(config) if place.engine == name}
+    chosen = config.classifier
+    return asked | ({chosen.model} if chosen.engine == name else set())
+
+
+def _reached(check: str, deployment: Deployment, needed: set[str]) -> Iterator[Finding]:
+    kind = deployment.config.kind
+    where = f"{kind} at {deployment.host}"
+    try:
+        health = asyncio.run(_health(deployment))
+    except ConfigError as exc:  # the environment names a proxy or certificates that cannot be used
+        yield Finding(check, Grade.PROBLEM, f"{where}: {exc}", "mend the environment")
+        return
     if not health.ok:
         yield Finding(check, Grade.PROBLEM, f"{where}: {health.detail}", "start it or fix its URL")
         return
     yield Finding(check, Grade.OK, f"{where}: {health.detail}")
-    missing = sorted(model for model in needed if not _offered(model, health.models))
-    if missing and health.models:
+    missing = sorted(model for model in needed if not health.offers(model))
+    if missing:
         pull = "; ".join(f"ollama pull {model}" for model in missing)
-        advice = pull if site.config.kind == "ollama" else "choose a model that it offers"
+        advice = pull if kind == "ollama" else "choose a model that it offers"
         yield Finding(f"{check}: models", Grade.PROBLEM, f"missing: {', '.join(missing)}", advice)
 
 
-async def _health(site: EngineSite) -> Health:
-    engine = site.make()
+def _workers() -> Iterator[Finding]:
+    """What living workers do not ask at present: of other hosts too."""
+    try:
+        with one_connection() as connection:
+            rows = fetch(connection, "flow/gates")
+    except (DocmillError, psycopg.OperationalError):
+        return  # said above
+    for row in rows:
+        grade = Grade.PROBLEM if row["lasting"] else Grade.WARNING
+        model = f", {row['model']}" if row["model"] else ""
+        check = f"{row['engine']} engine at {row['address']}{model}"
+        yield Finding(check, grade, f"{row['code']}: {row['message']}")
+
+
+async def _health(deployment: Deployment) -> Health:
+    engine = deployment.make()
     try:
         return await engine.health()
     finally:
         await engine.close()
 
 
-def _offered(model: str, offered: tuple[str, ...]) -> bool:
-    return model in offered or f"{model}:latest" in offered
-
-
-def _prices(site: Site) -> Iterator[Finding]:
-    book = PriceBook(site.config)
-    for model in sorted(_frontier_models(site.config) | {site.frontier_model}):
+def _prices(config: Config) -> Iterator[Finding]:
+    book = PriceBook(config)
+    asked = {place.model for place in places(config) if place.zone is Zone.FRONTIER}
+    for model in sorted(asked | {frontier_model(config)}):
         price = book.price(model)
-        if model.startswith("stand-in/"):
+        if model.startswith(STAND_IN):
             continue
         if price is None:
             yield Finding(
@@ -182,21 +216,22 @@ def _prices(site: Site) -> Iterator[Finding]:
             )
         else:
             yield Finding("price", Grade.OK, _price_line(model, price))
-    if site.local.config.usd_per_hour is None:
-        yield Finding(
-            "price",
-            Grade.WARNING,
-            "engines.local.usd_per_hour is not set: local calls show GPU seconds, no cost",
-            "set it to what an hour of the machine costs",
-        )
+    for name, engine in config.in_zone(Zone.LOCAL).items():
+        if engine.usd_per_hour is None:
+            yield Finding(
+                "price",
+                Grade.WARNING,
+                f"engines.{name}.usd_per_hour is not set: its calls show GPU seconds, no cost",
+                "set it to what an hour of the machine costs",
+            )
 
 
 def _budget(config: Config) -> Finding:
     most = config.limits.usd_per_day
     if most is None:
         return Finding("budget", Grade.OK, "no limits.usd_per_day; batches have their --max-cost")
-    with database.ready_engine().connect() as connection:
-        spent = connection.execute(text(load_sql("worker", "spent_today"))).scalar()
+    with database.ready_connection() as connection:
+        [spent] = connection.execute(load_sql("worker", "calls/spent_today")).fetchone() or (0,)
     detail = f"${most} a day (UTC) for all batches, ${spent} spent or reserved today"
     return Finding("budget", Grade.OK, detail)
 

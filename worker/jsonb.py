@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict, is_dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,11 @@ UNSTORABLE = re.compile("(?<!\\\\)(?:\\\\\\\\)*\\\\u0000|[\ud800-\udfff]")
 """What an engine may write and Postgres' jsonb cannot hold: NUL and halves of characters."""
 
 NUL = b"\\u0000"
+
+
+def as_json(rows: Sequence[Any]) -> Jsonb:
+    """Rows, which are dataclasses or dictionaries, as one jsonb parameter."""
+    return Jsonb(list(rows))
 
 
 def dumps(value: Any) -> bytes:
@@ -28,11 +34,6 @@ def dumps(value: Any) -> bytes:
     return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text).encode()
 
 
-def as_json(rows: Sequence[dict[str, Any]]) -> Jsonb:
-    """Rows as one jsonb parameter."""
-    return Jsonb(list(rows))
-
-
 def canonical(value: Any) -> bytes:
     """The same bytes for equal values, whatever they hold: for hashing."""
     try:
@@ -45,4 +46,6 @@ def canonical(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     if isinstance(value, (Decimal, UUID)):
         return str(value)
+    if is_dataclass(value) and not isinstance(value, type):  # orjson does these by itself
+        return asdict(value)
     raise TypeError(f"not JSON: {type(value).__name__}")

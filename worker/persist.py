@@ -1,16 +1,43 @@
 """The last step: results, ledger rows and counters of many jobs in one transaction."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
+from models.failure import Failure
 from models.states import JobState
 from worker.calls.journal import Journal
-from worker.calls.retry import BUDGET, GiveUp, Hold, Retry, Wait
-from worker.db import Database, Statement
+from worker.calls.retry import GiveUp, Retry, Wait
+from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
 from worker.jsonb import as_json
-from worker.run.outcome import Done, Escalate, Turn
+from worker.run.outcome import Done, Escalate, HoldRow, OverBudget, Split, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A row for run/finish.sql: what becomes of a job."""
+
+    job_id: int
+    state: JobState
+    attempts: int = 0
+    """To be added to those that it has spent."""
+    waits: int = 0
+    delay_s: float | None = None
+    zone: str | None = None
+    engine: str | None = None
+    model: str | None = None
+    step: int | None = None
+    left_behind: str | None = None
+    escalated_from: str | None = None
+    escalation_reason: str | None = None
+    error: dict[str, Any] | None = None
+    value: dict[str, Any] | None = None
+    grounded: bool | None = None
+    spans: dict[str, list[int]] | None = None
+    call_id: UUID | None = None
+    parts: list[dict[str, int]] | None = None
 
 
 class Persist:
@@ -29,54 +56,83 @@ class Persist:
     async def _write(self, turns: Sequence[Turn]) -> None:
         calls = [call for turn in turns for call in turn.calls]
         unused = [call_id for turn in turns for call_id in turn.unused]
+        held = [hold_row(turn) for turn in turns if isinstance(turn.outcome, OverBudget)]
         statements: list[Statement] = []
         if calls:
-            statements.append(("settle_calls", {"calls": as_json(calls)}))
+            statements.append(("calls/settle", {"calls": as_json(calls)}))
         if unused:
-            statements.append(("drop_calls", {"ids": unused}))
-        held = {
-            turn.job_id: turn.outcome
-            for turn in turns
-            if isinstance(turn.outcome, Hold) and turn.outcome.failure.category != BUDGET
-        }
+            statements.append(("calls/drop", {"ids": unused}))
         if held:
-            statements.append(
-                ("hold_rest", {"rows": as_json([_held(*one) for one in held.items()])})
-            )
-        rows = [job_row(turn) for turn in turns]
-        statements.append(("finish_jobs", {"rows": as_json(rows), "owner": self._owner}))
+            statements.append(("run/hold", {"rows": as_json(held)}))
+        rows = as_json([job_row(turn) for turn in turns])
+        statements.append(("run/finish", {"rows": rows, "owner": self._owner}))
         await self._db.run_all(statements)
-        self._journal.settled(call["id"] for call in calls)
+        self._journal.settled(call.id for call in calls)
 
 
-def _held(job_id: int, hold: Hold) -> dict[str, Any]:
-    return {"job_id": job_id, "reason": hold.reason, "error": hold.failure.as_json()}
+def hold_row(turn: Turn) -> HoldRow:
+    """What is held where a further call of a job is not covered."""
+    assert isinstance(turn.outcome, OverBudget)
+    day = turn.outcome.code == "day_budget"
+    return HoldRow(None if day else turn.batch_id, turn.outcome.code, {})
 
 
-def job_row(turn: Turn) -> dict[str, Any]:
-    """The row for finish_jobs.sql that an outcome means."""
-    row: dict[str, Any] = {"job_id": turn.job_id, "attempts_back": 0, "waits": 0}
+def job_row(turn: Turn) -> JobRow:
+    """The row that an outcome means."""
+    job = turn.job_id
     match turn.outcome:
         case Done(value, grounded, spans, call_id):
-            answer = {"value": value, "grounded": grounded, "spans": spans, "call_id": call_id}
-            return {**row, "state": JobState.DONE, **answer}
-        case Escalate(route, from_model, failure):
-            moved = {
-                "queue": route.tier,
-                "model": route.model_name,
-                "escalated_from": from_model,
-                "escalation_reason": f"{failure.category}: {failure.message}",
-                "attempts_back": 1,
-            }
-            return {**row, "state": JobState.READY, **moved, "error": failure.as_json()}
+            return JobRow(
+                job,
+                JobState.DONE,
+                attempts=1,
+                value=value,
+                grounded=grounded,
+                spans=spans,
+                call_id=call_id,
+            )
+        case Escalate(place, step, left, failure):
+            return JobRow(
+                job,
+                JobState.READY,
+                zone=place.zone,
+                engine=place.engine,
+                model=place.model,
+                step=step,
+                left_behind=str(left),
+                escalated_from=left.model,
+                escalation_reason=f"{failure.category}: {failure.message}",
+                error=failure.as_json(),
+            )
+        case Split(parts):
+            return JobRow(job, JobState.READY, parts=[asdict(part) for part in parts])
         case Wait(failure, delay_s):
-            waiting = {"attempts_back": 1, "waits": 1, "delay_s": delay_s}
-            return {**row, "state": JobState.READY, **waiting, "error": failure.as_json()}
+            return _back(job, failure, waits=1, delay_s=delay_s or None)
         case Retry(failure, delay_s):
-            error = failure.as_json()
-            return {**row, "state": JobState.READY, "delay_s": delay_s, "error": error}
-        case Hold(failure, reason, delay_s):
-            held = {"attempts_back": 1, "waits": 1, "delay_s": delay_s, "reason": reason}
-            return {**row, "state": JobState.HELD, **held, "error": failure.as_json()}
+            return _back(job, failure, attempts=1, delay_s=delay_s)
+        case OverBudget(_, failure):
+            return _back(job, failure, waits=1)
         case GiveUp(failure):
-            return {**row, "state": JobState.FAILED, "error": failure.as_json()}
+            return JobRow(job, JobState.FAILED, attempts=1, error=failure.as_json())
+
+
+def _back(
+    job: int,
+    failure: Failure,
+    *,
+    attempts: int = 0,
+    waits: int = 0,
+    delay_s: float | None = None,
+) -> JobRow:
+    error = failure.as_json()
+    return JobRow(job, JobState.READY, attempts, waits, delay_s=delay_s, error=error)
+
+
+async def settle_calls(db: Database, calls: Sequence[Row]) -> int:
+    """Write rows of a journal into the ledger; how many of them were not there yet."""
+    return len(await db.run("calls/settle", calls=as_json(calls)))
+
+
+async def purged_calls(db: Database, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these calls belong to no job any more."""
+    return {row["id"] for row in await db.run("purge/purged_calls", ids=list(ids))}

@@ -14,20 +14,19 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from models.config import load_config
+from models.config import Config
+from models.configuration import proposed
 from models.errors import ReadError
-from models.settings import settings
 from models.spec import Spec, make_spec
 from models.states import JobState
-from models.words import Policy, TaskType, Tier
+from models.terminal import to_json, visible
+from models.words import Policy, TaskType, Zone
 from worker.calls.prices import MILLION, PriceBook
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import AskRow, ingest
-from worker.prompts import form, prompt, prompt_tokens
+from worker.prompts import fixed_tokens
 from worker.read.sandbox import Reader, make_reader
-from worker.route import route
-from worker.settings import secrets
-from worker.site import Site, find_site
+from worker.route import Facts, route
 
 DEAREST = TaskType.REASONING
 """What an ask without a task type may at worst turn out to be."""
@@ -66,16 +65,17 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
     """Print the plan of a batch; 0 unless nothing can be planned."""
     stream = iter(lines)
     spec = make_spec(json.loads(next(stream)), "spec")
-    site = find_site(load_config(settings().docmill_config), settings(), secrets())
-    made = asyncio.run(_Planner(spec, site).read(map(json.loads, stream)))
+    made = asyncio.run(Planner(spec, proposed()).read(map(json.loads, stream)))
     sys.stdout.write(_as_json(made) if as_json else _as_text(made))
     return 0 if made.documents else 1
 
 
-class _Planner:
-    def __init__(self, spec: Spec, site: Site) -> None:
-        self._config = site.config
-        self._prices = PriceBook(site.config)
+class Planner:
+    """Counts what the documents of a batch would take."""
+
+    def __init__(self, spec: Spec, config: Config) -> None:
+        self._config = config
+        self._prices = PriceBook(config)
         self._local_only = spec.policy is Policy.LOCAL_ONLY
         self._asks = [
             AskRow(number, ask.text, ask.answer_schema, ask.task, ask.scope, ask.documents)
@@ -84,15 +84,12 @@ class _Planner:
         self._plan = Plan(asks=[self._ask_plan(ask.label, ask.task) for ask in spec.asks])
 
     def _ask_plan(self, label: str, task: TaskType | None) -> AskPlan:
-        chosen = self._route(task)
-        return AskPlan(label, task or "auto", chosen.tier, chosen.model_name)
-
-    def _route(self, task: TaskType | None) -> Any:
-        return route(
-            task or DEAREST, local_only=self._local_only, language=None, config=self._config
-        )
+        facts = Facts(task or DEAREST, local_only=self._local_only)
+        place = route(facts, self._config).first
+        return AskPlan(label, task or "auto", place.zone, place.model)
 
     async def read(self, documents: Iterator[dict[str, str]]) -> Plan:
+        """Read, cut and count them."""
         reader = make_reader(self._config.limits, children=2)
         try:
             for document in documents:
@@ -131,13 +128,9 @@ class _Planner:
         asked = self._plan.asks[job["ask_id"]]
         task = TaskType(asked.task) if asked.task != "auto" else DEAREST
         asked.jobs += 1
-        asked.input_tokens += job["tokens"] + self._fixed_tokens(job["ask_id"], task)
+        ask = self._asks[job["ask_id"]]
+        asked.input_tokens += job["tokens"] + fixed_tokens(task, ask.text, ask.json_schema)
         asked.output_tokens_max += self._config.task(task).max_tokens
-
-    def _fixed_tokens(self, ask_id: int, task: TaskType) -> int:
-        ask = self._asks[ask_id]
-        schema = ask.json_schema or prompt(task).schema or {}
-        return prompt_tokens(task, ask.text, form(schema))
 
     def _sum(self) -> Plan:
         for asked in self._plan.asks:
@@ -150,7 +143,7 @@ class _Planner:
 
     def _cost(self, asked: AskPlan) -> Decimal | None:
         """None: the price is not known. Local work has no price per token."""
-        if asked.tier == Tier.LOCAL or asked.jobs == 0:
+        if asked.tier == Zone.LOCAL or asked.jobs == 0:
             return Decimal(0)
         price = self._prices.price(asked.model)
         if price is None:
@@ -163,11 +156,12 @@ class _Planner:
 
 
 def _as_json(made: Plan) -> str:
-    return json.dumps(asdict(made), default=str, ensure_ascii=False) + "\n"
+    return to_json(asdict(made)) + "\n"
 
 
 def _as_text(made: Plan) -> str:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="plan: nothing was stored or sent")
@@ -176,7 +170,8 @@ def _as_text(made: Plan) -> str:
     for asked in made.asks:
         cost = "unknown" if asked.cost_usd_max is None else str(asked.cost_usd_max)
         numbers = (asked.jobs, asked.input_tokens, asked.output_tokens_max)
-        table.add_row(asked.ask[:40], asked.task, asked.tier, asked.model, *map(str, numbers), cost)
+        ask, model = (escape(visible(words)) for words in (asked.ask[:40], asked.model))
+        table.add_row(ask, asked.task, asked.tier, model, *map(str, numbers), cost)
     console = Console()
     with console.capture() as capture:
         console.print(table)

@@ -1,82 +1,150 @@
-"""Where a job runs: a pure function of task type, policy, language and config."""
+"""THE rule: which engine and model answer a job, and who is asked next when that is not enough.
 
-from collections.abc import Iterable
+A pure function of everything that is known of a job and of its batch's configuration. It is asked
+for every job, whoever found its task type; a new rule is an edit of this file and of its test.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from models.config import DEFAULT_FRONTIER_MODEL, Config
-from models.words import TaskType, Tier
+from models.config import Config
+from models.engines import DEFAULT_FRONTIER_MODEL, FRONTIER
+from models.words import Finder, Queue, Scope, Stage, TaskType, Zone
 
-ANY_LANGUAGE = "*"
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a job before it runs."""
+
+    task: TaskType
+    found_by: Finder = Finder.USER
+    confidence: float | None = None
+    """Of the verdict on its task type, 0 to 1; None: nobody said."""
+    language: str | None = None
+    """ISO 639-1 of its text; None: unknown."""
+    tokens: int = 0
+    """Of its text, as estimated."""
+    scope: Scope = Scope.CHUNK
+    local_only: bool = False
+    """The batch's policy."""
+    pinned: bool = False
+    """Its text holds private data."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether its text may not leave the building."""
+        return self.local_only or self.pinned
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An engine and a model of it."""
+
+    zone: Zone
+    engine: str
+    model: str
+
+    @property
+    def queue(self) -> Queue:
+        """The queue of jobs that run there."""
+        return Queue(Stage.RUN, self.engine, self.model)
+
+    def __str__(self) -> str:
+        return f"{self.engine}/{self.model}"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The queue, which is also the engine's name in the config, and the model to ask there."""
+    """Whom to ask, in order: the next one where an answer was not good enough."""
 
-    tier: Tier
-    model_name: str
+    places: tuple[Place, ...]
+
+    @property
+    def first(self) -> Place:
+        """Where the job runs."""
+        return self.places[0]
+
+    def after(self, step: int) -> Place | None:
+        """Where it goes from there, counted from 0; None: nowhere."""
+        return self.places[step + 1] if step + 1 < len(self.places) else None
 
 
-def route(task: TaskType, *, local_only: bool, language: str | None, config: Config) -> Route:
-    """Where a job of this task type runs.
+def route(facts: Facts, config: Config) -> Route:
+    """Where a job runs. Text that stays in the building never gets a place in another zone."""
+    chain = (place for place in _chain(facts, config) if not _leaves(facts, place))
+    places = tuple(dict.fromkeys(chain))
+    return Route(places or (_local(facts, config),))
 
-    Under local-only everything runs on the local engine. Language models stand in for the local
-    model only: a frontier model reads every language.
+
+def _leaves(facts: Facts, place: Place) -> bool:
+    return facts.stays and place.zone is not Zone.LOCAL
+
+
+def _chain(facts: Facts, config: Config) -> Iterator[Place]:
+    """The task's engine and model, then those that it escalates to."""
+    chosen = config.task(facts.task)
+    zone = config.engines[chosen.engine].zone
+    if zone is Zone.LOCAL or facts.stays:
+        yield _local(facts, config)
+    else:
+        yield Place(zone, chosen.engine, chosen.model)
+    for name in chosen.escalate:
+        yield _named(name, facts, config)
+
+
+def _local(facts: Facts, config: Config) -> Place:
+    """The local place of a task: the language's model, else the task's own.
+
+    Frontier models read every language. A task that the config sends to the frontier names no
+    local model: kept in the building it gets the one that reasons best of those configured, which
+    is the extraction's, or else the classifier's.
     """
-    chosen = config.task(task)
-    tier = Tier.LOCAL if local_only else chosen.engine
-    if tier is Tier.FRONTIER:
-        return Route(tier, chosen.model)
-    return Route(tier, local_model(task, language, config))
+    if facts.language in config.languages:
+        spoken = config.languages[facts.language]
+        return Place(Zone.LOCAL, spoken.engine, spoken.model)
+    for task in (facts.task, TaskType.EXTRACTION):
+        chosen = config.task(task)
+        if config.engines[chosen.engine].zone is Zone.LOCAL:
+            return Place(Zone.LOCAL, chosen.engine, chosen.model)
+    return Place(Zone.LOCAL, config.classifier.engine, config.classifier.model)
 
 
-def local_model(task: TaskType, language: str | None, config: Config) -> str:
-    """The local model for a task: the language's, else the task's, else the classifier's.
-
-    A task that the config sends to the frontier names no local model; under local-only it runs on
-    the one that reasons best among those configured, which is the extraction model.
-    """
-    if language in config.languages:
-        return config.languages[language].model
-    chosen = config.task(task)
-    if chosen.engine is Tier.LOCAL:
-        return chosen.model
-    extraction = config.task(TaskType.EXTRACTION)
-    return extraction.model if extraction.engine is Tier.LOCAL else config.classifier.model
-
-
-def escalation(task: TaskType, *, tier: Tier, local_only: bool, config: Config) -> Route | None:
-    """Where a job goes whose answer was not good enough; None: nowhere."""
-    chosen = config.task(task)
-    target = chosen.escalate
-    if target is None or target is tier or (local_only and target is Tier.FRONTIER):
-        return None
-    if target is Tier.LOCAL:
-        return Route(target, local_model(task, None, config))
-    return Route(target, frontier_model(config))
+def _named(name: str, facts: Facts, config: Config) -> Place:
+    """ENGINE/MODEL, or ENGINE with the model that it has for such a task."""
+    engine, _, model = name.partition("/")
+    zone = config.engines[engine].zone
+    if model:
+        return Place(zone, engine, model)
+    if engine == FRONTIER:
+        return Place(zone, engine, frontier_model(config))
+    home, own = _local(facts, config), config.engines[engine].model
+    if home.engine == engine or own is None:
+        return home
+    return Place(zone, engine, own)
 
 
 def frontier_model(config: Config) -> str:
-    """The model that stands for the frontier: jobs escalate to it, savings compare to it."""
+    """The model that stands for the frontier: jobs escalate to it, savings compare to it. Never a
+    stand-in's: that is compared to the model in whose place it answers."""
     for task in (TaskType.REASONING, TaskType.SUMMARY, *TaskType):
-        if config.task(task).engine is Tier.FRONTIER:
-            return config.task(task).model
-    return DEFAULT_FRONTIER_MODEL
+        chosen = config.task(task)
+        engine = config.engines[chosen.engine]
+        if engine.zone is Zone.FRONTIER and not engine.stand_in:
+            return chosen.model
+    return config.engines[FRONTIER].model or DEFAULT_FRONTIER_MODEL
 
 
-def all_routes(tasks: Iterable[TaskType], config: Config) -> list[dict[str, Any]]:
-    """The function's whole table for these tasks, as rows for SQL to join with."""
-    return [
-        {
-            "task": task,
-            "local_only": local_only,
-            "language": language or ANY_LANGUAGE,
-            "queue": chosen.tier,
-            "model": chosen.model_name,
-        }
-        for task in tasks
-        for local_only in (False, True)
+def places(config: Config) -> frozenset[Place]:
+    """Every place that some job of this configuration may be sent to."""
+    facts = (
+        Facts(task, language=language, local_only=stays)
+        for task in TaskType
         for language in (None, *config.languages)
-        for chosen in [route(task, local_only=local_only, language=language, config=config)]
-    ]
+        for stays in (False, True)
+    )
+    return frozenset(place for one in facts for place in route(one, config).places)
+
+
+def classifier(config: Config) -> Queue:
+    """The queue of what has yet to be classified."""
+    return Queue(Stage.CLASSIFY, config.classifier.engine, config.classifier.model)

@@ -1,9 +1,12 @@
 """What only the worker may know, and the constants of its timing."""
 
+import os
 from functools import cache
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.settings import KEY_NAMES
 
 LEASE_S = 15.0
 """How long a claim lasts without renewal. A killed worker's jobs are back in line after it."""
@@ -18,11 +21,24 @@ GRACE_S = 30.0
 """How long running calls may go on after the first SIGTERM."""
 
 MICRO_BATCH = 32
-"""Most ids in one message and in one claim."""
+"""Most documents or jobs in one claim."""
 
 MAX_KILLS = 10
 """Workers that may vanish under a job before it is quarantined; its engine runs elsewhere, so the
 job is hardly ever the cause."""
+
+MAX_DOCUMENT_KILLS = 2
+"""The same for a document, whose reader runs under the worker: it may well be the cause."""
+
+PRESENCE_S = 2.0
+"""How often a worker says that it lives, what it reaches and what it does not ask at present."""
+
+SILENCE_S = 15.0
+"""A worker that has said nothing for so long is gone."""
+
+
+PURGED = 2_000
+"""Jobs, or calls, of a purged batch that are taken away in one statement."""
 
 
 class Secrets(BaseSettings):
@@ -32,11 +48,24 @@ class Secrets(BaseSettings):
 
     frontier_api_key: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices("FRONTIER_API_KEY", "AICREDITS_API_KEY", "OPENAI_API_KEY"),
+        validation_alias=AliasChoices(*KEY_NAMES),
     )
+
+    @field_validator("frontier_api_key")
+    @classmethod
+    def _bare(cls, key: SecretStr | None) -> SecretStr | None:
+        """Keys come out of files with a line break at their end."""
+        bare = key.get_secret_value().strip() if key is not None else ""
+        return SecretStr(bare) if bare else None
 
 
 @cache
 def secrets() -> Secrets:
     """This process's secrets."""
     return Secrets()
+
+
+def secret_of(name: str) -> SecretStr | None:
+    """The key that a variable of this process's environment holds, if any."""
+    value = os.environ.get(name, "").strip()
+    return SecretStr(value) if value else None

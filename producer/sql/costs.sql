@@ -1,12 +1,12 @@
 -- The ledger summed up. Calls under way (reserved) are left out until they end.
 SELECT
-    CASE :by
+    CASE %(by)s
         WHEN 'model' THEN c.model_asked
         WHEN 'task' THEN coalesce(c.task, 'classify step')
-        WHEN 'batch' THEN c.batch_id::text
+        WHEN 'batch' THEN coalesce(c.batch_id::text, 'purged')
         ELSE to_char(c.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')  -- as the day's budget counts
     END AS key,
-    c.tier,
+    c.zone AS tier,
     count(*) FILTER (WHERE c.state <> 'reused') AS calls,
     sum(c.input_tokens) AS input_tokens,
     sum(c.cached_tokens) AS cached_tokens,
@@ -20,8 +20,9 @@ SELECT
     sum(c.would_have_cost_usd) AS would_have_cost_usd,
     count(*) FILTER (WHERE c.state = 'reused') AS reused_answers,
     bool_or(c.stand_in) AS stand_in,
-    array_agg(DISTINCT c.cost_reason) FILTER (WHERE c.cost_usd IS NULL) AS reasons
+    array_agg(DISTINCT CASE WHEN c.cost_reason = 'no_price' THEN 'no_price ' || c.model_asked
+                            ELSE c.cost_reason END) FILTER (WHERE c.cost_usd IS NULL) AS reasons
 FROM calls c
-WHERE c.state <> 'reserved' AND (cast(:batch AS bigint) IS NULL OR c.batch_id = :batch)
+WHERE c.state <> 'reserved' AND (cast(%(batch)s AS bigint) IS NULL OR c.batch_id = %(batch)s)
 GROUP BY 1, 2
 ORDER BY 1, 2

@@ -3,4 +3,4 @@ SELECT b.created_at, b.max_cost_usd,
        (SELECT jsonb_agg(jsonb_build_object('number', ordinal, 'label', label, 'text', text,
                                             'task', task, 'scope', scope) ORDER BY ordinal)
         FROM asks WHERE batch_id = b.id) AS asks
-FROM batches b WHERE b.id = :batch
+FROM batches b WHERE b.id = %(batch)s

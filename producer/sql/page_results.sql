@@ -3,21 +3,21 @@
 WITH shown AS (
     SELECT j.id
     FROM jobs j JOIN documents d ON d.id = j.document_id JOIN asks a ON a.id = j.ask_id
-    WHERE j.batch_id = :batch
-      AND j.document_id >= coalesce((SELECT document_id FROM jobs WHERE id = :after),
-                                    (SELECT min(id) FROM documents WHERE batch_id = :batch))
-      AND (cast(:after AS bigint) IS NULL
-           OR (j.document_id, j.id) > (SELECT document_id, id FROM jobs WHERE id = :after))
-      AND (cast(:document AS text) IS NULL OR d.path = :document
-           OR right(d.path, length(:document) + 1) = '/' || :document)
-      AND (cast(:ask AS int) IS NULL OR a.ordinal = :ask)
-      AND (cast(:task AS text) IS NULL OR j.task = :task)
-      AND (cast(:tier AS text) IS NULL OR j.queue = :tier)
-      AND (cast(:state AS text) IS NULL OR j.state = :state)
-    ORDER BY j.document_id, j.id LIMIT :most
+    WHERE d.batch_id = %(batch)s AND j.parent_id IS NULL
+      AND j.document_id >= coalesce((SELECT document_id FROM jobs WHERE id = %(after)s),
+                                    (SELECT min(id) FROM documents WHERE batch_id = %(batch)s))
+      AND (cast(%(after)s AS bigint) IS NULL
+           OR (j.document_id, j.id) > (SELECT document_id, id FROM jobs WHERE id = %(after)s))
+      AND (cast(%(document)s AS text) IS NULL OR d.path = %(document)s
+           OR right(d.path, length(%(document)s) + 1) = '/' || %(document)s)
+      AND (cast(%(ask)s AS int) IS NULL OR a.ordinal = %(ask)s)
+      AND (cast(%(task)s AS text) IS NULL OR j.task = %(task)s)
+      AND (cast(%(tier)s AS text) IS NULL OR (j.task IS NOT NULL AND j.zone = %(tier)s))
+      AND (cast(%(state)s AS text) IS NULL OR (SELECT state FROM job_states WHERE id = j.id) = %(state)s)
+    ORDER BY j.document_id, j.id LIMIT %(most)s
 )
-SELECT r.job, r.document, r.pages, r.ask, r.task, r.tier, r.model, r.state, r.value, r.grounded,
+SELECT r.batch, r.job, r.document, r.pages, r.ask, r.task, r.tier, r.model, r.state, r.value, r.grounded,
        r.escalated_from, r.cost_usd, r.input_tokens, r.output_tokens, r.latency_ms,
-       r.error, r.reason, r.stand_in
+       r.error, r.reason, r.stand_in, r.engine, r.held_for, r.held_about
 FROM results r WHERE r.job IN (SELECT id FROM shown)
 ORDER BY r.document_id, r.job

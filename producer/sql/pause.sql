@@ -1,1 +1,1 @@
-UPDATE batches SET state = 'paused' WHERE id = :batch AND state = 'running' RETURNING id
+UPDATE batches SET state = 'paused' WHERE id = %(batch)s AND state = 'running' RETURNING id

@@ -1,1 +1,1 @@
-UPDATE batches SET priority = :priority WHERE id = :batch RETURNING id
+UPDATE batches SET priority = %(priority)s WHERE id = %(batch)s RETURNING id

@@ -1,30 +1,30 @@
 -- Every engine, host and model that saw any text of a batch, lost and refused calls included, with
 -- hashes over what it was sent (the SHA-256 of each chunk's text) and over the calls themselves,
--- each sorted and joined by commas.
+-- each sorted and joined by commas. Of a purged batch the calls are left, if they were kept.
 WITH seen AS (
-    SELECT * FROM calls WHERE batch_id = :batch AND state <> 'reused'
+    SELECT *, zone AS tier, model_asked AS model FROM calls
+    WHERE batch_id = %(batch)s AND state <> 'reused'
 ), texts AS (
-    SELECT DISTINCT s.tier, s.engine, s.host, s.stand_in, s.model_asked, t.id,
-           coalesce(t.sha256, sha256(convert_to(t.text, 'UTF8'))) AS sha256
+    SELECT DISTINCT s.tier, s.engine, s.kind, s.host, s.stand_in, s.model, t.id, t.sha256
     FROM seen s JOIN jobs j ON j.id = s.job_id JOIN chunks t ON t.id = j.chunk_id
     UNION
-    SELECT DISTINCT s.tier, s.engine, s.host, s.stand_in, s.model_asked, t.id,
-           coalesce(t.sha256, sha256(convert_to(t.text, 'UTF8'))) AS sha256
+    SELECT DISTINCT s.tier, s.engine, s.kind, s.host, s.stand_in, s.model, t.id, t.sha256
     FROM seen s JOIN jobs j ON j.id = s.job_id AND j.chunk_id IS NULL
     JOIN chunks t ON t.document_id = j.document_id AND t.blank IS NULL
+        AND (j.level <> 1 OR t.ordinal BETWEEN j.first AND j.last)
 ), hashed AS (
-    SELECT tier, engine, host, stand_in, model_asked, count(*) AS chunks,
+    SELECT tier, engine, kind, host, stand_in, model, count(*) AS chunks,
            encode(sha256(convert_to(string_agg(encode(sha256, 'hex'), ','
                ORDER BY encode(sha256, 'hex')), 'UTF8')), 'hex') AS chunks_sha256
-    FROM texts GROUP BY tier, engine, host, stand_in, model_asked
+    FROM texts GROUP BY tier, engine, kind, host, stand_in, model
 )
-SELECT s.tier, s.engine, s.host, s.stand_in, s.model_asked AS model, count(*) AS calls,
+SELECT s.tier, s.engine, s.kind, s.host, s.stand_in, s.model, count(*) AS calls,
        count(*) FILTER (WHERE s.state = 'lost') AS lost_calls,
-       count(DISTINCT s.job_id) AS jobs, h.chunks, h.chunks_sha256,
+       count(DISTINCT s.job_id) AS jobs, coalesce(h.chunks, 0) AS chunks, h.chunks_sha256,
        encode(sha256(convert_to(string_agg(s.id::text, ',' ORDER BY s.id), 'UTF8')), 'hex')
            AS calls_sha256,
        min(s.started_at) AS first_call, max(s.started_at) AS last_call
 FROM seen s
-JOIN hashed h USING (tier, engine, host, stand_in, model_asked)
-GROUP BY s.tier, s.engine, s.host, s.stand_in, s.model_asked, h.chunks, h.chunks_sha256
-ORDER BY s.tier, s.host, s.model_asked
+LEFT JOIN hashed h USING (tier, engine, kind, host, stand_in, model)
+GROUP BY s.tier, s.engine, s.kind, s.host, s.stand_in, s.model, h.chunks, h.chunks_sha256
+ORDER BY s.tier, s.host, s.model

@@ -1,16 +1,26 @@
--- A paused batch goes on; held jobs get their next chance, with a new budget if one is given.
-WITH unheld AS (
-    UPDATE jobs j
-    SET state = CASE WHEN task IS NULL OR queue IS NULL THEN 'pending' ELSE 'ready' END,
-        reason = NULL, not_before = NULL
-    FROM batches b
-    WHERE j.state = 'held' AND j.batch_id = :batch AND b.id = j.batch_id
-      AND b.state <> 'cancelled'
-    RETURNING j.id
+-- A paused batch goes on; what holds its jobs is lifted, with a new budget if one is given, and what is
+-- not asked at present is tried at once.
+WITH held AS (
+    SELECT coalesce(sum(jobs), 0) AS jobs FROM job_counts WHERE batch = %(batch)s AND state = 'held'
+), concerned AS (
+    SELECT DISTINCT h.id FROM lines l
+    CROSS JOIN LATERAL docmill_hold(l.batch_id, l.zone, l.engine, l.model) h
+    WHERE l.batch_id = %(batch)s
+), shut AS (
+    SELECT DISTINCT g.engine, g.model FROM lines l
+    JOIN gates g ON g.engine = l.engine AND g.model IN ('', l.model)
+    WHERE l.batch_id = %(batch)s
+), changed AS (
+    UPDATE batches
+    SET state = 'running', max_cost_usd = coalesce(cast(%(max_cost)s AS numeric), max_cost_usd)
+    WHERE id = %(batch)s AND state IN ('running', 'paused')
+      AND (state = 'paused' OR EXISTS (SELECT FROM concerned) OR EXISTS (SELECT FROM shut)
+           OR cast(%(max_cost)s AS numeric) IS NOT NULL)
+    RETURNING id
+), lifted AS (
+    DELETE FROM holds WHERE id IN (SELECT id FROM concerned) AND EXISTS (SELECT FROM changed)
+), tried AS (
+    UPDATE gates SET lifted = true
+    WHERE (engine, model) IN (SELECT engine, model FROM shut) AND EXISTS (SELECT FROM changed)
 )
-UPDATE batches
-SET state = 'running', finished_at = NULL,
-    max_cost_usd = coalesce(cast(:max_cost AS numeric), max_cost_usd)
-WHERE id = :batch AND state <> 'cancelled' AND (state = 'paused' OR EXISTS (SELECT FROM unheld)
-    OR (state = 'running' AND cast(:max_cost AS numeric) IS NOT NULL))
-RETURNING id, (SELECT count(*) FROM unheld) AS jobs
+SELECT id, (SELECT jobs FROM held)::bigint AS jobs FROM changed

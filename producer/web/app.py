@@ -11,8 +11,6 @@ from typing import Any
 
 import typer
 import uvicorn
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -21,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from models.database import ready_engine
+from models.database import make_ready
 from models.errors import DocmillError, InputError, NotFound, ServiceAway
 from producer.web import pages
 from producer.web.actions import act
@@ -94,8 +92,6 @@ _HANDLERS: dict[Any, Any] = {
     NotFound: _not_found,
     InputError: _not_now,
     ServiceAway: _away,
-    OperationalError: _away,
-    PoolExhausted: _away,
     DocmillError: _unready,
     Exception: _broken,
 }
@@ -158,6 +154,6 @@ def _stop_by_signal(server: uvicorn.Server) -> None:
 def _prepare() -> None:
     """Start the embedded server and make the schema now, not under the first visitors' requests."""
     try:
-        ready_engine()
+        make_ready()
     except DocmillError as exc:
         typer.echo(f"docmill web: {exc}", err=True)

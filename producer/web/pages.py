@@ -6,12 +6,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from models.states import JobState
-from models.words import TaskType, Tier
+from models.states import BatchState, JobState
+from models.words import TaskType, Zone
 from producer import query
 from producer.costs import total
-from producer.doors import shown_currency
+from producer.money import shown_currency
 from producer.receipt import receipt as receipt_of
+from producer.render import submit_line
 from producer.web import query as page_query
 from producer.web.params import path_number, query_number, query_word, read_filters
 from producer.web.view import STOP_POLLING, leaves, page
@@ -41,6 +42,7 @@ def _batches(request: Request) -> dict[str, Any]:
         "batches": found[:BATCHES],
         "before": before,
         "following": following,
+        "troubles": query.troubles(),
         "currency": shown_currency(),
     }
 
@@ -61,7 +63,7 @@ def batch(request: Request) -> Response:
         rows=rows[:RESULTS],
         following=rows[RESULTS - 1]["job"] if len(rows) > RESULTS else None,
         tasks=list(TaskType),
-        tiers=list(Tier),
+        tiers=list(Zone),
         states=list(JobState),
         now=datetime.now(UTC).isoformat(),
     )
@@ -75,14 +77,20 @@ def batch_live(request: Request) -> Response:
 
 def _progress(number: int) -> dict[str, Any]:
     found = query.status(number)
-    documents = found["documents"]
+    documents, held = found["documents"], bool(found["jobs"].get(JobState.HELD))
+    steerable = found["state"] not in (BatchState.CANCELLED, BatchState.PURGED)
     return {
         "found": found,
         "stages": query.stages(number),
         "failures": query.failures(number),
+        "troubles": query.troubles(number),
+        "submit": submit_line(number, found["submit"], sum(documents.values())),
+        "steerable": steerable,
+        "held": held,
         "documents": sum(documents.values()),
         "unread": documents.get("pending", 0) + documents.get("running", 0),
-        "over": query.is_over(found),
+        # jobs that are held may go on at any moment
+        "over": query.is_over(found) and not (held and steerable),
         "currency": shown_currency(),
     }
 
@@ -112,8 +120,6 @@ def costs(request: Request) -> Response:
     """The ledger summed up, for all batches or one."""
     by = query_word(request, "by", COST_KEYS) or COST_KEYS[0]
     number = query_number(request, "batch")
-    if number is not None:
-        page_query.page_frame(number)
     rows = query.costs_explained(number, by)
     return page(
         "costs.html",

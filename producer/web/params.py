@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from models.bounds import MOST_PRIORITY, MOST_USD
 from models.errors import NotFound
 from models.states import JobState
-from models.words import TaskType, Tier
+from models.words import TaskType, Zone
 
 MOST_DIGITS = 18
 """What fits into a bigint whatever the digits are."""
@@ -19,8 +20,6 @@ MOST_DIGITS = 18
 MOST_PATH = 4_096
 MOST_FORM_BYTES = 4_096
 MOST_FORM_FIELDS = 8
-MOST_PRIORITY = 1_000_000
-MOST_USD = Decimal(10**9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def read_filters(request: Request) -> Filters:
         document=document or None,
         ask=ask,
         task=query_word(request, "task", list(TaskType)),
-        tier=query_word(request, "tier", list(Tier)),
+        tier=query_word(request, "tier", list(Zone)),
         state=query_word(request, "state", list(JobState)),
     )
 

@@ -6,7 +6,6 @@ from typing import Any
 from models.errors import NotFound
 from producer.query import (
     Row,
-    batch_state,
     every,
     known_cost,
     moment,
@@ -22,9 +21,6 @@ def page_batches(before: int | None, most: int) -> list[dict[str, Any]]:
     return [
         {
             **row,
-            "state": batch_state(
-                row["state"], {"pending": row["documents_waiting"]}, {"pending": row["open"]}
-            ),
             "cost_usd": known_cost(row["cost_usd"], row["calls"]),
             "created_at": moment(row["created_at"]),
         }

@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from producer.costs import advised
 from producer.money import usd
 from producer.render import RECENT_S, brief
+from producer.sentences import cost_reason
 
 STOP_POLLING = 286
 """htmx: show this, and ask no more."""
@@ -144,7 +144,7 @@ def runs(text: str, start: int, spans: Mapping[str, Any]) -> list[Run]:
 
 _templates.filters.update(
     usd=usd,
-    advised=advised,
+    cost_reason=cost_reason,
     count=count,
     moment=moment,
     short=short,

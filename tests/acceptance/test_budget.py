@@ -108,7 +108,7 @@ def test_a_days_budget_holds_for_all_batches_together_and_the_next_day_goes_on_b
         assert len(docmill.rows("--state", "done", "--tier", "local")) == 120
         next_day = "UPDATE calls SET started_at = started_at - interval '1 day'"
         db.execute(next_day)
-        db.execute("UPDATE jobs SET not_before = now() WHERE state = 'held'")
+        db.execute("UPDATE holds SET until = now()")
         before = frontier.stats()["answered"]
         wait_until(lambda: frontier.stats()["answered"] > before, what="the next day goes on")
         ended = [docmill.until_over(batch) for batch in batches]

@@ -25,6 +25,7 @@ import psycopg
 import pytest
 import redis
 
+from tests import traces
 from tests.commands import Docmill
 from tests.stubs.process import StubProcess, stub_process
 from tests.waiting import wait_until
@@ -121,39 +122,17 @@ class Scene:
         return {where: text for where, text in self.found.items() if where.startswith(kind)}
 
     def keep_tables(self) -> None:
-        tables = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        for (table,) in tables:
-            rows = self.rows(f'SELECT t::text FROM "{table}" t')
-            self.found[f"table {table}"] = "\n".join(row[0] for row in rows)
+        self.found |= traces.tables(self.database)
 
     def keep_files(self) -> None:
-        for path in self.docmill.folder.rglob("*"):
-            if path.is_file():
-                text = path.read_bytes().decode("utf-8", "replace")
-                self.found[f"file {path.relative_to(self.docmill.folder)}"] = text
+        self.found |= traces.files(self.docmill.folder)
 
     def keep_redis(self) -> None:
-        with redis.Redis.from_url(self.redis) as client:
-            for key in client.scan_iter():
-                self.found[f"redis {key.decode()}"] = str(_value(client, key))
+        self.found |= traces.values(self.redis)
 
     def keep_prompts(self) -> None:
         for name, stub in (("ollama", self.ollama), ("frontier", self.frontier)):
             self.found[f"prompts at {name}"] = json.dumps(stub.prompts())
-
-
-def _value(client: redis.Redis, key: bytes) -> object:
-    match client.type(key):
-        case b"string":
-            return client.get(key)
-        case b"list":
-            return client.lrange(key, 0, -1)
-        case b"hash":
-            return client.hgetall(key)
-        case b"set":
-            return client.smembers(key)
-        case _:
-            return client.zrange(key, 0, -1)
 
 
 def leaks(parts: dict[str, str]) -> list[str]:
@@ -234,8 +213,10 @@ def _whole_path(scene: Scene) -> None:
 
 def _until_over(scene: Scene, batch: int, *, resuming: bool = False) -> None:
     def over() -> bool:
-        sql = f"SELECT state, count(*) FROM jobs WHERE batch_id = {batch} GROUP BY state"
-        states = dict(scene.rows(sql))
+        sql = f"SELECT state, sum(jobs) FROM job_counts WHERE batch = {batch} GROUP BY state"
+        states = {state: number for state, number in scene.rows(sql) if number}
+        if resuming:
+            scene.rows("UPDATE gates SET lifted = true RETURNING engine")
         if resuming and states.get("held"):
             scene.keep_tables()
             scene.run("resume", str(batch))
@@ -250,7 +231,7 @@ def _key_in_the_address(scene: Scene) -> None:
     scene.frontier.script(*({**fault, "headers": HEADERS} for fault in FAULTS[:3]))
     batch = _submit(scene, 2)
     with scene.with_(FRONTIER_BASE_URL=address).worker("all"):
-        _until_over(scene, batch)
+        _until_over(scene, batch, resuming=True)
     scene.run("doctor", FRONTIER_BASE_URL=address)
     scene.run("worker", "frontier", code=1, FRONTIER_BASE_URL=address, FRONTIER_API_KEY="")
 
@@ -262,7 +243,7 @@ results --format csv,results --format parquet --out results.parquet
 """
 IN_ONE_PROCESS = """
 import sys
-from producer.cli import app
+from producer.cli.app import app
 for words in sys.argv[1:]:
     app(words.split(), standalone_mode=False)
 """
@@ -322,7 +303,8 @@ def _what_is_away(scene: Scene) -> None:
     scene.run("doctor", code=1, **engines, **away, REDIS_URL=f"redis://me:a@{nobody}")
     _submit(scene, 2)
     with scene.with_(**engines).worker("all") as worker:
-        worker.until_says("is away")
+        for engine in ("local", "frontier"):
+            worker.until_says(f"engine {engine} at 127.0.0.1:9")
     refused = scene.redis.replace("unix://", f"unix://nobody:{OTHER_WORD}@")
     running = scene.with_(REDIS_URL=refused).start("worker", "ingest")
     running.until_says("redis is away")

@@ -4,17 +4,21 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
+import psutil
+import psycopg
 import redis
+from kombu.exceptions import KombuError
 
-from models.queue import send_hint
-from models.words import Queue
+from models.queue import ring
 from tests.chaos.scene import Scene
 from tests.chaos.schedule import Kind, Strike
 from tests.embedded_users import server_pid
 from tests.stubs.process import StubProcess
 from tests.waiting import wait_until
+from worker.settings import LEASE_S
 
 AWAY_S = 1.5
 """How long an engine is away, and a storm lasts."""
@@ -118,31 +122,68 @@ def _storm(stub: StubProcess, faults: dict[str, float]) -> None:
     stub.set(faults={})
 
 
-def repeat_messages(scene: Scene, draw: random.Random) -> None:
-    """Messages that say again what was said, also of jobs that run or are over."""
-    rows = scene.ask("SELECT id, coalesce(queue, 'classify') FROM jobs ORDER BY random() LIMIT 96")
-    documents = [row[0] for row in scene.ask("SELECT id FROM documents LIMIT 32")]
-    said = {name: [job for job, queue in rows if queue == name] for name in Queue}
-    said[Queue.INGEST] = documents
+@contextmanager
+def silent_postgres(scene: Scene) -> Iterator[None]:
+    """SIGSTOP: it keeps its connections, and says nothing on any of them."""
+    pid = wait_until(lambda: server_pid(scene.home, "postgres"), timeout=30, what="postgres runs")
+    postmaster = psutil.Process(pid)
+    stopped = [postmaster, *postmaster.children(recursive=True)]
+    for process in stopped:  # the postmaster first: it starts no more of them
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
     try:
-        for queue, ids in [*said.items(), *said.items(), *said.items()]:
-            send_hint(queue, ids)
-    except (redis.RedisError, OSError):
+        yield
+    finally:
+        for process in stopped:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+def stop_postgres(scene: Scene, draw: random.Random) -> None:
+    """For less than a lease, or for more."""
+    with scene.exposing(scene.local, scene.frontier), silent_postgres(scene):
+        time.sleep(draw.choice([AWAY_S, LEASE_S + 2.0]))
+
+
+def lock_table(scene: Scene, draw: random.Random) -> None:
+    """Nobody gets past: not the claims, not the leader's housekeeping."""
+    table = draw.choice(["leases", "waiting", "jobs", "calls", "batches", "counts"])
+    try:
+        with psycopg.connect(scene.postgres_url, connect_timeout=5) as stranger:
+            stranger.execute("SET lock_timeout = '5s'")
+            stranger.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")  # type: ignore[arg-type]
+            time.sleep(AWAY_S)
+    except psycopg.OperationalError:
+        return  # Postgres is down from an earlier fault: nothing to lock
+
+
+def pause(scene: Scene, draw: random.Random) -> None:
+    """Whoever holds jobs of the batch gives back what has not begun."""
+    batch = draw.choice(scene.batches)
+    change = "UPDATE batches SET state = %s WHERE id = %s AND state = %s"
+    scene.ask(change, "paused", batch, "running")
+    time.sleep(AWAY_S)
+    scene.ask(change, "running", batch, "paused")
+
+
+def repeat_messages(scene: Scene, draw: random.Random) -> None:
+    """Messages of all queues, of empty ones too and of one that is nobody's, again and again."""
+    queues = [row[0] for row in scene.ask("SELECT DISTINCT queue FROM lines")]
+    try:
+        for queue in draw.choices([*queues, "ingest", "local/nobody-has-it"], k=96):
+            ring(queue)
+    except (redis.RedisError, OSError, KombuError):
         return  # Redis is down from an earlier fault: nothing to repeat
 
 
 def move_leases(scene: Scene, draw: random.Random) -> None:
     """As if a clock jumped: leases are over while their workers work on."""
     moved = scene.ask(
-        "UPDATE jobs SET lease_until = now() - interval '1 second' "
-        "WHERE state = 'running' AND id %% 2 = %s RETURNING id",
+        "UPDATE leases SET until = now() WHERE item_id %% 2 = %s AND stage <> 'ingest' "
+        "RETURNING item_id",
         draw.randrange(2),
     )
-    pairs = scene.ask(
-        "UPDATE classifications SET lease_until = now() - interval '1 second' "
-        "WHERE task IS NULL AND lease_until > now() RETURNING key"
-    )
-    scene.exposed += len(moved) + len(pairs)
+    scene.exposed += len(moved)
 
 
 FAULTS: dict[Kind, Fault] = {
@@ -155,6 +196,9 @@ FAULTS: dict[Kind, Fault] = {
     Kind.KILL_REDIS: kill_redis,
     Kind.KILL_POSTGRES: kill_postgres,
     Kind.KILL_BACKEND: kill_backend,
+    Kind.STOP_POSTGRES: stop_postgres,
+    Kind.LOCK_TABLE: lock_table,
+    Kind.PAUSE: pause,
     Kind.LOCAL_AWAY: local_away,
     Kind.FRONTIER_AWAY: frontier_away,
     Kind.STORM_429: storm_429,

@@ -44,15 +44,43 @@ slots = 8
 [engines.frontier]
 kind = "openai"
 max_in_flight = {MAX_IN_FLIGHT}
+context_tokens = 2048
 """
 
+LETTERS, BOOKS = "*letter*", "*book*"
+
 _ASKS = [
-    {"ask": "Which names and numbers?", "fields": ["name", "number"], "task": "extraction"},
-    {"ask": "Sum it up.", "task": "summary"},
-    {"ask": "Say something about it.", "name": "open", "task": "auto"},
+    {
+        "ask": "Which names and numbers?",
+        "fields": ["name", "number"],
+        "task": "extraction",
+        "documents": [LETTERS],
+    },
+    {"ask": "Sum it up.", "task": "summary", "documents": [LETTERS]},
+    {"ask": "Say something about it.", "name": "open", "task": "auto", "documents": [LETTERS]},
+    {"ask": "Sum up all of it.", "task": "summary", "scope": "document", "documents": [BOOKS]},
 ]
 
-JOBS_PER_DOCUMENT = len(_ASKS)
+JOBS_OF_A_LETTER = 3
+BOOK_EVERY = 10
+"""Every tenth document is a book: one job, asked in parts, for it is longer than the window."""
+
+_BOOK_LINES = 200
+
+
+def jobs_of(documents: int) -> int:
+    """The jobs of the first so many documents."""
+    books = -(-documents // BOOK_EVERY)
+    return (documents - books) * JOBS_OF_A_LETTER + books
+
+
+def _line(number: int) -> str:
+    """A document as a line of JSON."""
+    if number % BOOK_EVERY:
+        text = f"Letter {number} of Asha: {number} rupees."
+        return json.dumps({"id": f"letter-{number}", "text": text})
+    lines = (f"Book {number}, line {line}: Asha pays {line} rupees." for line in range(_BOOK_LINES))
+    return json.dumps({"id": f"book-{number}", "text": "\n\n".join(lines)})
 
 
 @dataclass
@@ -96,14 +124,11 @@ class Scene:
         if not self.waves:
             return
         numbers = [next(self._documents) for _ in range(self.waves.pop(0))]
-        lines = [
-            json.dumps({"id": str(number), "text": f"Letter {number} of Asha: {number} rupees."})
-            for number in numbers
-        ]
         self.ask("SELECT 1")  # a person, too, waits until Postgres is back
         spec = self.docmill.folder / "spec.yaml"
         spec.write_text(json.dumps({"asks": _ASKS}))
-        submitted = self.docmill.json("submit", "-", "--spec", str(spec), stdin="\n".join(lines))
+        lines = "\n".join(map(_line, numbers))
+        submitted = self.docmill.json("submit", "-", "--spec", str(spec), stdin=lines)
         self.batches.append(submitted["batch"])
 
     def ask(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
@@ -133,7 +158,11 @@ class Scene:
 
     def finished(self) -> int:
         """Jobs that are done or failed."""
-        return int(self.number("SELECT count(*) FROM jobs WHERE state IN ('done', 'failed')"))
+        return int(
+            self.number(
+                "SELECT count(*) FROM jobs WHERE parent_id IS NULL AND state IN ('done', 'failed')"
+            )
+        )
 
     def redis(self) -> "redis.Redis":
         """A client of the run's Redis."""

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.sessions import blocked
 from tests.waiting import until
 from worker import db as worker_db
 from worker.db import Database
@@ -67,10 +68,41 @@ async def test_a_cancelled_write_leaves_nothing_behind(
     with db.transaction():
         db.execute("UPDATE t SET n = n")
         write = asyncio.create_task(database.run_each([("add", {"n": 1}), ("lock", {"n": 0})]))
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        await until(lambda: db.execute(waits).fetchone() == (1,), "the write waits for the lock")
+        await until(lambda: blocked(db) == 1, "the write waits for the lock")
         write.cancel()
         with pytest.raises(asyncio.CancelledError):
             await write
     await database.run("add", n=6)
     assert numbers(db) == [0, 6]
+
+
+async def test_a_statement_that_takes_too_long_is_ended_and_the_connection_goes_on(
+    database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_db, "STATEMENT_S", 0.2)
+    hurried = Database(database_url, connections=1)
+    await hurried.open()
+    try:
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            await hurried.run("wait", n=30)
+        assert await hurried.run("add", n=7) == [{"n": 7}]
+    finally:
+        await hurried.close()
+
+
+async def test_a_postgres_that_says_nothing_is_an_outage_and_its_connection_is_given_up(
+    database: Database, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_db, "ANSWER_S", 0.2)
+    with pytest.raises(psycopg.OperationalError, match="no answer"):
+        await database.run_once([("wait", {"n": 30})])
+    assert await database.run("add", n=8) == [{"n": 8}]
+    assert numbers(db) == [8]
+
+
+@pytest.mark.parametrize("plan", ["enable_seqscan", "enable_bitmapscan"])
+async def test_every_connection_looks_into_indexes_whatever_the_statistics_say(
+    database: Database, monkeypatch: pytest.MonkeyPatch, plan: str
+) -> None:
+    monkeypatch.setitem(SQL, "said", f"SELECT current_setting('{plan}') AS said")
+    assert await database.run("said") == [{"said": "off"}]

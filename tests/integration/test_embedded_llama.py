@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from models.engines import EMBEDDED_CONTEXT_TOKENS, EMBEDDED_MODEL, EMBEDDED_SLOTS
 from tests.embedded_users import LLAMA, User, server_pid, temporary_home, wait_until_stopped
-from worker.llm.embedded.server import CONTEXT_TOKENS, MODEL_NAME, SLOTS
 
 pytestmark = pytest.mark.model
 
@@ -45,17 +45,17 @@ def test_it_is_healthy_and_has_the_promised_slots(url: str) -> None:
     root = url.removesuffix("/v1")
     assert ask(f"{root}/health") == {"status": "ok"}
     props = ask(f"{root}/props")
-    assert props["total_slots"] == SLOTS
-    assert props["default_generation_settings"]["n_ctx"] == CONTEXT_TOKENS
+    assert props["total_slots"] == EMBEDDED_SLOTS
+    assert props["default_generation_settings"]["n_ctx"] == EMBEDDED_CONTEXT_TOKENS
 
 
 def test_it_lists_its_model(url: str) -> None:
-    assert [model["id"] for model in ask(f"{url}/models")["data"]] == [MODEL_NAME]
+    assert [model["id"] for model in ask(f"{url}/models")["data"]] == [EMBEDDED_MODEL]
 
 
 def test_an_example_and_a_schema_make_it_answer_in_json(url: str) -> None:
     body = {
-        "model": MODEL_NAME,
+        "model": EMBEDDED_MODEL,
         "temperature": 0,
         "max_tokens": 80,
         "messages": [

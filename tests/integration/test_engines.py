@@ -6,7 +6,7 @@ import json
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from tests.stubs.rigs import REFUSALS, rig
+from tests.stubs.rigs import MAY_BE_BILLED, REFUSALS, rig
 from tests.waiting import until
 from worker.llm.engine import EngineError, Finish, Message, Request, Trouble, Usage
 
@@ -83,7 +83,7 @@ async def test_every_trouble_comes_out_as_itself_and_passes(kind, trouble):
             await world.engine.complete(request())
         error = caught.value
         assert error.trouble is trouble
-        assert error.maybe_billed is (trouble is Trouble.SERVER_ERROR)
+        assert error.maybe_billed is (trouble in MAY_BE_BILLED)
         assert error.retry_after_s == (0.1 if trouble is Trouble.RATE_LIMITED else None)
         assert (await world.engine.complete(request())).text
 
@@ -154,7 +154,7 @@ class TestOverTheWire:
             await world.stub.set(outage="")
             assert (await world.engine.complete(request())).text
 
-    @pytest.mark.parametrize("fault", ["cut", "cut_body", "bad_json", "html"])
+    @pytest.mark.parametrize("fault", ["cut", "cut_body", "bad_json"])
     async def test_a_broken_answer_is_a_server_error_that_may_be_billed(self, server, fault):
         async with rig(server) as world:
             world.stub.script.append(fault)
@@ -163,6 +163,27 @@ class TestOverTheWire:
             assert caught.value.trouble is Trouble.SERVER_ERROR
             assert caught.value.maybe_billed
             assert caught.value.__cause__ is not None
+
+    async def test_a_web_page_is_no_api_and_costs_nothing(self, server):
+        async with rig(server) as world:
+            await world.stub.set(outage="page")
+            with pytest.raises(EngineError) as caught:
+                await world.engine.complete(request())
+            assert caught.value.trouble is Trouble.MISCONFIGURED
+            assert not caught.value.maybe_billed
+            assert not (await world.engine.health()).ok
+            await world.stub.set(outage="")
+            assert (await world.engine.complete(request())).text
+
+    async def test_a_redirect_is_not_followed_and_says_where_it_leads(self, server):
+        async with rig(server) as world:
+            headers = {"location": "https://me:word@elsewhere/v1"}
+            world.stub.script.append({"status": 308, "body": "", "headers": headers})
+            with pytest.raises(EngineError) as caught:
+                await world.engine.complete(request())
+            assert caught.value.trouble is Trouble.MISCONFIGURED
+            assert "https://elsewhere/v1" in str(caught.value)
+            assert "word" not in str(caught.value)
 
     async def test_a_text_that_cannot_be_encoded_is_a_bad_request(self, server):
         async with rig(server) as world:

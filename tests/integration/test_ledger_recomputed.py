@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from tests.commands import Docmill
+from tests.recount import offences
 from tests.stubs.process import stub_process
 
 
@@ -42,6 +43,7 @@ def test_every_figure_in_costs_follows_from_the_calls(
         costs = {row["key"]: row for row in docmill.json("costs")}
         sent = {"phi4-mini": ollama.stats(), "anthropic/claude-sonnet-4-6": frontier.stats()}
 
+    assert offences(db) == []
     for model, row in costs.items():
         ledger = db.execute(
             "SELECT state, input_tokens, cached_tokens, output_tokens, cost_usd, engine_seconds,"

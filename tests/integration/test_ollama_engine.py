@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from tests.stubs.ollama import VERSION, OllamaStub
-from worker.llm.engine import EngineError, Message, Request, Trouble
+from worker.llm.engine import EngineError, Finish, Message, Request, Trouble
 from worker.llm.ollama.engine import OllamaEngine
 
 
@@ -70,7 +70,6 @@ async def test_a_prompt_longer_than_the_window_never_passes_for_answered(stub, e
     ("fault", "trouble"),
     [
         ("error200", Trouble.SERVER_ERROR),
-        ("unfinished", Trouble.SERVER_ERROR),
         ("no_metrics", Trouble.SERVER_ERROR),
         ("loaded", Trouble.SERVER_ERROR),
         ("no_message", Trouble.SERVER_ERROR),
@@ -78,12 +77,21 @@ async def test_a_prompt_longer_than_the_window_never_passes_for_answered(stub, e
         ("499", Trouble.SERVER_ERROR),
         ("502", Trouble.SERVER_ERROR),
         ("403", Trouble.AUTH),
+        ("unknown_host", Trouble.MISCONFIGURED),
+        ("html", Trouble.MISCONFIGURED),
+        ("memory", Trouble.NO_MEMORY),
         ("format", Trouble.BAD_REQUEST),
     ],
 )
 async def test_every_fault_of_ollama_is_typed(stub, engine, fault, trouble):
     stub.script.append(fault)
     assert (await trouble_of(engine)).trouble is trouble
+
+
+async def test_a_model_that_repeats_itself_is_no_trouble_of_the_server(stub, engine):
+    stub.script.append("loop")
+    found = await engine.complete(request())
+    assert (found.text, found.finish) == ("x", Finish.LOOP)
 
 
 async def test_health_names_version_and_models(stub, engine):

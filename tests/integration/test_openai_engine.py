@@ -77,7 +77,10 @@ async def test_the_idempotency_key_travels_in_its_header(stub, engine):
         ("empty_choices", Trouble.SERVER_ERROR, True),
         ("choice_error", Trouble.RATE_LIMITED, False),
         ("finish_error", Trouble.SERVER_ERROR, True),
-        ("null_content", Trouble.SERVER_ERROR, True),
+        ("max_tokens", Trouble.MODEL_UNFIT, False),
+        ("memory", Trouble.NO_MEMORY, False),
+        ("filter", Trouble.CONTENT_FILTER, True),
+        ("html", Trouble.MISCONFIGURED, False),
         ("spend", Trouble.QUOTA, False),
         ("402", Trouble.QUOTA, False),
         ("credit", Trouble.QUOTA, False),
@@ -89,7 +92,7 @@ async def test_the_idempotency_key_travels_in_its_header(stub, engine):
         ("502", Trouble.SERVER_ERROR, True),
         ("503", Trouble.UNAVAILABLE, False),
         ("529", Trouble.RATE_LIMITED, False),
-        ("307", Trouble.BAD_REQUEST, False),
+        ("307", Trouble.MISCONFIGURED, False),
     ],
 )
 async def test_every_fault_of_a_gateway_is_typed(stub, engine, fault, trouble, billed):
@@ -104,6 +107,7 @@ async def test_every_fault_of_a_gateway_is_typed(stub, engine, fault, trouble, b
     [
         ("refusal", "I cannot.", Finish.CONTENT_FILTER),
         ("finish_filter", "par", Finish.CONTENT_FILTER),
+        ("null_content", "", Finish.STOP),
         ("null_length", "", Finish.LENGTH),
         ("parts", "hi", Finish.STOP),
     ],
@@ -113,6 +117,16 @@ async def test_odd_answers_keep_their_usage(stub, engine, fault, text, finish):
     found = await engine.complete(request())
     assert (found.text, found.finish) == (text, finish)
     assert found.usage.input_tokens == 7
+
+
+@pytest.mark.parametrize(
+    ("fault", "usd"), [("finish_error", None), ("error200_usage", Decimal("0.002"))]
+)
+async def test_what_an_error_took_comes_with_it(stub, engine, fault, usd):
+    stub.script.append(fault)
+    error = await trouble_of(engine)
+    assert (error.usage.input_tokens, error.usage.output_tokens) == (7, 3)
+    assert error.reported_cost_usd == usd
 
 
 @pytest.mark.parametrize(
@@ -149,6 +163,23 @@ async def test_a_schema_that_a_model_cannot_take_does_not_cost_the_others_theirs
     assert "response_format" in stub.last_body
     await engine.complete(request(schema=SCHEMA))
     assert "response_format" not in stub.last_body
+
+
+async def test_what_gemini_says_of_a_schema_within_a_list_is_understood(stub, engine):
+    said = {"code": 400, "message": "Unknown name at 'generation_config.response_schema'"}
+    stub.script.append({"status": 400, "body": [{"error": said}]})
+    assert (await engine.complete(request(schema=SCHEMA))).text
+    assert "response_format" not in stub.last_body
+
+
+async def test_a_model_without_a_system_role_is_asked_again_without_one(stub, engine):
+    said = {"object": "error", "message": "System role not supported", "code": 400}
+    stub.script.append({"status": 400, "body": said})
+    messages = (Message("system", "Be brief."), Message("user", "Who?"))
+    for _ in range(2):
+        assert (await engine.complete(request(messages=messages))).text
+    assert stub.last_body["messages"] == [{"role": "user", "content": "Be brief.\n\nWho?"}]
+    assert stub.record.requests == 3
 
 
 async def test_a_refusal_that_teaches_nothing_is_not_asked_again(stub, engine):

@@ -22,7 +22,8 @@ class Knobs:
     faults: dict[str, float] = field(default_factory=dict)
     """Share of requests, 0 to 1, that meet a fault, by its name (see the stub's `faults`)."""
     outage: str = ""
-    """`503` answers so, `cut` drops connections, `refuse` closes the port, empty is none."""
+    """`503` answers so, `page` shows a web page, `cut` drops connections, `refuse` closes the port,
+    empty is none."""
     keep_texts: bool = False
     """Whether the log of prompts keeps their texts besides their hashes."""
     answers: dict[str, Any] = field(default_factory=dict)

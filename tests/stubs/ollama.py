@@ -52,7 +52,12 @@ class OllamaStub(Stub):
         "502": _error(502, "bad gateway", late=True),
         "499": _error(499, "request canceled"),
         "format": _error(500, 'invalid format: "x"; expected "json" or a valid JSON Schema object'),
-        "400": _error(400, '"m" does not support chat'),
+        "400": _error(400, "missing request body"),
+        "no_chat": _error(400, '"m" does not support chat'),
+        "memory": _error(
+            500, "model requires more system memory (5.6 GiB) than is available (2.1 GiB)"
+        ),
+        "unknown_host": Fault(403, ""),
         "401": _error(401, "unauthorized"),
         "403": _error(403, "forbidden"),
         "404": _error(404, "model 'm' not found"),
@@ -64,7 +69,7 @@ class OllamaStub(Stub):
             late=True,
             billed=True,
         ),
-        "unfinished": Fault(200, {**_UNFINISHED, "done": False}, late=True, billed=True),
+        "loop": Fault(200, {**_UNFINISHED, "done": False}, late=True, billed=True),
         "no_metrics": Fault(200, {**_UNFINISHED, "done": True, "done_reason": "stop"}, late=True),
         "loaded": Fault(
             200,

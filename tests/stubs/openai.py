@@ -59,6 +59,10 @@ class OpenAIStub(Stub):
             code=400,
             type="exceed_context_size_error",
         ),
+        "max_tokens": _error(
+            400, "max_tokens is too large: 9. This model supports at most 8 completion tokens"
+        ),
+        "memory": _error(500, "Failed to load model: insufficient system resources"),
         "filter": _error(400, "content management policy", code="content_filter"),
         "408": _error(408, "Request timeout"),
         "409": _error(409, "conflict"),
@@ -71,6 +75,15 @@ class OpenAIStub(Stub):
         "html": Fault(200, "<html>login</html>", late=True),
         "error200": Fault(
             200, {"error": {"code": 502, "message": "upstream"}}, late=True, billed=True
+        ),
+        "error200_usage": Fault(
+            200,
+            {
+                "error": {"code": 502, "message": "upstream"},
+                "usage": {"prompt_tokens": 7, "completion_tokens": 3, "cost": 0.002},
+            },
+            late=True,
+            billed=True,
         ),
         "error200_429": Fault(200, {"error": {"code": 429, "message": "slow down"}}, late=True),
         "no_choices": Fault(200, {"id": "x", "choices": None}, late=True, billed=True),

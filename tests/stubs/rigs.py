@@ -19,7 +19,10 @@ OPENAI_FAULTS = {
     Trouble.SERVER_ERROR: "500",
     Trouble.QUOTA: "quota",
     Trouble.AUTH: "401",
+    Trouble.MISCONFIGURED: "307",
     Trouble.MODEL_NOT_FOUND: "404",
+    Trouble.MODEL_UNFIT: "max_tokens",
+    Trouble.NO_MEMORY: "memory",
     Trouble.CONTEXT_EXCEEDED: "context",
     Trouble.BAD_REQUEST: "400",
     Trouble.CONTENT_FILTER: "filter",
@@ -29,7 +32,10 @@ OLLAMA_FAULTS = {
     Trouble.RATE_LIMITED: "429",
     Trouble.SERVER_ERROR: "500",
     Trouble.AUTH: "401",
+    Trouble.MISCONFIGURED: "unknown_host",
     Trouble.MODEL_NOT_FOUND: "404",
+    Trouble.MODEL_UNFIT: "no_chat",
+    Trouble.NO_MEMORY: "memory",
     Trouble.CONTEXT_EXCEEDED: "context_text",
     Trouble.BAD_REQUEST: "400",
 }
@@ -40,6 +46,9 @@ REFUSALS = {
     "fake": [trouble for trouble in Trouble if trouble is not Trouble.TIMEOUT],
 }
 """The kinds of rigs, and what each can be made to refuse."""
+
+MAY_BE_BILLED = {Trouble.SERVER_ERROR, Trouble.CONTENT_FILTER}
+"""Of these, where a model may have worked all the same."""
 
 
 @dataclass
@@ -70,7 +79,7 @@ class FakeRig:
     engine: FakeEngine
 
     def meet(self, trouble: Trouble) -> None:
-        billed = trouble is Trouble.SERVER_ERROR
+        billed = trouble in MAY_BE_BILLED
         wait = 0.1 if trouble is Trouble.RATE_LIMITED else None
         error = EngineError(trouble, "fake", retry_after_s=wait, maybe_billed=billed)
         self.engine.script.append(error)

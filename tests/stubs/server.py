@@ -125,9 +125,11 @@ class Stub:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith("/stub/"):
             return await self._control(request)
+        if self.knobs.outage == "503":
+            return self._failed(request, self.faults["503"])
+        if self.knobs.outage == "page":
+            return web.Response(text="<!DOCTYPE html><html>", content_type="text/html")
         if self.knobs.outage:
-            if self.knobs.outage == "503":
-                return self._failed(request, self.faults["503"])
             return cut_off(request)
         return await self.route(request)
 

@@ -12,126 +12,24 @@ from typing import Any
 import pytest
 import typer.main
 import yaml
-from jsonschema_rs import Draft202012Validator
 from pydantic import AliasChoices
 
-from models.config import DEFAULT_LOCAL_MODEL, Config, EngineConfig, LimitsConfig, load_config
+from models.config import Config, LimitsConfig, load_config
+from models.engines import DEFAULT_LOCAL_MODEL, LOCAL
 from models.settings import Settings
 from models.words import Pool
-from producer.cli import app
-from worker.process import READERS
-from worker.settings import GRACE_S, Secrets
+from producer.cli.app import app
+from worker.__main__ import _parser
+from worker.settings import GRACE_S, PRESENCE_S, SILENCE_S, Secrets
+from worker.wiring import READERS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 FILLED_IN = {"POSTGRES_PASSWORD": "pw1", "REDIS_PASSWORD": "pw2", "FRONTIER_API_KEY": "sk-3"}
 
-TEXT = {"type": "string"}
-TEXTS = {"type": "array", "items": TEXT, "uniqueItems": True}
-FLAG = {"type": "boolean"}
-DURATION = {"type": "string", "pattern": r"^(\d+(us|ms|s|m|h))+$"}
-SIZE = {"type": "string", "pattern": r"^\d+[bkmg]$"}
-NAME = r"^[a-zA-Z0-9._-]+$"
-
-
-def closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
-    """An object with these keys and no others."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        "additionalProperties": False,
-    }
-
-
-def named(value: dict[str, Any]) -> dict[str, Any]:
-    """A mapping of names to such values."""
-    return {"type": "object", "patternProperties": {NAME: value}, "additionalProperties": False}
-
-
-BIND = closed(
-    {
-        "type": {"const": "bind"},
-        "source": TEXT,
-        "target": TEXT,
-        "read_only": FLAG,
-        "bind": closed({"create_host_path": FLAG}),
-    },
-    "type",
-    "source",
-    "target",
-)
-DEVICE = closed(
-    {"driver": TEXT, "count": {"enum": ["all", 1, 2, 4, 8]}, "capabilities": TEXTS}, "capabilities"
-)
-DEPLOY = closed(
-    {
-        "resources": closed(
-            {
-                "limits": closed({"memory": SIZE}),
-                "reservations": closed({"devices": {"type": "array", "items": DEVICE}}),
-            }
-        )
-    }
-)
-HEALTHCHECK = closed(
-    {
-        "test": {
-            "type": "array",
-            "prefixItems": [{"enum": ["CMD", "CMD-SHELL"]}],
-            "items": TEXT,
-            "minItems": 2,
-        },
-        "interval": DURATION,
-        "timeout": DURATION,
-        "start_period": DURATION,
-        "retries": {"type": "integer"},
-    },
-    "test",
-)
-CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"]
-SERVICE = closed(
-    {
-        "image": TEXT,
-        "build": TEXT,
-        "command": {"type": "array", "items": TEXT},
-        "entrypoint": {"type": "array", "items": TEXT},
-        "profiles": TEXTS,
-        "user": TEXT,
-        "init": FLAG,
-        "read_only": FLAG,
-        "tmpfs": TEXTS,
-        "shm_size": SIZE,
-        "environment": named(TEXT),
-        "volumes": {"type": "array", "items": {"anyOf": [TEXT, BIND]}},
-        "networks": TEXTS,
-        "ports": TEXTS,
-        "depends_on": named(closed({"condition": {"enum": CONDITIONS}}, "condition")),
-        "healthcheck": HEALTHCHECK,
-        "restart": {"enum": ["no", "always", "on-failure", "unless-stopped"]},
-        "stop_grace_period": DURATION,
-        "cap_drop": TEXTS,
-        "security_opt": TEXTS,
-        "logging": closed({"driver": TEXT}, "driver"),
-        "deploy": DEPLOY,
-    },
-    "image",
-)
-COMPOSE_SCHEMA = {
-    **closed(
-        {
-            "name": TEXT,
-            "services": named(SERVICE),
-            "networks": named(closed({"internal": FLAG, "driver_opts": named(TEXT)})),
-            "volumes": named(closed({})),
-        },
-        "services",
-    ),
-    "patternProperties": {"^x-": {}},
-}
-"""The part of the Compose specification that the file uses; a key beyond it is a typing error
-until it is added here."""
+CONNECT_S = 5
+"""How long `python -m worker alive` waits for Postgres."""
 
 VARIABLE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?:(?P<how>:-|:\?)(?P<rest>[^}]*))?\}|\$\w+")
 
@@ -182,6 +80,11 @@ def parsed(words: list[str]) -> Any:
     return command.make_context(name, list(words), parent=context)
 
 
+def worker_commands(words: list[str]) -> Any:
+    """What `python -m worker` makes of these words; nothing is run."""
+    return _parser().parse_args(words)
+
+
 def seconds(duration: str) -> int:
     """60s -> 60."""
     return int(duration.removesuffix("s"))
@@ -199,7 +102,7 @@ def memory(service: dict[str, Any]) -> int:
 
 def readable_names() -> set[str]:
     """Every environment variable that Docmill reads."""
-    names = {field.upper() for field in Settings.model_fields}
+    names = {name.upper() for name in Settings.__annotations__}
     return names | secret_names()
 
 
@@ -218,10 +121,6 @@ def internal(network: str) -> bool:
 
 
 # --- the file by itself ---------------------------------------------------------------------------
-
-
-def test_the_compose_file_uses_known_keys_in_the_form_that_compose_reads():
-    Draft202012Validator(COMPOSE_SCHEMA).validate(COMPOSE)
 
 
 def test_every_name_that_a_service_refers_to_exists():
@@ -260,12 +159,19 @@ def test_images_are_pinned_to_a_version():
     assert SERVICES["postgres"]["image"].startswith("postgres:18")
 
 
-def test_health_checks_in_python_compile():
-    checks = [one["healthcheck"]["test"] for one in OURS.values() if "healthcheck" in one]
-    assert len(checks) == len(WORKERS) + 1
-    for _, program, option, code in checks:
-        assert (program, option) == ("python", "-c")
-        compile(code, "healthcheck", "exec")
+def test_a_worker_is_well_while_it_says_that_its_loops_go_round():
+    for service in WORKERS.values():
+        program, option, module, command = service["healthcheck"]["test"][1:]
+        assert (program, option, module) == ("python", "-m", "worker")
+        assert worker_commands([command]).command == command
+        assert seconds(service["healthcheck"]["timeout"]) > CONNECT_S
+    assert SILENCE_S > 3 * PRESENCE_S
+
+
+def test_the_pages_health_check_compiles():
+    program, option, code = OURS["web"]["healthcheck"]["test"][1:]
+    assert (program, option) == ("python", "-c")
+    compile(code, "healthcheck", "exec")
 
 
 # --- against .env.example -------------------------------------------------------------------------
@@ -290,8 +196,7 @@ def test_without_its_passwords_nothing_starts(name):
 
 def test_two_passwords_are_all_that_has_to_be_set():
     alone = {name: FILLED_IN[name] for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD")}
-    with_defaults = interpolate(RAW, alone)
-    Draft202012Validator(COMPOSE_SCHEMA).validate(with_defaults)
+    assert interpolate(RAW, alone)["services"].keys() == SERVICES.keys()
     for name, value in env_file().items():
         if value and name != "COMPOSE_PROFILES":
             assert f"${{{name}:-{value}}}" in COMPOSE_TEXT, "the example shows the default"
@@ -362,7 +267,7 @@ def test_ollama_has_as_many_places_as_its_worker_has_requests():
         services = interpolate(RAW, FILLED_IN | env)["services"]
         slots = parsed(services["worker-local"]["command"]).params["slots"]
         assert services["ollama"]["environment"]["OLLAMA_NUM_PARALLEL"] == str(slots)
-        assert slots == int(env.get("OLLAMA_NUM_PARALLEL", EngineConfig(kind="ollama").slots))
+        assert slots == int(env.get("OLLAMA_NUM_PARALLEL", Config().engines[LOCAL].slots))
 
 
 def test_the_model_that_is_pulled_is_the_one_that_docmill_asks_for():
@@ -519,3 +424,12 @@ def test_ci_runs_the_commands_that_a_person_runs_on_the_oldest_python_and_the_im
     assert job["strategy"]["matrix"]["python"] == ["3.11", image[1]]
     for step in job["steps"]:
         assert re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step.get("uses", "actions/any@v1"))
+
+
+def test_bytecode_is_part_of_every_installation_as_nothing_may_write_it_later():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    names = " ".join(packages["targets"]["wheel"]["packages"])
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert f"-m compileall -q {names}\n" in makefile
+    assert makefile.count("pip sync") == makefile.count("pip sync --quiet --compile-bytecode") == 1
+    assert "UV_COMPILE_BYTECODE=1" in DOCKERFILE

@@ -1,71 +1,82 @@
 import re
-from typing import get_args
-from uuid import UUID, uuid4
+from dataclasses import fields
+from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 
 from models.failure import Failure
+from models.reasons import HoldCode
 from models.sql import load_sql
-from models.states import JOB_CHANGES, JobState
-from models.words import Tier
-from worker.calls.retry import GiveUp, Hold, Retry, Wait
-from worker.persist import Persist, job_row
-from worker.route import Route
-from worker.run.outcome import Done, Escalate, Outcome, Turn
+from models.states import JOB_CHANGES, OPEN_JOBS, JobState
+from tests.factories import OWNER, a_place
+from tests.fakes import FakeDatabase, FakeJournal
+from worker.calls.ledger import CallRow
+from worker.calls.retry import GiveUp, Retry, Wait
+from worker.persist import JobRow, Persist, hold_row, job_row
+from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Part, Split, Turn
 
 FAILURE = Failure("timeout", "run", True, "no answer within the limit")
+ERROR = FAILURE.as_json()
 CALL = UUID(int=9)
 
-ROWS = {
+ROWS: dict[type, tuple[Outcome, JobRow]] = {
     Done: (
         Done({"total": "75.00"}, True, {"total": [1, 6]}, CALL),
-        {
-            "state": JobState.DONE,
-            "value": {"total": "75.00"},
-            "grounded": True,
-            "spans": {"total": [1, 6]},
-            "call_id": CALL,
-        },
+        JobRow(
+            5,
+            JobState.DONE,
+            attempts=1,
+            value={"total": "75.00"},
+            grounded=True,
+            spans={"total": [1, 6]},
+            call_id=CALL,
+        ),
     ),
     Escalate: (
-        Escalate(Route(Tier.FRONTIER, "big"), "phi4-mini", FAILURE),
-        {
-            "state": JobState.READY,
-            "queue": Tier.FRONTIER,
-            "model": "big",
-            "escalated_from": "phi4-mini",
-            "escalation_reason": "timeout: no answer within the limit",
-            "attempts_back": 1,
-            "error": FAILURE.as_json(),
-        },
+        Escalate(a_place("frontier/big"), 1, a_place("local/phi4-mini"), FAILURE),
+        JobRow(
+            5,
+            JobState.READY,
+            zone="frontier",
+            engine="frontier",
+            model="big",
+            step=1,
+            left_behind="local/phi4-mini",
+            escalated_from="phi4-mini",
+            escalation_reason="timeout: no answer within the limit",
+            error=ERROR,
+        ),
+    ),
+    Split: (
+        Split((Part(1, 1, 4, 900), Part(1, 5, 7, 600))),
+        JobRow(
+            5,
+            JobState.READY,
+            parts=[
+                {"level": 1, "first": 1, "last": 4, "tokens": 900},
+                {"level": 1, "first": 5, "last": 7, "tokens": 600},
+            ],
+        ),
     ),
     Wait: (
         Wait(FAILURE, 2.5),
-        {
-            "state": JobState.READY,
-            "attempts_back": 1,
-            "waits": 1,
-            "delay_s": 2.5,
-            "error": FAILURE.as_json(),
-        },
+        JobRow(5, JobState.READY, waits=1, delay_s=2.5, error=ERROR),
     ),
     Retry: (
         Retry(FAILURE, 1.5),
-        {"state": JobState.READY, "delay_s": 1.5, "error": FAILURE.as_json()},
+        JobRow(5, JobState.READY, attempts=1, delay_s=1.5, error=ERROR),
     ),
-    Hold: (
-        Hold(FAILURE, "top it up"),
-        {
-            "state": JobState.HELD,
-            "attempts_back": 1,
-            "waits": 1,
-            "delay_s": None,
-            "reason": "top it up",
-            "error": FAILURE.as_json(),
-        },
+    OverBudget: (
+        OverBudget(HoldCode.BUDGET, FAILURE),
+        JobRow(5, JobState.READY, waits=1, error=ERROR),
     ),
-    GiveUp: (GiveUp(FAILURE), {"state": JobState.FAILED, "error": FAILURE.as_json()}),
+    GiveUp: (GiveUp(FAILURE), JobRow(5, JobState.FAILED, attempts=1, error=ERROR)),
 }
+
+
+def turn(kind: type, *, calls: Any = (), unused: Any = ()) -> Turn:
+    return Turn(5, 3, ROWS[kind][0], list(calls), list(unused))
 
 
 def test_every_outcome_has_its_row_here():
@@ -74,77 +85,100 @@ def test_every_outcome_has_its_row_here():
 
 @pytest.mark.parametrize("kind", get_args(Outcome))
 def test_the_row_of_each_outcome(kind):
-    outcome, expected = ROWS[kind]
-    base = {"job_id": 5, "attempts_back": 0, "waits": 0}
-    assert job_row(Turn(5, outcome)) == {**base, **expected}
+    assert job_row(turn(kind)) == ROWS[kind][1]
 
 
 @pytest.mark.parametrize("kind", get_args(Outcome))
-def test_each_row_makes_a_legal_change_of_a_running_job(kind):
-    assert job_row(Turn(5, ROWS[kind][0]))["state"] in JOB_CHANGES[JobState.RUNNING]
+def test_each_row_leaves_a_ready_job_open_or_makes_a_legal_change_of_it(kind):
+    state = job_row(turn(kind)).state
+    assert state in JOB_CHANGES[JobState.READY] | OPEN_JOBS
 
 
-@pytest.mark.parametrize("kind", get_args(Outcome))
-def test_each_key_of_a_row_is_a_column_that_the_statement_reads(kind):
-    columns = re.search(r"AS r \((.*?)\)\n", load_sql("worker", "finish_jobs"), re.DOTALL)
+def test_each_field_of_a_row_is_a_column_that_the_statement_reads():
+    columns = re.search(r"AS r \((.*?)\)\n", load_sql("worker", "run/finish"), re.DOTALL)
     names = {column.split()[0] for column in columns.group(1).split(",")}
-    assert job_row(Turn(5, ROWS[kind][0])).keys() <= names
+    assert {field.name for field in fields(JobRow)} == names
 
 
-def test_an_attempt_is_spent_only_by_a_fault_of_the_jobs_own():
-    spent = {kind for kind in ROWS if job_row(Turn(5, ROWS[kind][0]))["attempts_back"] == 0}
+def test_each_field_of_a_hold_is_a_column_that_the_statement_reads():
+    columns = re.search(r"AS h \((.*?)\)\n", load_sql("worker", "run/hold"), re.DOTALL)
+    names = {column.split()[0] for column in columns.group(1).split(",")}
+    assert {field.name for field in fields(HoldRow)} == names
+
+
+def test_an_attempt_is_spent_by_a_try_that_ended_and_not_by_one_that_had_to_wait():
+    spent = {kind for kind in ROWS if job_row(turn(kind)).attempts}
     assert spent == {Done, Retry, GiveUp}
+    waited = {kind for kind in ROWS if job_row(turn(kind)).waits}
+    assert waited == {Wait, OverBudget}
 
 
-class FakeDatabase:
-    """Remembers each transaction's statements."""
-
-    def __init__(self) -> None:
-        self.transactions: list[list[tuple[str, dict]]] = []
-
-    async def run_all(self, statements):
-        self.transactions.append(list(statements))
-        return []
+def test_a_wait_of_no_time_is_back_in_line_at_once_and_no_moment_is_written():
+    row = job_row(Turn(5, 3, Wait(FAILURE, 0.0)))
+    assert row.delay_s is None
 
 
-class FakeJournal:
-    """Remembers what was settled, and whether that was after the write."""
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (HoldCode.BUDGET, HoldRow(3, HoldCode.BUDGET, {})),
+        (HoldCode.DAY_BUDGET, HoldRow(None, HoldCode.DAY_BUDGET, {})),
+    ],
+)
+def test_a_budget_that_is_used_up_is_held_for_its_batch_or_for_the_day(code, expected):
+    assert hold_row(Turn(5, 3, OverBudget(code, FAILURE))) == expected
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+class LateJournal(FakeJournal):
+    """Notes whether what it settles stood in the database by then."""
 
     def __init__(self, db: FakeDatabase) -> None:
+        super().__init__()
         self._db = db
-        self.settled_ids: list[UUID] = []
 
-    def settled(self, call_ids):
+    def settled(self, call_ids: Any) -> None:
         assert self._db.transactions, "settled before it was written"
-        self.settled_ids += call_ids
+        super().settled(call_ids)
 
 
-async def written(turn: Turn) -> tuple[dict[str, dict], FakeJournal]:
+async def written(done: Turn) -> tuple[dict[str, dict[str, Any]], FakeJournal]:
     db = FakeDatabase()
-    journal = FakeJournal(db)
-    await Persist(db, journal, uuid4()).finish(turn)
+    journal = LateJournal(db)
+    await Persist(db, journal, OWNER).finish(done)  # type: ignore[arg-type]
     (statements,) = db.transactions
     return dict(statements), journal
 
 
 async def test_calls_result_and_counters_go_in_one_transaction_and_the_journal_last():
-    call = {"id": CALL, "state": "settled"}
-    statements, journal = await written(Turn(5, ROWS[Done][0], [call], [UUID(int=3)]))
-    assert list(statements) == ["settle_calls", "drop_calls", "finish_jobs"]
-    assert statements["settle_calls"]["calls"].obj == [call]
-    assert statements["drop_calls"] == {"ids": [UUID(int=3)]}
+    call = CallRow(CALL, "settled")
+    statements, journal = await written(turn(Done, calls=[call], unused=[UUID(int=3)]))
+    assert list(statements) == ["calls/settle", "calls/drop", "run/finish"]
+    assert statements["calls/settle"]["calls"].obj == [call]
+    assert statements["calls/drop"] == {"ids": [UUID(int=3)]}
+    assert statements["run/finish"]["owner"] == OWNER
+    assert statements["run/finish"]["rows"].obj == [ROWS[Done][1]]
     assert journal.settled_ids == [CALL]
 
 
-async def test_a_held_job_holds_what_would_be_held_for_the_same_reason():
-    statements, _ = await written(Turn(5, ROWS[Hold][0]))
-    assert list(statements) == ["hold_rest", "finish_jobs"]
-    assert statements["hold_rest"]["rows"].obj == [
-        {"job_id": 5, "reason": "top it up", "error": FAILURE.as_json()}
-    ]
+async def test_what_a_budget_does_not_cover_is_held_in_the_same_transaction():
+    statements, _ = await written(turn(OverBudget))
+    assert list(statements) == ["run/hold", "run/finish"]
+    assert statements["run/hold"]["rows"].obj == [HoldRow(3, HoldCode.BUDGET, {})]
 
 
 async def test_a_turn_without_a_call_writes_its_state_alone():
-    statements, journal = await written(Turn(5, ROWS[Wait][0]))
-    assert list(statements) == ["finish_jobs"]
+    statements, journal = await written(turn(Wait))
+    assert list(statements) == ["run/finish"]
+    assert journal.settled_ids == []
+
+
+async def test_what_could_not_be_written_is_not_settled_in_the_journal():
+    db = FakeDatabase()
+    journal = FakeJournal()
+    db.fault = ValueError("too large for Postgres")
+    with pytest.raises(ValueError, match="too large"):
+        await Persist(db, journal, OWNER).finish(turn(Done, calls=[CallRow(CALL, "settled")]))  # type: ignore[arg-type]
     assert journal.settled_ids == []

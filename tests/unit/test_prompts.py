@@ -1,5 +1,6 @@
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,22 @@ TEXTS = st.text(max_size=200)
         ({"type": "object"}, "object"),
         ({"type": "object", "properties": {}}, "{}"),
         ({}, "any value"),
-        ({"anyOf": [{"type": "string"}]}, "any value"),
+        ({"type": ["object", "null"], "properties": {"a": {}}}, '{"a": any value} or null'),
+        ({"properties": {"a": {"const": "x"}}}, '{"a": "x"}'),
+        ({"items": {"const": None}}, "[null, ...]"),
+        ({"prefixItems": [{"type": "string"}, {"type": "number"}]}, "[string, number]"),
+        ({"additionalProperties": {"type": "number"}}, "{any name: number, ...}"),
+        (
+            {"type": "object", "additionalProperties": {"type": "number"}},
+            "{any name: number, ...}",
+        ),
+        ({"anyOf": [{"type": "number"}, {"type": "null"}]}, "number or null"),
+        ({"oneOf": [{"type": "string"}, {"type": "string", "maxLength": 3}]}, "string"),
+        ({"allOf": [{"type": "string"}], "description": "a name"}, "string (a name)"),
+        ({"type": "string", "description": " ISO date\n of issue "}, "string (ISO date of issue)"),
+        ({"type": "string", "description": ""}, "string"),
+        ({"enum": ["a", "b"], "description": "which"}, '"a" or "b" (which)'),
+        ({"type": "object", "properties": {'a"b': {}}}, '{"a\\"b": any value}'),
         (
             {
                 "type": "object",
@@ -58,6 +74,62 @@ def test_a_schema_is_sketched_as_a_person_would(schema, sketch):
 @pytest.mark.parametrize("anything", [True, False])
 def test_a_schema_that_is_true_or_false_can_be_sketched(anything):
     assert "a" in form({"type": "object", "properties": {"a": anything}})
+
+
+PYDANTIC = {
+    "$defs": {
+        "Party": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "description": "legal name"},
+                "vat_id": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+                "parent": {"anyOf": [{"$ref": "#/$defs/Party"}, {"type": "null"}]},
+            },
+        },
+        "of/all ~kinds": {"enum": ["open", None]},
+    },
+    "type": "object",
+    "properties": {
+        "seller": {"$ref": "#/$defs/Party", "description": "who is paid"},
+        "status": {"$ref": "#/$defs/of~1all%20~0kinds"},
+        "self": {"$ref": "#"},
+        "nowhere": {"$ref": "#/$defs/missing"},
+        "outside": {"$ref": "http://host/schema.json"},
+    },
+}
+
+
+def test_references_are_followed_as_pydantic_writes_them():
+    party = (
+        '{"name": string (legal name), "vat_id": string or null, '
+        '"parent": Party as before or null} (who is paid)'
+    )
+    found = form(PYDANTIC)
+    assert f'"seller": {party}' in found
+    assert '"status": "open" or null' in found
+    assert '"self": {"seller": ' in found
+    assert '"nowhere": any value, "outside": any value' in found
+
+
+def test_references_that_double_at_each_step_do_not_fill_the_prompt():
+    names = [f"d{number}" for number in range(60)]
+    defs = {
+        name: {
+            "type": "object",
+            "properties": {each: {"$ref": f"#/$defs/{after}"} for each in "ab"},
+        }
+        for name, after in pairwise(names)
+    }
+    for width in (1, 20):
+        top = {f"f{number}": {"$ref": "#/$defs/d0"} for number in range(width)}
+        assert len(form({"type": "object", "properties": top, "$defs": defs})) < 50_000
+
+
+@pytest.mark.parametrize("value", [3, None, "x", [], {"a": 1}])
+def test_no_schema_at_all_makes_a_sketch_stumble(value):
+    words = ("type", "enum", "anyOf", "allOf", "$ref", "properties", "items", "description")
+    for word in words:
+        assert form({"type": "object", "properties": {"a": {word: value}}})
 
 
 TASKS = list(TaskType)

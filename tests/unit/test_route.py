@@ -1,175 +1,249 @@
+"""THE rule. Text that stays in the building never gets a place outside of it."""
+
+from collections.abc import Iterator
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.config import DEFAULT_FRONTIER_MODEL, Config
-from models.words import TaskType, Tier
-from worker.route import (
-    ANY_LANGUAGE,
-    Route,
-    all_routes,
-    escalation,
-    frontier_model,
-    local_model,
-    route,
-)
+from models.config import Config
+from models.engines import DEFAULT_FRONTIER_MODEL
+from models.resolve import Surroundings, resolve
+from models.words import Finder, Queue, Scope, Stage, TaskType, Zone
+from tests.factories import a_config
+from worker import route as route_module
+from worker.classify.stage import Pair, Sorted, Verdict, job_row
+from worker.ingest.jobs import AskRow, routed
+from worker.route import Facts, Place, Route, classifier, frontier_model, places, route
 
-LOCAL_DEFAULT = Route(Tier.LOCAL, "phi4-mini")
-FRONTIER_DEFAULT = Route(Tier.FRONTIER, DEFAULT_FRONTIER_MODEL)
-HINDI = Route(Tier.LOCAL, "gemma3:4b")
-SMALL = (TaskType.EXTRACTION, TaskType.CLASSIFICATION, TaskType.SIMPLE_CODE)
+LOCAL_DEFAULT = Place(Zone.LOCAL, "local", "phi4-mini")
+FRONTIER_DEFAULT = Place(Zone.FRONTIER, "frontier", DEFAULT_FRONTIER_MODEL)
+HINDI = Place(Zone.LOCAL, "local", "gemma3:4b")
 LARGE = (TaskType.SUMMARY, TaskType.REASONING)
+GPU2 = {"zone": "local", "kind": "openai", "base_url": "http://gpu2:8000/v1", "model": "llama3.3"}
+BEDROCK = {"zone": "frontier", "kind": "openai", "base_url": "http://bedrock", "model": "nova"}
 
-DEFAULT = Config()
-WITH_HINDI = Config.model_validate({"languages": {"hi": {"model": "gemma3:4b"}}})
-ALL_LOCAL = Config.model_validate(
-    {"tasks": {task: {"engine": "local", "model": f"{task}-model"} for task in TaskType}}
-)
-ALL_FRONTIER = Config.model_validate(
-    {
-        "tasks": {task: {"engine": "frontier", "model": f"big-{task}"} for task in TaskType},
-        "classifier": {"model": "tiny"},
-    }
-)
-CONFIGS = {"default": DEFAULT, "hindi": WITH_HINDI, "local": ALL_LOCAL, "frontier": ALL_FRONTIER}
+CONFIGS = {
+    "default": a_config(),
+    "hindi": a_config(languages={"hi": {"model": "gemma3:4b"}}),
+    "local": a_config(
+        tasks={task: {"engine": "local", "model": f"{task}-model"} for task in TaskType}
+    ),
+    "frontier": a_config(
+        tasks={task: {"engine": "frontier", "model": f"big-{task}"} for task in TaskType},
+        classifier={"model": "tiny"},
+    ),
+}
 
 
-def expected(task: TaskType, local_only: bool, language: str | None, name: str) -> Route:
+def expected(facts: Facts, name: str) -> Place:
     """The table of the design, spelled out."""
     if name == "local":
-        return Route(Tier.LOCAL, f"{task}-model")
+        return Place(Zone.LOCAL, "local", f"{facts.task}-model")
     if name == "frontier":
-        return Route(Tier.LOCAL, "tiny") if local_only else Route(Tier.FRONTIER, f"big-{task}")
-    if task in LARGE and not local_only:
+        if facts.stays:
+            return Place(Zone.LOCAL, "local", "tiny")
+        return Place(Zone.FRONTIER, "frontier", f"big-{facts.task}")
+    if facts.task in LARGE and not facts.stays:
         return FRONTIER_DEFAULT
-    return HINDI if name == "hindi" and language == "hi" else LOCAL_DEFAULT
+    return HINDI if name == "hindi" and facts.language == "hi" else LOCAL_DEFAULT
+
+
+ALL_FACTS = [
+    Facts(task, found_by, confidence, language, tokens, scope, local_only, pinned)
+    for task, found_by, confidence, language, tokens, scope, local_only, pinned in product(
+        TaskType,
+        Finder,
+        (None, 0.2),
+        (None, "en", "hi", "*", ""),
+        (0, 10**6),
+        Scope,
+        (False, True),
+        (False, True),
+    )
+]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("language", [None, "en", "hi", "*", ""])
-@pytest.mark.parametrize("local_only", [False, True])
-@pytest.mark.parametrize("task", TaskType)
-def test_the_whole_table(task, local_only, language, name):
-    found = route(task, local_only=local_only, language=language, config=CONFIGS[name])
-    assert found == expected(task, local_only, language, name)
+def test_the_whole_table(name):
+    for facts in ALL_FACTS:
+        assert route(facts, CONFIGS[name]) == Route((expected(facts, name),)), facts
 
+
+# --- any configuration ----------------------------------------------------------------------------
 
 MODELS = st.sampled_from(["a", "b", "anthropic/claude-sonnet-4-6", "stand-in/x"])
-TIERS = st.sampled_from(Tier)
+ENGINES = ("local", "frontier", "gpu2", "bedrock")
 LANGUAGES = st.sampled_from(["hi", "en", "ta", "frontier"])
+STEPS = st.one_of(
+    st.sampled_from(ENGINES),
+    st.tuples(st.sampled_from(ENGINES), MODELS).map("/".join),
+)
 
 
 @st.composite
 def configs(draw: st.DrawFn) -> Config:
-    """Any config that docmill.toml can say about tasks, languages and the classifier."""
+    """Any config that docmill.toml can say about engines, tasks, languages and the classifier."""
     tasks = {}
     for task in draw(st.sets(st.sampled_from(TaskType))):
-        engine = draw(TIERS)
-        other = Tier.LOCAL if engine is Tier.FRONTIER else Tier.FRONTIER
+        engine, model = draw(st.sampled_from(ENGINES)), draw(MODELS)
+        steps = draw(st.lists(STEPS, max_size=4, unique=True))
+        passed = {engine, f"{engine}/{model}"}
         tasks[task] = {
             "engine": engine,
-            "model": draw(MODELS),
-            "escalate": draw(st.sampled_from([None, other])),
+            "model": model,
+            "escalate": [step for step in steps if step not in passed],
         }
-    languages = draw(st.dictionaries(LANGUAGES, MODELS.map(lambda model: {"model": model})))
-    classifier = {"model": draw(MODELS)}
-    return Config.model_validate({"tasks": tasks, "languages": languages, "classifier": classifier})
+    speaks = st.fixed_dictionaries({"model": MODELS, "engine": st.sampled_from(["local", "gpu2"])})
+    return a_config(
+        engines={"gpu2": GPU2, "bedrock": BEDROCK},
+        tasks=tasks,
+        languages=draw(st.dictionaries(LANGUAGES, speaks)),
+        classifier={"model": draw(MODELS)},
+    )
 
 
-@given(configs(), st.sampled_from(TaskType), st.one_of(st.none(), LANGUAGES, st.text(max_size=3)))
-def test_local_only_never_runs_at_the_frontier_whatever_the_config_says(config, task, language):
-    assert route(task, local_only=True, language=language, config=config).tier is Tier.LOCAL
+FACTS = st.builds(
+    Facts,
+    task=st.sampled_from(TaskType),
+    found_by=st.sampled_from(Finder),
+    confidence=st.one_of(st.none(), st.floats(0, 1)),
+    language=st.one_of(st.none(), LANGUAGES, st.text(max_size=3)),
+    tokens=st.integers(0, 10**6),
+    scope=st.sampled_from(Scope),
+    local_only=st.booleans(),
+    pinned=st.booleans(),
+)
 
 
-@given(configs(), st.sampled_from(TaskType), TIERS)
-def test_local_only_never_escalates_to_the_frontier_whatever_the_config_says(config, task, tier):
-    target = escalation(task, tier=tier, local_only=True, config=config)
-    assert target is None or target.tier is Tier.LOCAL
+@given(configs(), FACTS)
+def test_text_that_stays_never_gets_a_place_outside_first_or_in_the_chain(config, facts):
+    found = route(facts, config)
+    if facts.stays:
+        assert {place.zone for place in found.places} == {Zone.LOCAL}
 
 
-@given(configs(), st.lists(st.sampled_from(TaskType), unique=True))
-def test_no_row_of_the_table_for_sql_sends_local_only_to_the_frontier(config, tasks):
-    rows = all_routes(tasks, config)
-    assert not [row for row in rows if row["local_only"] and row["queue"] == Tier.FRONTIER]
+@given(configs(), FACTS)
+def test_a_place_is_an_engine_of_the_configuration_in_its_zone(config, facts):
+    for place in route(facts, config).places:
+        assert config.engines[place.engine].zone is place.zone
+        assert place.model
 
 
-@given(configs(), st.lists(st.sampled_from(TaskType), unique=True))
-def test_the_table_for_sql_says_what_the_function_says(config, tasks):
-    rows = all_routes(tasks, config)
-    languages = [None, *config.languages]
-    assert len(rows) == len(tasks) * 2 * len(languages)
-    for row, (task, local_only, language) in zip(
-        rows, product(tasks, (False, True), languages), strict=True
-    ):
-        found = route(task, local_only=local_only, language=language, config=config)
-        assert row == {
-            "task": task,
-            "local_only": local_only,
-            "language": language or ANY_LANGUAGE,
-            "queue": found.tier,
-            "model": found.model_name,
-        }
+@given(configs(), FACTS)
+def test_no_place_is_asked_twice(config, facts):
+    found = route(facts, config).places
+    assert len(set(found)) == len(found) > 0
 
 
-@given(configs(), st.sampled_from(TaskType), LANGUAGES)
-def test_allow_frontier_runs_a_task_where_the_config_says(config, task, language):
-    found = route(task, local_only=False, language=language, config=config)
-    assert found.tier is config.task(task).engine
+@given(configs(), FACTS)
+def test_a_chain_is_followed_in_its_order(config, facts):
+    chosen = config.task(facts.task)
+    chain = [chosen.engine, *(step.partition("/")[0] for step in chosen.escalate)]
+    asked = [place.engine for place in route(facts, config).places]
+    if not facts.stays and facts.language not in config.languages:
+        assert asked[0] == chosen.engine
+        merged = iter(chain)
+        assert all(engine in merged for engine in asked), (asked, chain)
+
+
+@given(configs(), FACTS)
+def test_a_route_ends(config, facts):
+    found = route(facts, config)
+    steps = len(found.places)
+    assert [found.after(step) for step in range(steps)] == [*found.places[1:], None]
+    assert found.after(steps + 5) is None
 
 
 @given(configs(), st.sampled_from(TaskType), LANGUAGES)
 def test_a_language_model_stands_in_for_local_models_only(config, task, language):
-    found = route(task, local_only=False, language=language, config=config)
-    if found.tier is Tier.FRONTIER:
-        assert found.model_name == config.task(task).model
+    found = route(Facts(task, language=language), config).first
+    chosen = config.task(task)
+    if config.engines[chosen.engine].zone is Zone.FRONTIER:
+        assert (found.engine, found.model) == (chosen.engine, chosen.model)
     elif language in config.languages:
-        assert found.model_name == config.languages[language].model
+        spoken = config.languages[language]
+        assert (found.engine, found.model) == (spoken.engine, spoken.model)
 
 
-ESCALATING = Config.model_validate(
-    {
-        "tasks": {
-            "extraction": {"escalate": "frontier"},
-            "summary": {"escalate": "local"},
-            "reasoning": {"model": "openai/o4-mini"},
-        }
-    }
+@given(configs(), FACTS)
+def test_every_place_that_a_job_may_be_sent_to_is_known_beforehand(config, facts):
+    """So that there is a worker at its queue before the first job stands in it."""
+    known = places(config)
+    if facts.language in (None, *config.languages):
+        assert set(route(facts, config).places) <= known
+    assert {place.queue.stage for place in known} == {Stage.RUN}
+
+
+# --- chains ---------------------------------------------------------------------------------------
+
+ESCALATING = a_config(
+    engines={"gpu2": GPU2, "frontier": {"model": "big"}},
+    tasks={
+        "extraction": {"escalate": ["gpu2", "gpu2/huge", "frontier", "frontier/other"]},
+        "classification": {"escalate": "frontier"},
+        "summary": {"escalate": "local"},
+        "reasoning": {"model": "openai/o4-mini", "escalate": ["frontier/big", "gpu2"]},
+    },
 )
 
 
 @pytest.mark.parametrize(
-    ("task", "tier", "local_only", "target"),
+    ("task", "stays", "chain"),
     [
-        (TaskType.EXTRACTION, Tier.LOCAL, False, Route(Tier.FRONTIER, "openai/o4-mini")),
-        (TaskType.EXTRACTION, Tier.LOCAL, True, None),
-        (TaskType.EXTRACTION, Tier.FRONTIER, False, None),
-        (TaskType.SUMMARY, Tier.FRONTIER, False, LOCAL_DEFAULT),
-        (TaskType.SUMMARY, Tier.LOCAL, False, None),
-        (TaskType.SUMMARY, Tier.LOCAL, True, None),
-        (TaskType.CLASSIFICATION, Tier.LOCAL, False, None),
-        (TaskType.REASONING, Tier.FRONTIER, False, None),
+        (
+            TaskType.EXTRACTION,
+            False,
+            "local/phi4-mini gpu2/llama3.3 gpu2/huge frontier/openai/o4-mini frontier/other",
+        ),
+        (TaskType.EXTRACTION, True, "local/phi4-mini gpu2/llama3.3 gpu2/huge"),
+        (TaskType.CLASSIFICATION, False, "local/phi4-mini frontier/openai/o4-mini"),
+        (TaskType.CLASSIFICATION, True, "local/phi4-mini"),
+        (TaskType.SUMMARY, False, "frontier/big local/phi4-mini"),
+        (TaskType.SUMMARY, True, "local/phi4-mini"),
+        (TaskType.REASONING, False, "frontier/openai/o4-mini frontier/big gpu2/llama3.3"),
+        (TaskType.REASONING, True, "local/phi4-mini gpu2/llama3.3"),
+        (TaskType.SIMPLE_CODE, False, "local/phi4-mini"),
     ],
 )
-def test_where_a_bad_answer_goes(task, tier, local_only, target):
-    assert escalation(task, tier=tier, local_only=local_only, config=ESCALATING) == target
+def test_where_a_bad_answer_goes_from_place_to_place(task, stays, chain):
+    found = route(Facts(task, local_only=stays), ESCALATING)
+    assert " ".join(map(str, found.places)) == chain
 
 
-@given(configs(), st.sampled_from(TaskType), TIERS, st.booleans())
-def test_an_escalated_job_never_escalates_again(config, task, tier, local_only):
-    target = escalation(task, tier=tier, local_only=local_only, config=config)
-    if target is not None:
-        assert target.tier is not tier
-        again = escalation(task, tier=target.tier, local_only=local_only, config=config)
-        assert again is None
+def test_a_frontier_task_kept_in_the_building_runs_on_the_extraction_model():
+    config = a_config(tasks={"extraction": {"model": "good"}}, classifier={"model": "tiny"})
+    for facts in (Facts(TaskType.REASONING, local_only=True), Facts(TaskType.SUMMARY, pinned=True)):
+        assert route(facts, config).first.model == "good"
 
 
-def test_a_frontier_task_under_local_only_runs_on_the_extraction_model():
-    config = Config.model_validate(
-        {"tasks": {"extraction": {"model": "good"}}, "classifier": {"model": "tiny"}}
+def test_the_language_goes_before_the_task_also_for_a_frontier_task_kept_in_the_building():
+    facts = Facts(TaskType.SUMMARY, language="hi", pinned=True)
+    assert route(facts, CONFIGS["hindi"]).first == HINDI
+
+
+def test_an_engine_of_ones_own_beside_the_first_is_a_place_like_any_other():
+    config = a_config(
+        engines={"gpu2": GPU2}, tasks={"extraction": {"engine": "gpu2", "model": "llama3.3"}}
     )
-    assert local_model(TaskType.REASONING, None, config) == "good"
+    for stays in (False, True):
+        first = route(Facts(TaskType.EXTRACTION, local_only=stays), config).first
+        assert first == Place(Zone.LOCAL, "gpu2", "llama3.3")
+        assert first.queue == Queue(Stage.RUN, "gpu2", "llama3.3")
+        assert str(first) == first.queue.name == "gpu2/llama3.3"
+
+
+def test_a_step_that_names_an_engine_stays_at_it_wherever_the_task_would_run_locally():
+    config = a_config(
+        engines={"gpu2": GPU2},
+        tasks={
+            "extraction": {"engine": "gpu2", "model": "large"},
+            "summary": {"escalate": ["local", "gpu2"]},
+        },
+    )
+    found = route(Facts(TaskType.SUMMARY), config).places
+    assert [str(place) for place in found[1:]] == ["local/phi4-mini", "gpu2/large"]
 
 
 @pytest.mark.parametrize(
@@ -183,16 +257,70 @@ def test_a_frontier_task_under_local_only_runs_on_the_extraction_model():
             {"summary": {"engine": "local"}, "reasoning": {"engine": "local"}},
             DEFAULT_FRONTIER_MODEL,
         ),
+        (
+            {
+                "summary": {"engine": "local", "model": "x"},
+                "reasoning": {"engine": "local", "model": "x"},
+                "simple_code": {"engine": "frontier", "model": "coder"},
+            },
+            "coder",
+        ),
     ],
 )
-def test_the_frontier_model_is_the_one_that_reasons(tasks, model):
-    assert frontier_model(Config.model_validate({"tasks": tasks})) == model
+def test_the_frontier_model_is_the_one_that_reasons_or_any_that_a_frontier_task_names(tasks, model):
+    assert frontier_model(a_config(tasks=tasks)) == model
 
 
-def test_any_frontier_task_can_name_the_frontier_model():
-    tasks = {
-        "summary": {"engine": "local", "model": "x"},
-        "reasoning": {"engine": "local", "model": "x"},
-        "simple_code": {"engine": "frontier", "model": "coder"},
+EMBEDDED = Surroundings(has_embedded=lambda: True)
+
+
+def test_a_stand_in_is_compared_to_the_model_in_whose_place_it_answers():
+    config = resolve({"tasks": {"reasoning": {"model": "big"}}}, EMBEDDED, None)
+    assert config.engines["frontier"].stand_in
+    assert frontier_model(config) == "big"
+
+
+def test_what_has_yet_to_be_classified_waits_in_the_classifiers_own_queue():
+    config = a_config(engines={"gpu2": GPU2}, classifier={"engine": "gpu2", "model": "tiny"})
+    assert classifier(config) == Queue(Stage.CLASSIFY, "gpu2", "tiny")
+    assert classifier(config).name == "classify:gpu2/tiny"
+
+
+# --- a new rule is an edit of one file ------------------------------------------------------------
+
+
+CHAIN = route_module._chain
+
+
+def hindi_code_goes_to_the_frontier(facts: Facts, config: Config) -> Iterator[Place]:
+    """As somebody might write it into worker/route.py, and nowhere else."""
+    if facts.task is TaskType.SIMPLE_CODE and facts.language == "hi":
+        yield FRONTIER_DEFAULT
+    yield from CHAIN(facts, config)
+
+
+@pytest.mark.parametrize(
+    ("language", "pinned", "engine"),
+    [("hi", False, "frontier"), ("en", False, "local"), ("hi", True, "local")],
+)
+def test_a_new_rule_holds_for_a_given_task_and_for_auto_alike(
+    monkeypatch, language, pinned, engine
+):
+    monkeypatch.setattr(route_module, "_chain", hindi_code_goes_to_the_frontier)
+    ask = AskRow(5, "Write it.", None, TaskType.SIMPLE_CODE, Scope.CHUNK, ())
+    facts = Facts(TaskType.SIMPLE_CODE, language=language, tokens=9, pinned=pinned)
+    given = routed(facts, ask, a_config())
+    row = {
+        "id": 7,
+        "language": language,
+        "tokens": 9,
+        "chunk_id": 1,
+        "local_only": False,
+        "pinned": pinned,
     }
-    assert frontier_model(Config.model_validate({"tasks": tasks})) == "coder"
+    pair = Pair(row, {"text": "Write it.", "json_schema": None}, a_config())
+    auto = job_row(Sorted(pair, Verdict(TaskType.SIMPLE_CODE, Finder.MODEL)))
+    assert given["engine"] == auto.engine == engine
+    assert (given["zone"], given["model"]) == (auto.zone, auto.model)
+    assert Place(auto.zone, auto.engine, auto.model) == route(facts, a_config()).first
+    assert route(facts, a_config()).first in places(a_config())

@@ -1,85 +1,195 @@
-"""Leave to call before a job is claimed: what a rate limit holds up stays a hint, with no lease.
+"""Leave for each call: whoever wants to ask an engine takes a turn first.
 
-A grant covers a job's first call. Further calls of the same job (a repair, the next part of a long
-document) wait for their own while the job is held. Nothing here ever spends an attempt.
+A turn says what is to be known of a call beforehand and tells what became of it afterwards, so that
+a caller cannot forget either. Nothing here ever spends an attempt.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import Protocol
 
-from worker.calls.grant import Amount, Grant
+from worker.calls.grant import Amount, Grant, ShutReason
 from worker.calls.limits import Limiter
 from worker.calls.reserve import OutputReserve
-from worker.db import Row
 from worker.llm.engine import Completion, EngineError, Request, Trouble
+from worker.llm.gate import Closed
 from worker.tokens import estimate
 
 OVERLOADED = 529
 
+NOTICED_S = 60.0
+"""A pause that is longer than this is told to people; a shorter one is how limits are kept."""
 
-class Admission:
-    """The rate limit of one engine, between the pump, the stage and the calls of this process."""
+PAUSED = {
+    ShutReason.RATE_LIMITED: "it refuses calls as too many",
+    ShutReason.ASKED: "it asked not to be called until then",
+    ShutReason.TROUBLE: "it does not answer, or with errors of its own",
+}
+
+UNANSWERED = frozenset({Trouble.UNAVAILABLE, Trouble.SERVER_ERROR, Trouble.TIMEOUT})
+
+
+class Turn(Protocol):
+    """Leave to make one call. Left without a word the call counts in full, if it went out."""
+
+    async def sent(self) -> None:
+        """The request goes out now."""
+        ...
+
+    def answered(self, completion: Completion) -> None:
+        """The call went well."""
+        ...
+
+
+class Admission(Protocol):
+    """Who lets calls out to one engine."""
+
+    def turn(self, ask_id: int, request: Request) -> AbstractAsyncContextManager[Turn]:
+        """Wait until this request may go out. An EngineError on the way out tells why it failed."""
+        ...
+
+    def held_up(self, model: str) -> bool:
+        """Whether calls wait for leave: nothing more is worth claiming for this model."""
+        ...
+
+    async def pauses(self) -> Mapping[str, Closed]:
+        """What no process asks at present, for long enough to be told, by model; the empty name is
+        the engine with all of them. Raises what redis raises."""
+        ...
+
+    async def lift(self, model: str) -> None:
+        """Somebody says that it may be asked again. Raises what redis raises."""
+        ...
+
+    async def close(self) -> None:
+        """Pass on what is settled."""
+        ...
+
+
+class Unlimited:
+    """For a local engine: its slots are the only limit, and no process asks another."""
+
+    def turn(self, ask_id: int, request: Request) -> AbstractAsyncContextManager[Turn]:
+        """It is always the next one's turn."""
+        return nullcontext(_FreeTurn())
+
+    def held_up(self, model: str) -> bool:
+        """Never."""
+        return False
+
+    async def pauses(self) -> Mapping[str, Closed]:
+        """Nothing."""
+        return {}
+
+    async def lift(self, model: str) -> None:
+        """There is nothing to lift."""
+
+    async def close(self) -> None:
+        """There is nothing to pass on."""
+
+
+class _FreeTurn:
+    async def sent(self) -> None:
+        pass
+
+    def answered(self, completion: Completion) -> None:
+        pass
+
+
+class Limited:
+    """By the rate limit that all processes share."""
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
         self._reserve = OutputReserve()
-        self._granted: dict[int, Grant] = {}
 
-    async def admit(self, wanted: Sequence[tuple[Row, int, int]]) -> list[int]:
-        """Which of these jobs may be claimed now; waits until at least one may.
+    @asynccontextmanager
+    async def turn(self, ask_id: int, request: Request) -> AsyncIterator[Turn]:
+        """Wait for a grant, and settle it or give it back."""
+        grant = await self._limiter.acquire(request.model_name, self._amount(ask_id, request))
+        turn = _GrantedTurn(grant, self._limiter)
+        try:
+            yield turn
+        except EngineError as error:
+            self._failed(turn.grant, error)
+            raise
+        except BaseException:
+            turn.left()
+            raise
+        if turn.completion is None:
+            turn.left()
+        else:
+            self._answered(turn.grant, ask_id, turn.completion)
 
-        `wanted`: each job with the tokens of its prompt and its max_tokens, in order. Those of
-        another model than the first one's have their turn later.
-        """
-        model = wanted[0][0]["model"]
-        alike = [one for one in wanted if one[0]["model"] == model]
-        amounts = [self._amount(row["ask_id"], *tokens) for row, *tokens in alike]
-        grants = await self._limiter.acquire(model, amounts)
-        granted = {row["id"]: grant for (row, *_), grant in zip(alike, grants, strict=False)}
-        self._granted |= granted
-        return list(granted)
+    def held_up(self, model: str) -> bool:
+        """Whether the limit was met, or a pause."""
+        return self._limiter.held_up(model)
 
-    def drop(self, ids: Iterable[int]) -> None:
-        """These were not claimed, or their calls not made."""
-        for job_id in ids:
-            grant = self._granted.pop(job_id, None)
-            if grant is not None:
-                self._limiter.give_back(grant)
+    async def pauses(self) -> Mapping[str, Closed]:
+        """What the limit keeps back that is no matter of seconds."""
+        return {
+            one.model or "": Closed(
+                one.reason,
+                PAUSED[one.reason],
+                lasting=False,
+                since=datetime.fromtimestamp(one.since, UTC),
+                until=datetime.fromtimestamp(one.until, UTC),
+            )
+            for one in await self._limiter.state()
+            if one.reason is ShutReason.TROUBLE or one.until - one.since > NOTICED_S
+        }
 
-    async def grant(self, job_id: int, ask_id: int, request: Request) -> Grant:
-        """The grant of a job's next call, which goes out at once."""
-        known = self._granted.get(job_id)
-        if known is not None:
-            known = await self._limiter.going_out(known)
-            del self._granted[job_id]
-            return known
+    async def lift(self, model: str) -> None:
+        """End its pauses for all processes."""
+        await self._limiter.lift(model or None)
+
+    async def close(self) -> None:
+        """Pass on what is settled."""
+        await self._limiter.close()
+
+    def _amount(self, ask_id: int, request: Request) -> Amount:
         prompt = sum(estimate(message.content) for message in request.messages)
-        amount = self._amount(ask_id, prompt, request.max_tokens)
-        [grant] = await self._limiter.acquire(request.model_name, [amount])
-        return grant
+        return Amount(prompt, self._reserve.tokens(ask_id, request.max_tokens), request.max_tokens)
 
-    def unsent(self, grant: Grant) -> None:
-        """The call was not made after all."""
-        self._limiter.give_back(grant)
-
-    def answered(self, grant: Grant, ask_id: int, completion: Completion) -> None:
-        """The call went well."""
+    def _answered(self, grant: Grant, ask_id: int, completion: Completion) -> None:
         if completion.usage.output_tokens is not None:
             self._reserve.learn(ask_id, completion.usage.output_tokens)
         self._limiter.settle(grant, completion.usage, completion.rate_limits)
 
-    def failed(self, grant: Grant, error: EngineError | None) -> None:
-        """The call went wrong; None: it was cut off. It counts in full, as providers have it."""
-        if error is not None:
-            limited = error.trouble is Trouble.RATE_LIMITED
-            if limited or error.retry_after_s is not None:
-                over_limit = limited and error.status != OVERLOADED
-                self._limiter.pause(grant, error.retry_after_s, over_limit=over_limit)
-        self._limiter.settle(grant, rate_limits=error.rate_limits if error is not None else None)
+    def _failed(self, grant: Grant, error: EngineError) -> None:
+        """It counts in full, as providers have it; what it teaches is all processes' knowledge."""
+        wait_s, headers = error.retry_after_s, error.rate_limits
+        if error.trouble in UNANSWERED:
+            # Nothing came back at all: no way to the engine, whichever model was to be asked.
+            unreachable = error.trouble is Trouble.UNAVAILABLE and error.status is None
+            self._limiter.trouble(grant, wait_s, engine=unreachable, rate_limits=headers)
+        elif error.trouble is Trouble.RATE_LIMITED or wait_s is not None:
+            over_limit = error.trouble is Trouble.RATE_LIMITED and error.status != OVERLOADED
+            self._limiter.pause(grant, wait_s, over_limit=over_limit, rate_limits=headers)
+        else:
+            self._limiter.settle(grant, rate_limits=headers)
 
-    async def close(self) -> None:
-        """Pass on what is settled."""
-        self.drop(list(self._granted))
-        await self._limiter.close()
 
-    def _amount(self, ask_id: int, prompt: int, max_tokens: int) -> Amount:
-        return Amount(prompt, self._reserve.tokens(ask_id, max_tokens), max_tokens)
+class _GrantedTurn:
+    def __init__(self, grant: Grant, limiter: Limiter) -> None:
+        self.grant = grant
+        self.completion: Completion | None = None
+        self._limiter = limiter
+        self._is_out = False
+
+    async def sent(self) -> None:
+        """A call that goes out late counts from now."""
+        self.grant = await self._limiter.going_out(self.grant)
+        self._is_out = True
+
+    def answered(self, completion: Completion) -> None:
+        """Settled when the turn is left."""
+        self.completion = completion
+
+    def left(self) -> None:
+        """Nobody knows what became of the call."""
+        if self._is_out:
+            self._limiter.cut_off(self.grant)
+        else:
+            self._limiter.give_back(self.grant)

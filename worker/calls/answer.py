@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -37,15 +37,34 @@ class Invalid:
 
 
 def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
-    """Parse and validate. Categories: truncated, content_filter, invalid_json, schema_mismatch."""
+    """The JSON object that an answer comes to, or what is wrong with it.
+
+    An answer that is nothing but JSON is taken as it stands. Else the objects that stand in it are
+    looked at: between prose, fences and notes, after the thinking. One of them must match, however
+    often it is said; two different ones that match are no answer. Time is linear in its length.
+
+    Categories: truncated, loop, content_filter, invalid_json, schema_mismatch.
+    """
     if completion.finish is Finish.CONTENT_FILTER:
         return Invalid("content_filter", "the provider's filter cut the answer off")
+    said = _after_thinking(completion.text)
     try:
-        value = _parsed(_unfenced(completion.text))
+        whole = _parsed(said)
     except (ValueError, RecursionError) as exc:
-        if completion.finish is Finish.LENGTH:
-            return Invalid("truncated", "the answer ran into its output limit")
-        return Invalid("invalid_json", f"not JSON ({exc})")
+        cut = _CUT.get(completion.finish) or Invalid("invalid_json", f"not JSON ({exc})")
+        return _chosen(_objects(said), schema, cut)
+    if isinstance(whole, dict):
+        return _judged(whole, schema)
+    return _chosen(_objects(said), schema, _judged(whole, schema))
+
+
+_CUT = {
+    Finish.LENGTH: Invalid("truncated", "the answer ran into its output limit"),
+    Finish.LOOP: Invalid("loop", "the answer says the same again and again"),
+}
+
+
+def _judged(value: Any, schema: Mapping[str, Any]) -> Valid | Invalid:
     try:
         problem = next(_validator(canonical(schema)).iter_errors(value), None)
     except ValueError as exc:
@@ -54,6 +73,83 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
         where = place(problem) or "the answer: "
         return Invalid("schema_mismatch", f"{where}{problem.message[:300]}")
     return Valid(value)
+
+
+def _chosen(
+    found: Sequence[dict[str, Any]], schema: Mapping[str, Any], otherwise: Valid | Invalid
+) -> Valid | Invalid:
+    """The one object that matches. `otherwise`: what is wrong with an answer that holds none."""
+    judged = [_judged(value, schema) for value in found]
+    valid = {canonical(each.value): each for each in judged if isinstance(each, Valid)}
+    if len(valid) > 1:
+        return Invalid("invalid_json", "it holds different answers, give one JSON object alone")
+    if valid:
+        return next(iter(valid.values()))
+    if judged and isinstance(otherwise, Invalid) and otherwise.category == "invalid_json":
+        return judged[-1]
+    return otherwise
+
+
+_THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+
+
+def _after_thinking(text: str) -> str:
+    """Without what a model thinks aloud before it answers, which may hold drafts of the answer."""
+    text = text.strip("\ufeff \t\r\n")
+    if text.startswith("{"):
+        return text  # what looks like thinking is a part of the answer
+    ends = [mark.end() for mark in _THOUGHT.finditer(text) if mark[1]]
+    if ends:
+        return text[ends[-1] :].strip()
+    return "" if _THOUGHT.match(text) else text
+
+
+_MOST_OBJECTS = 100
+"""Different objects in one answer; more than that are no answer."""
+
+_MARK = re.compile(r'\\.|["{}]', re.DOTALL)
+_KEY = re.compile(r'\s*["}]')
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The JSON objects that stand in a text, each once."""
+    found: dict[str, dict[str, Any] | None] = {}
+    for span in _spans(text):
+        if span not in found:
+            found[span] = _object(span)
+            if len(found) > _MOST_OBJECTS:
+                return []
+    return [value for value in found.values() if value is not None]
+
+
+def _object(span: str) -> dict[str, Any] | None:
+    try:
+        value: dict[str, Any] = _parsed(span)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _spans(text: str) -> Iterator[str]:
+    """From each outer brace to the one that closes it.
+
+    A brace that no key follows is prose. What stands in an object that is cut off or never closed
+    is a part of an answer, and no answer.
+    """
+    depth, start, quoted = 0, 0, False
+    for mark in _MARK.finditer(text):
+        sign = mark[0]
+        if depth == 0:
+            if sign == "{" and _KEY.match(text, mark.end()):
+                depth, start, quoted = 1, mark.start(), False
+        elif sign == '"':
+            quoted = not quoted
+        elif sign == "{" and not quoted:
+            depth += 1
+        elif sign == "}" and not quoted:
+            depth -= 1
+            if depth == 0:
+                yield text[start : mark.end()]
 
 
 def _parsed(text: str) -> Any:
@@ -83,15 +179,8 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _unfenced(text: str) -> str:
-    """Models like to wrap JSON in a Markdown code fence."""
-    bare = text.strip()
-    if not (bare.startswith("```") and bare.endswith("```") and "\n" in bare):
-        return bare
-    return bare[bare.index("\n") : -3].strip()
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
+# Not strict: models write line breaks and tabs into their strings as they are.
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, strict=False)
 
 
 @lru_cache(maxsize=512)

@@ -2,28 +2,61 @@
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from models.config import EngineConfig
+from models.engines import EngineConfig
 from models.failure import Failure
+from models.reasons import CostReason
 from models.states import CallState
-from models.words import TaskType, Tier
+from models.words import Zone
 from worker.calls.prices import MILLION, Price, PriceBook
+from worker.deployment import Deployment
 from worker.jsonb import canonical
-from worker.llm.engine import Completion, EngineError, Request, Trouble
-from worker.site import EngineSite
-
-CallRow = dict[str, Any]
-"""A row for settle_calls.sql; its keys are columns of `calls`."""
+from worker.llm.engine import Completion, EngineError, Request, Usage
 
 HOUR_S = Decimal(3600)
-NO_MACHINE_PRICE = "engines.local.usd_per_hour is not set"
 
-REFUSALS = frozenset(Trouble) - {Trouble.SERVER_ERROR, Trouble.TIMEOUT}
-"""Definite noes: the engine did no work, so the call cost nothing."""
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """A row for calls/settle.sql; its fields are columns of `calls`."""
+
+    id: UUID
+    state: CallState
+    model_answered: str | None = None
+    cost_usd: Decimal | None = None
+    cost_reason: str | None = None
+    price_source: str | None = None
+    input_usd_per_mtok: Decimal | None = None
+    cached_usd_per_mtok: Decimal | None = None
+    output_usd_per_mtok: Decimal | None = None
+    would_have_cost_usd: Decimal | None = None
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    engine_seconds: float | None = None
+    latency_ms: int | None = None
+    finish: str | None = None
+    request_key: UUID | None = None
+    answer: str | None = None
+    reused_from: UUID | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call cost and by which price, or why that is not known."""
+
+    cost_usd: Decimal | None
+    cost_reason: CostReason | None = None
+    price_source: str | None = None
+    input_usd_per_mtok: Decimal | None = None
+    cached_usd_per_mtok: Decimal | None = None
+    output_usd_per_mtok: Decimal | None = None
 
 
 def new_call_id() -> UUID:
@@ -61,121 +94,121 @@ class KnownAnswer:
 class Ledger:
     """Prices the calls of one engine."""
 
-    site: EngineSite
+    deployment: Deployment
     prices: PriceBook
     frontier_model: str
+    """What savings are compared to."""
 
     def settled(
         self, call_id: UUID, request: Request, key: UUID, completion: Completion
     ) -> CallRow:
         """The row of an answered call."""
-        usage = completion.usage
-        return {
-            "id": call_id,
-            "state": CallState.SETTLED,
-            "model_answered": completion.model_answered,
-            **self._cost(request.model_name, completion),
-            "would_have_cost_usd": self._frontier_cost(completion),
-            "input_tokens": usage.input_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "output_tokens": usage.output_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "engine_seconds": completion.engine_seconds,
-            "latency_ms": completion.latency_ms,
-            "finish": completion.finish,
-            "request_key": key,
-            "answer": completion.text,
-        }
+        row = CallRow(
+            id=call_id,
+            state=CallState.SETTLED,
+            model_answered=completion.model_answered,
+            would_have_cost_usd=self._frontier_cost(completion.usage),
+            latency_ms=completion.latency_ms,
+            finish=completion.finish,
+            request_key=key,
+            answer=completion.text,
+        )
+        return self._priced(row, request.model_name, completion)
 
     def reused(self, call_id: UUID, known: KnownAnswer) -> CallRow:
         """The row of a job that was answered without a call."""
-        return {
-            "id": call_id,
-            "state": CallState.REUSED,
-            "cost_usd": Decimal(0),
-            "price_source": "reused answer",
-            "would_have_cost_usd": known.would_have_cost_usd,
-            "input_tokens": 0,
-            "output_tokens": 0,
-            "latency_ms": 0,
-            "reused_from": known.call_id,
-        }
+        return CallRow(
+            id=call_id,
+            state=CallState.REUSED,
+            cost_usd=Decimal(0),
+            price_source="reused answer",
+            would_have_cost_usd=known.would_have_cost_usd,
+            input_tokens=0,
+            output_tokens=0,
+            latency_ms=0,
+            reused_from=known.call_id,
+        )
 
-    def failed(self, call_id: UUID, error: EngineError, latency_ms: int) -> CallRow:
-        """The row of a call that brought no answer: refused, or lost if it may have been billed."""
-        refused = not error.maybe_billed or error.trouble in REFUSALS
-        known = {"cost_usd": Decimal(0), "price_source": "refused before any work"}
-        unknown = {"cost_reason": "upper bound: it may have been billed, no answer arrived"}
-        failure = Failure(str(error.trouble), "call", True, str(error))
-        return {
-            "id": call_id,
-            "state": CallState.REFUSED if refused else CallState.LOST,
-            "latency_ms": latency_ms,
-            "error": failure.as_json(),
-            **(known if refused else unknown),
-        }
-
-    def reservations(self, models_and_tasks: list[tuple[str, TaskType, int]]) -> list[CallRow]:
-        """Prices per (model, task, output limit), for claim_ready.sql to reserve with: of a token
-        of the prompt, and of the whole output."""
-        rows = []
-        for model_name, task, max_tokens in models_and_tasks:
-            price = self._price(model_name, 0)
-            if price is not None:
-                per_call = max_tokens * price.output_per_mtok
-                rows.append(
-                    {
-                        "model": model_name,
-                        "task": task,
-                        "usd_per_token": price.input_per_mtok / MILLION,
-                        "usd_per_call": per_call / MILLION,
-                    }
-                )
-        return rows
+    def failed(
+        self, call_id: UUID, request: Request, error: EngineError, latency_ms: int
+    ) -> CallRow:
+        """The row of a call that brought no answer: refused, for nothing or for what the provider
+        says it took; or lost, at its upper bound, where it may have been billed all the same."""
+        failure = Failure(str(error.trouble), "call", True, str(error)).as_json()
+        row = CallRow(call_id, CallState.REFUSED, latency_ms=latency_ms, error=failure)
+        if error.stated:
+            return self._priced(row, request.model_name, error)
+        if error.maybe_billed:
+            return replace(row, state=CallState.LOST, cost_reason=CostReason.LOST)
+        return replace(row, cost_usd=Decimal(0), price_source="refused before any work")
 
     def upper_bound(self, request: Request, input_tokens: int) -> Decimal | None:
         """The most that a call can cost, in USD; None: price not known."""
-        price = self._price(request.model_name, input_tokens)
+        price = self.price(request.model_name, input_tokens)
         if price is None:
             return None
         output = request.max_tokens * price.output_per_mtok
         return (input_tokens * price.input_per_mtok + output) / MILLION
 
-    def _price(self, model_name: str, input_tokens: int) -> Price | None:
-        if self.site.tier is Tier.LOCAL or self.site.stand_in:
+    def price(self, model_name: str, input_tokens: int = 0) -> Price | None:
+        """What a token costs here; None: nothing, or it is not known."""
+        if self.deployment.zone is Zone.LOCAL or self.deployment.stand_in:
             return None
         return self.prices.price(model_name, input_tokens)
 
-    def _cost(self, model_name: str, completion: Completion) -> CallRow:
-        if completion.reported_cost_usd is not None:
-            return {"cost_usd": completion.reported_cost_usd, "price_source": "provider"}
-        if self.site.stand_in:
-            return {"cost_reason": "stand-in: no frontier model was asked"}
-        if self.site.tier is Tier.LOCAL:
-            return machine_cost(self.site.config, completion.engine_seconds)
-        price = self._price(model_name, completion.usage.input_tokens or 0)
+    def _priced(self, row: CallRow, model_name: str, reply: Completion | EngineError) -> CallRow:
+        """With what a reply says that the call took, and what that costs."""
+        cost, usage = self._cost(model_name, reply), reply.usage
+        return replace(
+            row,
+            cost_usd=cost.cost_usd,
+            cost_reason=cost.cost_reason,
+            price_source=cost.price_source,
+            input_usd_per_mtok=cost.input_usd_per_mtok,
+            cached_usd_per_mtok=cost.cached_usd_per_mtok,
+            output_usd_per_mtok=cost.output_usd_per_mtok,
+            input_tokens=usage.input_tokens,
+            cached_tokens=usage.cached_tokens,
+            output_tokens=usage.output_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            engine_seconds=reply.engine_seconds,
+        )
+
+    def _cost(self, model_name: str, reply: Completion | EngineError) -> Cost:
+        if reply.reported_cost_usd is not None:
+            return Cost(reply.reported_cost_usd, price_source="provider")
+        if self.deployment.stand_in:
+            return Cost(None, CostReason.STAND_IN)
+        if self.deployment.zone is Zone.LOCAL:
+            return machine_cost(self.deployment.config, reply.engine_seconds)
+        price = self.price(model_name, reply.usage.input_tokens or 0)
         if price is None:
-            return {"cost_reason": f"no price is known for {model_name}"}
-        cost = price.cost(completion.usage)
-        return {
-            "cost_usd": cost,
-            "cost_reason": "the provider reported no tokens" if cost is None else None,
-            "price_source": price.source,
-            "input_usd_per_mtok": price.input_per_mtok,
-            "cached_usd_per_mtok": price.cached_per_mtok,
-            "output_usd_per_mtok": price.output_per_mtok,
-        }
+            return Cost(None, CostReason.NO_PRICE)
+        cost = price.cost(reply.usage)
+        return Cost(
+            cost,
+            CostReason.NO_TOKENS if cost is None else None,
+            price.source,
+            price.input_per_mtok,
+            price.cached_per_mtok,
+            price.output_per_mtok,
+        )
 
-    def _frontier_cost(self, completion: Completion) -> Decimal | None:
-        price = self.prices.price(self.frontier_model, completion.usage.input_tokens or 0)
-        return price.cost(completion.usage) if price is not None else None
+    def _frontier_cost(self, usage: Usage) -> Decimal | None:
+        price = self.prices.price(self.frontier_model, usage.input_tokens or 0)
+        return price.cost(usage) if price is not None else None
 
 
-def machine_cost(config: EngineConfig, engine_seconds: float | None) -> CallRow:
+def bare(row: CallRow) -> CallRow:
+    """A call of which nothing can be stored but that it was made, at its upper bound."""
+    return CallRow(row.id, CallState.LOST, cost_reason=CostReason.LOST)
+
+
+def machine_cost(config: EngineConfig, engine_seconds: float | None) -> Cost:
     """A local call's share of its machine: with P slots it holds 1/P of the device."""
     if config.usd_per_hour is None:
-        return {"cost_reason": NO_MACHINE_PRICE}
+        return Cost(None, CostReason.NO_MACHINE_PRICE)
     if engine_seconds is None:
-        return {"cost_reason": "the engine did not report its time"}
+        return Cost(None, CostReason.NO_ENGINE_TIME)
     cost = Decimal(str(engine_seconds)) * config.usd_per_hour / HOUR_S / config.slots
-    return {"cost_usd": cost.quantize(Decimal("1e-10")), "price_source": "machine hours"}
+    return Cost(cost.quantize(Decimal("1e-10")), price_source="machine hours")

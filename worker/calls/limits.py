@@ -1,19 +1,21 @@
 """One rate limit for all processes and hosts: who may ask a model now, and who waits how long.
 
-The decision is one step of limits.lua on Redis's clock. Here are its callers: in each process one
-request per model waits at a time, the others behind it (first come, first served), and between
-processes the longest waiting one goes first, so that a large request is not starved by small ones
-and every process gets its turn. A waiter sleeps for as long as the script said, or until it is
-woken because a call came back early. Nothing is granted while Redis is away, and nothing fails.
+The decision is one step of limits.lua on Redis's clock. Here are its callers: in each process all
+that wait for a model are asked for together (first come, first served), and between processes the
+longest waiting one goes first, so that a large request is not starved by small ones and every
+process gets its turn. A waiter sleeps for as long as the script said, though never for more than
+a few seconds, or until it is woken because a call came back early. Nothing is granted while Redis
+is away, and nothing fails.
 """
 
 import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -22,13 +24,29 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from worker.calls.grant import Amount, Grant, Limits, Refusal, Timing
+from models.engines import MINUTE_S
+from worker.calls.grant import (
+    Amount,
+    EngineLimits,
+    Grant,
+    Limits,
+    Refusal,
+    Shut,
+    ShutReason,
+    Timing,
+)
 from worker.llm.engine import RateLimits, Usage
 from worker.log import logger
 from worker.outage import Outage
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
 SECOND_US = 1_000_000
+
+MOST_AT_ONCE = 100
+"""Calls that are asked for in one step of the script: a step holds up everybody else's."""
+
+LONGEST_RESET = 2
+"""In windows, or minutes: a limit that takes longer to be whole again is an hour's or a day's."""
 
 CANCELS = 3
 """A cancellation that meets a timeout of the Redis client's own can be swallowed by it."""
@@ -45,30 +63,67 @@ AWAY = (
 """Redis cannot decide now; all of it passes."""
 
 
-class _Line:
-    """Those of this process who want to ask one model. The first of them asks Redis."""
+@dataclass(slots=True)
+class _Waiter:
+    """A call that waits for leave."""
 
-    def __init__(self, key: str) -> None:
-        self.keys = [f"{key}:{part}" for part in ("state", "leases", "line", "promises")]
-        self.turn = asyncio.Lock()  # hands itself on in the order of arrival
+    amount: Amount
+    id: str = field(default_factory=lambda: uuid4().hex)
+    leave: "asyncio.Future[Grant]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What the script wants to know of it."""
+        likely = self.amount.prompt + self.amount.output
+        return {
+            "id": self.id,
+            "likely": likely,
+            "most": self.amount.prompt + self.amount.max_output,
+        }
+
+
+class _Line:
+    """Those of this process who want to ask one model, and the calls that were let out."""
+
+    def __init__(self, model: str, keys: Sequence[str], limits: Mapping[str, Any]) -> None:
+        self.model = model
+        self.keys = keys
+        self.limits = limits
+        """Of engine and model, as the script reads them."""
+        self.waiting: dict[str, _Waiter] = {}
+        self.refused: Refusal | None = None
+        """What the first of those waiting was told last."""
         self.woken = asyncio.Event()
+        self.asker: asyncio.Task[None] | None = None
         self.live: dict[str, Grant] = {}
+
+    @property
+    def state(self) -> str:
+        """The key of the model's state; wakes name it."""
+        return self.keys[-4]
 
     async def sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.woken.wait()
 
 
 class Limiter:
-    """The limits of one engine's models, as one process sees them.
+    """The limits of one engine and its models, as one process sees them.
 
     `engine` names whose limit it is: processes that pass the same name share it.
     """
 
-    def __init__(self, url: str, engine: str, limits: Limits, timing: Timing | None = None) -> None:
-        self._engine = engine
+    def __init__(
+        self, url: str, engine: str, limits: EngineLimits, timing: Timing | None = None
+    ) -> None:
+        # The braces keep the keys of an engine and its models together on a cluster.
+        self._prefix = f"docmill:limit:{{{engine}}}"
+        self._limits = limits
         self._timing = timing or Timing()
-        self._fixed = _parameters(limits, self._timing)
+        self._times = _times(self._timing)
         self._pool = BlockingConnectionPool.from_url(
             url,
             max_connections=8,
@@ -86,25 +141,75 @@ class Limiter:
         self._loops: list[asyncio.Task[None]] = []
         self._sends: set[asyncio.Task[None]] = set()
 
-    async def acquire(self, model: str, amounts: Sequence[Amount]) -> list[Grant]:
-        """Leave to make the first of these calls, or the first few; returns when there is."""
+    async def acquire(self, model: str, amount: Amount) -> Grant:
+        """Leave to make one call; returns when there is."""
         self._start()
-        line = self._line(model)
-        async with line.turn:
-            while True:
-                line.woken.clear()
-                found = await self._ask(line, model, amounts)
-                if not isinstance(found, Refusal):
-                    return found
-                await line.sleep(found.retry_after_s)
+        line, waiter = self._line(model), _Waiter(amount)
+        line.waiting[waiter.id] = waiter
+        if line.asker is None:
+            line.asker = asyncio.create_task(self._ask_for(line), name=f"leave to ask {model}")
+        try:
+            return await waiter.leave
+        except asyncio.CancelledError:
+            self._gone(line, waiter)
+            raise
+
+    def held_up(self, model: str) -> bool:
+        """Whether calls of this process to a model were refused, and wait."""
+        return model in self._lines and self._lines[model].refused is not None
 
     def settle(
         self, grant: Grant, usage: Usage | None = None, rate_limits: RateLimits | None = None
     ) -> None:
-        """The call is over: count what it took, or what it was reserved where that is unknown."""
-        values = {**_settled(grant, usage), **_stated(rate_limits)}
-        self._line(grant.model).live.pop(grant.id, None)
-        self._send(grant, "settle", **values)
+        """The provider answered: count what it took, or what it was reserved where that is unknown.
+
+        Without a usage that may be a definite no, too: it shows that the provider is well.
+        """
+        values = _used(grant, usage) | stated(rate_limits, self._timing.window_s)
+        self._end(grant, "settle", well=True, **values)
+
+    def cut_off(self, grant: Grant) -> None:
+        """The call went out, and what became of it is not known: it counts in full."""
+        self._end(grant, "settle")
+
+    def give_back(self, grant: Grant) -> None:
+        """The call was never made: as if it had not been granted."""
+        self._end(grant, "settle", unsent=True)
+
+    def pause(
+        self,
+        grant: Grant,
+        seconds: float | None,
+        *,
+        over_limit: bool,
+        rate_limits: RateLimits | None = None,
+    ) -> None:
+        """The provider refused this call: nobody asks its model for so long, and then a little
+        less. It counts in full.
+
+        `seconds` is what it asked for; None: 1 s, twice as long each time in a row.
+        `over_limit` is true for a 429, false for a 529.
+        """
+        values = _asked(seconds) | stated(rate_limits, self._timing.window_s)
+        self._end(grant, "pause", over_limit=over_limit, **values)
+
+    def trouble(
+        self,
+        grant: Grant,
+        seconds: float | None = None,
+        *,
+        engine: bool = False,
+        rate_limits: RateLimits | None = None,
+    ) -> None:
+        """The provider did not answer this call, or with an error of its own. It counts in full.
+
+        Where too many of the last calls of all processes failed, nobody asks the model (`engine`:
+        any model, for there was no way to the engine) for 1 s, twice as long each time up to a
+        minute, and then one call at a time, until one is answered. `seconds` is what the provider
+        asked for, if it did.
+        """
+        values = _asked(seconds) | stated(rate_limits, self._timing.window_s)
+        self._end(grant, "trouble", whole=engine, **values)
 
     async def going_out(self, grant: Grant) -> Grant:
         """The grant as it counts for a call that goes out now: from now on, if it is late."""
@@ -116,59 +221,110 @@ class Limiter:
         self._line(grant.model).live[grant.id] = late
         return late
 
-    def give_back(self, grant: Grant) -> None:
-        """The call was never made: as if it had not been granted."""
-        self._line(grant.model).live.pop(grant.id, None)
-        self._send(grant, "settle", unsent=True)
+    async def state(self) -> list[Shut]:
+        """Who is not asked now, by any process. Raises what redis raises; does not wait for it."""
+        found = await self._redis.hgetall(f"{self._prefix}:shut")
+        reasons = {str(model): str(reason) for model, reason in found.items()}
+        names = ("pause_until", "since", "steps")
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for model in reasons:
+                pipe.hmget(f"{self._key(model)}:state", *names)
+            pipe.time()
+            *states, (seconds, part) = await pipe.execute()
+        now = seconds * SECOND_US + part
+        shut = (
+            _shut(model, reason, now, *(float(value or 0) for value in values))
+            for (model, reason), values in zip(reasons.items(), states, strict=True)
+        )
+        return [one for one in shut if one is not None]
 
-    def pause(self, grant: Grant, seconds: float | None, *, over_limit: bool) -> None:
-        """The provider refused this call: nobody asks for so long, and then a little less.
+    async def lift(self, model: str | None) -> None:
+        """End the pauses and the breaker of a model, or of the engine, at once.
 
-        `seconds` is what it asked for; None: 1 s, twice as long each time in a row.
-        `over_limit` is true for a 429, false for a 529 or 503. The grant has yet to be settled.
+        Raises what redis raises; does not wait for it.
         """
-        wait = {} if seconds is None else {"wait_us": round(seconds * SECOND_US)}
-        self._send(grant, "pause", over_limit=over_limit, **wait)
+        line = self._line(model) if model is not None else self._whole()
+        await self._once(line, "lift", {})
 
     async def close(self) -> None:
         """Pass on what was settled, for up to 2 s, and disconnect."""
+        askers = [line.asker for line in self._lines.values() if line.asker is not None]
+        await _ended([*askers, *self._loops])
         if self._sends:
             await asyncio.wait(self._sends, timeout=2)
-        left = {*self._loops, *self._sends}
-        for _ in range(CANCELS):
-            for task in left:
-                task.cancel()
-            if left:
-                _, left = await asyncio.wait(left, timeout=1)
+        await _ended(self._sends)
         await self._redis.aclose()
         await self._pool.disconnect()
 
-    # --- talking to Redis -----------------------------------------------------------------------
+    # --- those who wait -------------------------------------------------------------------------
 
-    def _line(self, model: str) -> _Line:
-        if model not in self._lines:
-            # The braces keep the keys of one model together on a cluster.
-            self._lines[model] = _Line(f"docmill:limit:{{{self._engine}/{model}}}")
-        return self._lines[model]
+    async def _ask_for(self, line: _Line) -> None:
+        """Ask for all that wait for one model, in the order in which they came."""
+        try:
+            while line.waiting:
+                line.woken.clear()
+                line.refused = await self._ask(line)
+                if line.refused is not None:
+                    await line.sleep(min(line.refused.retry_after_s, self._timing.sleep_s))
+        except Exception as exc:  # a fault of ours: said to everybody who waits
+            for waiter in line.waiting.values():
+                if not waiter.leave.done():
+                    waiter.leave.set_exception(exc)
+        finally:
+            for waiter in line.waiting.values():
+                waiter.leave.cancel()
+            line.waiting.clear()
+            if line.refused is not None:
+                self._spawn(self._sending(line, "leave", {"waiter": self._channel}))
+            line.asker = line.refused = None
 
-    async def _ask(
-        self, line: _Line, model: str, amounts: Sequence[Amount]
-    ) -> list[Grant] | Refusal:
-        wanted, asked_at = [_wanted(amount) for amount in amounts], time.monotonic()
+    async def _ask(self, line: _Line) -> Refusal | None:
+        """Hand out what may go now; the reason and the wait where nothing may."""
+        waiters = list(islice(line.waiting.values(), MOST_AT_ONCE))
+        wanted, asked_at = [waiter.wanted for waiter in waiters], time.monotonic()
         said, *rest = await self._call(line, "acquire", wanted=wanted, waiter=self._channel)
         if said != "granted":
             return Refusal(said, rest[0] / 1000)
         slot, now, *charged = rest
-        granted = [
-            Grant(call["id"], model, amount, tokens, slot, now, asked_at)
-            for call, amount, tokens in zip(wanted, amounts, charged, strict=False)
-        ]
-        line.live |= {grant.id: grant for grant in granted}
-        return granted
+        for waiter, tokens in zip(waiters, charged, strict=False):
+            grant = Grant(waiter.id, line.model, waiter.amount, tokens, slot, now, asked_at)
+            line.live[grant.id] = grant
+            line.waiting.pop(waiter.id, None)
+            if waiter.leave.done():  # it was cancelled meanwhile
+                self.give_back(grant)
+            else:
+                waiter.leave.set_result(grant)
+        return None
 
-    def _send(self, grant: Grant, op: str, **values: Any) -> None:
+    def _gone(self, line: _Line, waiter: _Waiter) -> None:
+        line.waiting.pop(waiter.id, None)
+        if waiter.leave.done() and not waiter.leave.cancelled() and not waiter.leave.exception():
+            self.give_back(waiter.leave.result())
+        if not line.waiting:
+            line.woken.set()  # its asker has nobody to ask for
+
+    # --- talking to Redis -----------------------------------------------------------------------
+
+    def _key(self, model: str) -> str:
+        """What the keys of a model begin with; the empty name is the engine's."""
+        return f"{self._prefix}/{model}" if model else self._prefix
+
+    def _whole(self) -> _Line:
+        keys = [f"{self._prefix}:shut", *_keys(self._prefix)]
+        return _Line("", keys, {"engine": _limits(self._limits.whole)})
+
+    def _line(self, model: str) -> _Line:
+        if model not in self._lines:
+            whole, own = self._whole(), _limits(self._limits.models.get(model, Limits()))
+            keys = [*whole.keys, *_keys(self._key(model))]
+            self._lines[model] = _Line(model, keys, {**whole.limits, "name": model, "model": own})
+        return self._lines[model]
+
+    def _end(self, grant: Grant, op: str, **values: Any) -> None:
         """In the background: an answer that has arrived does not wait for Redis."""
-        self._spawn(self._sending(self._line(grant.model), op, _told(grant) | values))
+        line = self._line(grant.model)
+        line.live.pop(grant.id, None)
+        self._spawn(self._sending(line, op, _told(grant) | values))
 
     async def _sending(self, line: _Line, op: str, values: dict[str, Any]) -> None:
         await self._call(line, op, **values)
@@ -197,9 +353,9 @@ class Limiter:
                 self._outage.end()
                 return answer
 
-    async def _once(self, line: _Line, op: str, values: dict[str, Any]) -> Sequence[Any]:
+    async def _once(self, line: _Line, op: str, values: Mapping[str, Any]) -> Sequence[Any]:
         # EVALSHA; a server that does not know the script (any more) is sent it.
-        order = json.dumps({"op": op, **self._fixed, **values})
+        order = json.dumps({"op": op, **self._times, **line.limits, **values})
         answer: Sequence[Any] = await self._script(keys=line.keys, args=[order])
         return answer
 
@@ -232,7 +388,7 @@ class Limiter:
                     await asyncio.sleep(LONGEST_WAIT_S)
                     continue
                 for line in self._lines.values() if message else ():
-                    if line.keys[0] == message["data"]:
+                    if line.state == message["data"]:
                         line.woken.set()
 
 
@@ -241,18 +397,45 @@ def source() -> str:
     return resources.files("worker.calls").joinpath("limits.lua").read_text("utf-8")
 
 
-def _parameters(limits: Limits, timing: Timing) -> dict[str, int]:
-    stated = {"rpm": limits.rpm, "tpm": limits.tpm, "max_in_flight": limits.max_in_flight}
-    times = ("window", "spread", "lease", "hold")
-    return {
-        **{name: value for name, value in stated.items() if value is not None},
-        **{f"{name}_us": round(getattr(timing, f"{name}_s") * SECOND_US) for name in times},
+def stated(limits: RateLimits | None, window_s: float) -> dict[str, int]:
+    """What headers tell the script. A limit that takes long to be whole again is not one of the
+    window: where it is all that a provider states, nothing is known of a minute."""
+    if limits is None:
+        return {}
+    longest_s = LONGEST_RESET * max(window_s, MINUTE_S)
+    kinds = {
+        "r": (limits.limit_requests, limits.remaining_requests, limits.reset_requests_s),
+        "t": (limits.limit_tokens, limits.remaining_tokens, limits.reset_tokens_s),
     }
+    told: dict[str, int | None] = {}
+    for kind, (limit, left, reset_s) in kinds.items():
+        if reset_s is not None and reset_s > longest_s:
+            told[f"daily_{kind}"] = limit
+        else:
+            told |= {f"limit_{kind}": limit, f"left_{kind}": left}
+    return {name: value for name, value in told.items() if value is not None}
 
 
-def _wanted(amount: Amount) -> dict[str, Any]:
-    likely, most = amount.prompt + amount.output, amount.prompt + amount.max_output
-    return {"id": uuid4().hex, "likely": likely, "most": most}
+async def _ended(tasks: Sequence[asyncio.Task[None]] | set[asyncio.Task[None]]) -> None:
+    left = set(tasks)
+    for _ in range(CANCELS):
+        for task in left:
+            task.cancel()
+        if left:
+            _, left = await asyncio.wait(left, timeout=1)
+
+
+def _keys(scope: str) -> list[str]:
+    return [f"{scope}:{part}" for part in ("state", "leases", "line", "promises")]
+
+
+def _limits(limits: Limits) -> dict[str, int]:
+    return {name: value for name, value in asdict(limits).items() if value is not None}
+
+
+def _times(timing: Timing) -> dict[str, int]:
+    names = ("window", "spread", "lease", "hold", "sleep", "pause", "longest_pause")
+    return {f"{name}_us": round(getattr(timing, f"{name}_s") * SECOND_US) for name in names}
 
 
 def _told(grant: Grant) -> dict[str, Any]:
@@ -260,7 +443,11 @@ def _told(grant: Grant) -> dict[str, Any]:
     return {name: getattr(grant, name) for name in names}
 
 
-def _settled(grant: Grant, usage: Usage | None) -> dict[str, int]:
+def _asked(seconds: float | None) -> dict[str, int]:
+    return {} if seconds is None else {"wait_us": round(seconds * SECOND_US)}
+
+
+def _used(grant: Grant, usage: Usage | None) -> dict[str, int]:
     if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return {}
     return {
@@ -269,13 +456,11 @@ def _settled(grant: Grant, usage: Usage | None) -> dict[str, int]:
     }
 
 
-def _stated(limits: RateLimits | None) -> dict[str, int]:
-    if limits is None:
-        return {}
-    stated = {
-        "limit_r": limits.limit_requests,
-        "left_r": limits.remaining_requests,
-        "limit_t": limits.limit_tokens,
-        "left_t": limits.remaining_tokens,
-    }
-    return {name: value for name, value in stated.items() if value is not None}
+def _shut(
+    model: str, reason: str, now: float, until: float, since: float, steps: float
+) -> Shut | None:
+    """None where the pause is over; after trouble it is not before a call was answered."""
+    if until <= now and steps == 0:
+        return None
+    why = ShutReason.TROUBLE if until <= now else ShutReason(reason)
+    return Shut(model or None, why, since / SECOND_US, until / SECOND_US)

@@ -4,16 +4,17 @@ import random
 from dataclasses import dataclass
 
 from models.failure import Failure
-from worker.llm.engine import EngineError, Trouble
+from worker.llm.engine import Concern, EngineError, Trouble
+
+INTERNAL = "internal_error"
+"""Category of what is a fault of our own code."""
 
 BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 60.0
-MAX_WAITS = 100
-"""Waits on a struggling engine after which a job that alone keeps failing is called at fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Back in line without an attempt spent: the engine is the one in trouble."""
+    """Back in line without an attempt spent: somebody else is the one in trouble."""
 
     failure: Failure
     delay_s: float
@@ -28,69 +29,51 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Waits for a person: no number of tries will help before somebody acts."""
-
-    failure: Failure
-    reason: str
-    delay_s: float | None = None
-    """After which it goes on by itself."""
-
-
-@dataclass(frozen=True, slots=True)
 class GiveUp:
     """Quarantined."""
 
     failure: Failure
 
 
-Verdict = Wait | Retry | Hold | GiveUp
+Setback = Wait | Retry | GiveUp
 
-BUDGET = "budget"
-"""Category of a hold that concerns one job; every other hold concerns all like it."""
-
-WAITED_OUT = frozenset({Trouble.UNAVAILABLE, Trouble.RATE_LIMITED})
-BLAMED_IN_TURN = frozenset({Trouble.SERVER_ERROR, Trouble.TIMEOUT})
-HELD = {
-    Trouble.QUOTA: "top up the quota or credit, then `docmill resume`",
-    Trouble.AUTH: "check FRONTIER_API_KEY, then `docmill resume`",
-    Trouble.MODEL_NOT_FOUND: "then `docmill resume`",
-}
+ANOTHER_ENGINE_MAY = frozenset(
+    {Trouble.CONTEXT_EXCEEDED, Trouble.CONTENT_FILTER, Trouble.TIMEOUT, Trouble.SERVER_ERROR}
+)
+"""What is about a prompt at this engine: the next one of its chain may well answer it."""
 
 
 def after_engine_error(
-    error: EngineError,
-    *,
-    phase: str,
-    attempts: int,
-    waits: int,
-    max_attempts: int,
-    engine_healthy: bool,
-    pause_s: float,
-) -> Verdict:
+    error: EngineError, *, phase: str, attempts: int, max_attempts: int, own: bool, pause_s: float
+) -> Setback:
     """What to do with a job whose call failed.
 
-    A failing call is its job's own fault only where the engine serves others well; otherwise the
-    job waits (pause_s) and keeps its attempts. `attempts` counts the try that just failed.
+    `own`: it is the prompt's fault, and no other's, says the engine's gate. Else the job waits and
+    keeps its attempts. `attempts` counts the try that just failed.
     """
-    trouble = error.trouble
-    failure = Failure(str(trouble), phase, trouble in WAITED_OUT | BLAMED_IN_TURN, str(error))
-    if trouble in HELD:
-        return Hold(failure, f"{error}; {HELD[trouble]}")
-    if trouble in WAITED_OUT:
-        return Wait(failure, max(error.retry_after_s or 0.0, pause_s))
-    if trouble in BLAMED_IN_TURN and not engine_healthy and waits < MAX_WAITS:
+    passing = error.concern is Concern.PASSING
+    failure = Failure(str(error.trouble), phase, passing, str(error))
+    if not own:
         return Wait(failure, pause_s)
-    if trouble in BLAMED_IN_TURN:
-        return after_fault(failure, attempts=attempts, max_attempts=max_attempts)
-    return GiveUp(failure)
+    return after_fault(failure, attempts=attempts, max_attempts=max_attempts)
 
 
-def after_fault(failure: Failure, *, attempts: int, max_attempts: int) -> Verdict:
+def after_fault(failure: Failure, *, attempts: int, max_attempts: int) -> Setback:
     """What to do after a failure of the job's own."""
     if attempts >= max_attempts or not failure.retryable:
         return GiveUp(failure)
     return Retry(failure, backoff_s(attempts))
+
+
+def internal(exc: Exception, *, phase: str, attempts: int, max_attempts: int) -> Setback:
+    """What to do after a fault of our own code: an attempt, and the words for a report of it."""
+    failure = Failure(INTERNAL, phase, True, f"{type(exc).__name__}: {exc}"[:500])
+    return after_fault(failure, attempts=attempts, max_attempts=max_attempts)
+
+
+def unwritable(exc: Exception, phase: str) -> Failure:
+    """What came of it cannot be stored; the error may quote it, so only its kind is told."""
+    return Failure(INTERNAL, phase, True, f"Postgres refuses the outcome: {type(exc).__name__}")
 
 
 def backoff_s(attempts: int) -> float:

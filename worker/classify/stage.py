@@ -1,231 +1,312 @@
-"""Classify: which task type an (ask, text) pair is, found once per distinct pair.
+"""The classify stage: finds task types with the local engine and routes the jobs that waited.
 
-Always on the local engine, whatever the policy: the text has not been cleared to leave yet.
+Always in the building, whatever the policy: the text has not been cleared to leave yet. Equal (ask,
+text) pairs are asked about once; every job is routed by its own facts.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from models.config import Config
 from models.failure import Failure
 from models.states import JobState
-from models.words import TaskType
+from models.words import Finder, Queue, Scope, Stage, TaskType
+from worker.calls.access import EngineAccess
 from worker.calls.answer import Invalid, check
-from worker.calls.caller import Asking, Desk
-from worker.calls.ledger import CallRow
-from worker.calls.retry import MAX_WAITS, GiveUp, Hold, Retry, Wait, after_engine_error
-from worker.db import Database, Row
+from worker.calls.caller import CLASSIFY, Caller
+from worker.calls.ledger import CallRow, bare
+from worker.calls.retry import (
+    GiveUp,
+    Retry,
+    Setback,
+    Wait,
+    after_engine_error,
+    after_fault,
+    internal,
+    unwritable,
+)
+from worker.configs import Configs
+from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
-from worker.flow.stage import Held, Lease, Slot
+from worker.flow.stage import Claimed, Held, Lease, Slot
 from worker.jsonb import as_json
 from worker.llm.engine import EngineError, Request
-from worker.llm.gate import Gate
-from worker.prompts import CLASSIFY_SCHEMA, classify_messages, prompt
-from worker.route import all_routes
+from worker.log import logger
+from worker.prompts import CLASSIFY_SCHEMA, classify_messages, fixed_tokens, prompt
+from worker.recent import Recent
+from worker.route import Facts, route
 from worker.settings import LEASE_S
 
 MAX_TOKENS = 40
 """Room for {"task": "classification"} and an engine's white space."""
 
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A leased (ask, text) pair."""
-
-    key: UUID
-    job_id: int
-    ask: str
-    excerpt: str
-    attempts: int
-    call_id: UUID
+TWIN_S = 0.3
+"""After which a job whose pair somebody else is at is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a pair: a task type, or a failure with the state that its jobs get; with
-    neither, the pair goes back in line."""
+    """Which task type a pair is, and who said so."""
 
-    key: UUID
-    task: TaskType | None = None
-    state: JobState | None = None
-    failure: Failure | None = None
-    reason: str | None = None
-    counted: bool = False
-    """True when the try was the pair's own fault and counts as an attempt."""
+    task: TaskType
+    found_by: Finder
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A leased job whose (ask, text) pair has to be asked about."""
+
+    row: Row
+    ask: Row
+    config: Config
+    """Its batch's."""
+
+    @property
+    def attempts(self) -> int:
+        """Tries of the pair that ended badly, before this one."""
+        return int(self.row["attempts"])
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """What became of a job that waited for its task type."""
+
+    pair: Pair
+    result: Verdict | Setback
     calls: list[CallRow] = field(default_factory=list)
     unused: list[UUID] = field(default_factory=list)
     """Calls in the ledger that never went out."""
 
 
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A row for classify/finish.sql."""
+
+    job_id: int
+    state: JobState
+    task: str | None = None
+    found_by: str | None = None
+    confidence: float | None = None
+    zone: str | None = None
+    engine: str | None = None
+    model: str | None = None
+    fixed_tokens: int | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """A row for classify/verdicts.sql: what was found of a pair, or what the try counts as."""
+
+    key: UUID
+    job_id: int
+    task: str | None = None
+    found_by: str | None = None
+    confidence: float | None = None
+    attempts: int = 0
+    waits: int = 0
+
+
 class ClassifyStage:
-    """Finds task types with the local engine and routes the jobs that waited for them."""
+    """Classifies with one local engine."""
 
-    limited = False
-
-    name = "classify"
-
-    def __init__(self, db: Database, desk: Desk, config: Config, owner: UUID) -> None:
-        self.gate: Gate | None = desk.gate
+    def __init__(self, db: Database, access: EngineAccess, configs: Configs, owner: UUID) -> None:
         self._db = db
-        self._desk = desk
-        self._config = config
+        self._access = access
+        self._configs = configs
         self._owner = owner
-        self._asks: dict[int, str] = {}
-        self._group: GroupCommit[Verdict] = GroupCommit(self._write, gather_s=GATHER_S)
+        self._asks: Recent[int, Row] = Recent(self._load_asks)
+        self._group: GroupCommit[Sorted] = GroupCommit(self._write, gather_s=GATHER_S)
 
-    async def admit(self, ids: Sequence[int]) -> list[int]:
-        """All of them: no rate limit here."""
-        return list(ids)
-
-    def decline(self, ids: Sequence[int]) -> None:
-        """Nothing was granted."""
-
-    async def claim(self, ids: Sequence[int]) -> list[Held]:
-        """Lease pairs; jobs whose pair is already classified are routed right here."""
-        site = self._desk.ledger.site
-        rows = await self._db.run(
-            "claim_pending",
-            ids=list(ids),
-            owner=self._owner,
-            lease_s=LEASE_S,
-            engine=site.config.kind,
-            host=site.host,
-            model=self._config.classifier.model,
+    async def claim(self, queue: Queue, claim: UUID, most: int) -> Claimed:
+        """Lease jobs. Those whose pair is known are routed right here."""
+        deployment = self._access.deployment
+        shared = {"claim": claim, "owner": self._owner}
+        take = {"queue": queue.name, "stage": Stage.CLASSIFY, "most": most, "lease_s": LEASE_S}
+        reserve = {
+            "engine": deployment.name,
+            "kind": deployment.config.kind,
+            "host": deployment.host,
+            "model": queue.model,
+        }
+        taken, rows = await self._db.run_each(
+            [("flow/take", {**shared, **take}), ("classify/claim", {**shared, **reserve})]
         )
-        known = [Verdict(row["key"], TaskType(row["task"])) for row in rows if row["task"]]
-        await asyncio.gather(*map(self.finish, known))
-        rows = [row for row in rows if row["task"] is None]
-        await self._learn_asks({row["ask_id"] for row in rows})
-        return [Held(row["id"], row["key"], row["batch_id"], self._pair(row)) for row in rows]
+        asks = await self._asks.of({row["ask_id"] for row in rows})
+        pairs = [await self._pair(row, asks[row["ask_id"]]) for row in rows]
+        await self._route_known([pair for pair in pairs if pair.row["task"]])
+        await self._put_off([pair for pair in pairs if not _to_ask(pair) and not pair.row["task"]])
+        held = [
+            Held(Lease(Stage.CLASSIFY, pair.row["id"], claim), pair.row["line_id"], pair)
+            for pair in pairs
+            if _to_ask(pair) and not pair.row["task"]
+        ]
+        return Claimed(len(taken), held)
 
-    async def _learn_asks(self, ids: set[int]) -> None:
-        missing = [ask_id for ask_id in ids if ask_id not in self._asks]
-        if missing:
-            for row in await self._db.run("load_asks", ids=missing):
-                self._asks[row["id"]] = row["text"]
+    async def _load_asks(self, ids: Sequence[int]) -> dict[int, Row]:
+        return {row["id"]: row for row in await self._db.run("run/asks", ids=ids)}
 
-    def _pair(self, row: Row) -> Pair:
-        return Pair(
-            key=row["key"],
-            job_id=row["id"],
-            ask=self._asks[row["ask_id"]],
-            excerpt=row["excerpt"] or "",
-            attempts=row["attempts"],
-            call_id=row["call_id"],
-        )
+    async def _pair(self, row: Row, ask: Row) -> Pair:
+        return Pair(row, ask, await self._configs.of(row["configuration_id"]))
 
-    async def work(self, held: Held, slot: Slot) -> Verdict:
-        """Ask which task type it is."""
+    async def _route_known(self, pairs: Sequence[Pair]) -> None:
+        await asyncio.gather(*(self.finish(Sorted(pair, _known(pair))) for pair in pairs))
+
+    async def _put_off(self, twins: Sequence[Pair]) -> None:
+        if twins:
+            ids = [pair.row["id"] for pair in twins]
+            await self._db.run_all([self._release(ids, TWIN_S)])
+
+    def _release(self, ids: Sequence[int], delay_s: float | None) -> Statement:
+        stages = [Stage.CLASSIFY] * len(ids)
+        params = {"stages": stages, "items": list(ids), "owner": self._owner, "delay_s": delay_s}
+        return ("flow/release", params)
+
+    async def work(self, held: Held, slot: Slot) -> Sorted:
+        """Ask which task type it is; returns what came of it whatever happens."""
         pair: Pair = held.payload
-        asking = Asking(self._desk, slot, pair.job_id, pair.call_id, {})
-        messages = classify_messages(pair.ask, pair.excerpt)
+        caller = Caller(self._access, slot, pair.row["id"], pair.row["call_id"], {})
+        try:
+            result = await self._asked(pair, caller)
+        except EngineError as error:
+            result = self._after_error(pair, error)
+        except asyncio.CancelledError:
+            result = Wait(Failure("interrupted", "classify", True, "the worker was stopped"), 0.0)
+        except Exception as exc:  # a fault of ours: an attempt, so that it ends some day
+            logger().exception("internal error", job=pair.row["id"])
+            caller.lose_open(exc)
+            most = pair.config.limits.attempts
+            result = internal(exc, phase="classify", attempts=pair.attempts + 1, max_attempts=most)
+        return Sorted(pair, _fallen_back(pair, result), caller.calls, caller.unused)
+
+    async def _asked(self, pair: Pair, caller: Caller) -> Verdict | Setback:
+        messages = classify_messages(pair.ask["text"], pair.row["excerpt"] or "")
         request = Request(
-            model_name=self._config.classifier.model,
+            model_name=pair.config.classifier.model,
             messages=messages,
             max_tokens=MAX_TOKENS,
-            context_tokens=self._desk.ledger.site.config.context_tokens,
+            context_tokens=self._access.deployment.config.context_tokens,
             schema=CLASSIFY_SCHEMA,
             fixed=len(messages) - 1,
         )
-        try:
-            version = f"{prompt('classify').version}#{pair.attempts}"
-            _, completion = await asking.ask(request, version, "classify")
-        except EngineError as error:
-            return self._after_error(pair, error, asking.calls)
-        except asyncio.CancelledError:
-            return Verdict(pair.key, calls=asking.calls, unused=asking.unused)
+        version = f"{prompt('classify').version}#{pair.attempts + 1}"
+        _, completion = await caller.ask(request, version, CLASSIFY)
         checked = check(completion, CLASSIFY_SCHEMA)
         if isinstance(checked, Invalid):
-            return self._invalid(pair, checked, asking.calls)
-        return Verdict(pair.key, TaskType(checked.value["task"]), calls=asking.calls)
+            failure = Failure(checked.category, "classify", True, checked.problem)
+            most = pair.config.limits.attempts
+            return after_fault(failure, attempts=pair.attempts + 1, max_attempts=most)
+        return Verdict(TaskType(checked.value["task"]), Finder.MODEL)
 
-    def _invalid(self, pair: Pair, wrong: Invalid, calls: list[CallRow]) -> Verdict:
-        failure = Failure(wrong.category, "classify", True, wrong.problem)
-        if pair.attempts < self._config.limits.attempts:
-            return Verdict(pair.key, failure=failure, counted=True, calls=calls)
-        return Verdict(pair.key, None, JobState.FAILED, failure, calls=calls)
-
-    def _after_error(self, pair: Pair, error: EngineError, calls: list[CallRow]) -> Verdict:
-        pause_s = self._desk.gate.trouble(error)
-        after = after_engine_error(
+    def _after_error(self, pair: Pair, error: EngineError) -> Setback:
+        model = pair.config.classifier.model
+        own = self._access.trouble(model, error)
+        return after_engine_error(
             error,
             phase="classify",
-            attempts=pair.attempts,
-            waits=0,
-            # A pair has no count of waits: while the engine struggles each try counts, but far
-            # more of them are allowed.
-            max_attempts=self._config.limits.attempts if self._desk.gate.healthy else MAX_WAITS,
-            engine_healthy=True,
-            pause_s=pause_s,
+            attempts=pair.attempts + 1,
+            max_attempts=pair.config.limits.attempts,
+            own=own,
+            pause_s=self._access.gate(model).pause_s,
         )
-        match after:
-            case Hold(failure, reason):
-                return Verdict(pair.key, None, JobState.HELD, failure, reason, calls=calls)
-            case GiveUp(failure):
-                return Verdict(pair.key, None, JobState.FAILED, failure, calls=calls)
-            case Wait(failure):
-                return Verdict(pair.key, failure=failure, calls=calls)
-            case Retry(failure):
-                return Verdict(pair.key, failure=failure, counted=True, calls=calls)
 
-    async def finish(self, outcome: Verdict) -> None:
-        """Write the verdict and route its jobs."""
+    async def finish(self, outcome: Sorted) -> None:
+        """Write the verdict and route its job."""
         await self._group.put(outcome)
 
-    async def _write(self, verdicts: Sequence[Verdict]) -> None:
-        calls = [call for verdict in verdicts for call in verdict.calls]
-        statements: list[tuple[str, dict[str, Any]]] = []
+    async def _write(self, group: Sequence[Sorted]) -> None:
+        calls = [call for one in group for call in one.calls]
+        unused = [call_id for one in group for call_id in one.unused]
+        jobs = [row for one in group if (row := job_row(one)) is not None]
+        pairs = [pair_row(one) for one in group if _to_ask(one.pair)]
+        statements: list[Statement] = []
         if calls:
-            statements.append(("settle_calls", {"calls": as_json(calls)}))
-        unused = [call_id for verdict in verdicts for call_id in verdict.unused]
+            statements.append(("calls/settle", {"calls": as_json(calls)}))
         if unused:
-            statements.append(("drop_calls", {"ids": unused}))
-        failed = [verdict for verdict in verdicts if verdict.state is not None]
-        again = [
-            {"key": verdict.key, "back": int(not verdict.counted)}
-            for verdict in verdicts
-            if verdict.state is None and verdict.task is None
-        ]
-        found = {verdict.key: verdict.task for verdict in verdicts if verdict.task is not None}
-        if failed:
-            statements.append(("fail_pending", self._failures(failed)))
-        if again:
-            statements.append(("retry_pending", {"rows": as_json(again), "owner": self._owner}))
-        if found:
-            statements.append(("finish_pending", self._found(found)))
+            statements.append(("calls/drop", {"ids": unused}))
+        if pairs:
+            statements.append(("classify/verdicts", {"rows": as_json(pairs)}))
+        if jobs:
+            statements.append(("classify/finish", {"rows": as_json(jobs), "owner": self._owner}))
+        for one in group:
+            if isinstance(one.result, Wait | Retry):
+                delay_s = one.result.delay_s or None
+                statements.append(self._release([one.pair.row["id"]], delay_s))
         await self._db.run_all(statements)
-        self._desk.journal.settled(call["id"] for call in calls)
+        self._access.journal.settled(call.id for call in calls)
 
-    def _failures(self, failed: Sequence[Verdict]) -> dict[str, Any]:
-        rows = [
-            {
-                "key": verdict.key,
-                "state": verdict.state,
-                "reason": verdict.reason,
-                "error": verdict.failure.as_json() if verdict.failure else None,
-            }
-            for verdict in failed
-        ]
-        return {"rows": as_json(rows), "owner": self._owner}
-
-    def _found(self, found: Mapping[UUID, TaskType]) -> dict[str, Any]:
-        verdicts = [{"key": key, "task": task} for key, task in found.items()]
-        return {
-            "verdicts": as_json(verdicts),
-            "routes": as_json(all_routes(set(found.values()), self._config)),
-            "languages": list(self._config.languages),
-        }
+    def refused(self, outcome: Sorted, exc: Exception) -> Sorted:
+        """The job has failed; its calls stand in the ledger as they were, or as lost."""
+        tried = isinstance(outcome.result, GiveUp)
+        calls = [bare(call) for call in outcome.calls] if tried else outcome.calls
+        return replace(outcome, result=GiveUp(unwritable(exc, "classify")), calls=calls)
 
     async def release(self, held: Sequence[Held]) -> None:
-        """Give pairs back, without a trace."""
-        ids = [item.lease for item in held]
-        await self._db.run("release_pending", ids=ids, owner=self._owner)
+        """Back in line, without a trace."""
+        ids = [item.lease.item for item in held]
+        unused = [item.payload.row["call_id"] for item in held]
+        await self._db.run_all([("calls/drop", {"ids": unused}), self._release(ids, None)])
 
-    async def renew(self, leases: Collection[Lease]) -> set[Lease]:
-        """Prolong leases. Raises psycopg.OperationalError when Postgres is away."""
-        params = {"ids": list(leases), "owner": self._owner, "lease_s": LEASE_S}
-        [rows] = await self._db.run_once([("renew_pending", params)])
-        return {row["id"] for row in rows}
+
+def _to_ask(pair: Pair) -> bool:
+    return bool(pair.row["to_ask"])
+
+
+def _known(pair: Pair) -> Verdict:
+    row = pair.row
+    return Verdict(TaskType(row["task"]), Finder(row["found_by"]), row["confidence"])
+
+
+def _fallen_back(pair: Pair, result: Verdict | Setback) -> Verdict | Setback:
+    """A verdict that cannot be had is the configured one, and the row says so."""
+    if isinstance(result, GiveUp):
+        return Verdict(pair.config.classifier.fallback, Finder.FALLBACK)
+    return result
+
+
+def job_row(one: Sorted) -> JobRow | None:
+    """What becomes of the job; None: it goes back in line."""
+    if isinstance(one.result, GiveUp):
+        return JobRow(one.pair.row["id"], JobState.FAILED, error=one.result.failure.as_json())
+    if not isinstance(one.result, Verdict):
+        return None
+    row, found = one.pair.row, one.result
+    facts = Facts(
+        found.task,
+        found.found_by,
+        found.confidence,
+        row["language"],
+        row["tokens"],
+        Scope.CHUNK if row["chunk_id"] is not None else Scope.DOCUMENT,
+        row["local_only"],
+        row["pinned"],
+    )
+    place = route(facts, one.pair.config).first
+    ask = one.pair.ask
+    return JobRow(
+        row["id"],
+        JobState.READY,
+        found.task,
+        found.found_by,
+        found.confidence,
+        place.zone,
+        place.engine,
+        place.model,
+        fixed_tokens(found.task, ask["text"], ask["json_schema"]),
+    )
+
+
+def pair_row(one: Sorted) -> PairRow:
+    """What is remembered of the pair, a fallback too: equal pairs need not be tried in vain."""
+    key, job = one.pair.row["key"], one.pair.row["id"]
+    match one.result:
+        case Verdict(task, found_by, confidence):
+            return PairRow(key, job, task, found_by, confidence)
+        case Wait():
+            return PairRow(key, job, waits=1)
+        case _:
+            return PairRow(key, job, attempts=1)

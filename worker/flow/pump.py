@@ -1,311 +1,363 @@
-"""The pump: hints come in, leases are claimed as slots come free, outcomes are made durable.
+"""The pump: claims as slots come free, carries what it claimed through its stage.
 
-One pump per stage and process. A Celery task hands its ids to `take` and is done; no more messages
-are fetched while there are `hints` enough. What is claimed is at most what the slots hold plus a
-little ahead; everything else stays a hint, so that pause, cancel and priority act at once.
+One pump for each engine of a process, and one for the readers. It has a lane for each queue that it
+serves. A message in a queue only says that there is something in it: from then on the pump claims
+from it by itself, for as long as it finds anything. What is claimed is at most what the slots hold
+plus a little ahead, so that pause, cancel and priority act at once.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from uuid import uuid4
 
 import psycopg
 
-from worker.db import Database
+from models.words import Queue
+from worker.db import Database, reason
+from worker.flow.affinity import MAX_MODEL_WAIT_S, Waiting, choose
+from worker.flow.leases import Leases
+from worker.flow.loops import run_together
 from worker.flow.slots import Slots
-from worker.flow.stage import Held, Lease, Stage
+from worker.flow.stage import Access, Claimed, Held, Lease, StageWork
 from worker.log import logger
-from worker.settings import CONTROL_S, LEASE_S, MICRO_BATCH, RENEW_S
+from worker.settings import CONTROL_S, MICRO_BATCH
 
 LAST_WRITES_S = 5.0
 """How long outcomes of cancelled work may take to be written at the end."""
 
+JITTER_S = 3.0
+"""By as much does the patience of workers differ, so that one of them changes its model first."""
 
-class _Carried:
+REFUSALS = 2
+"""How often less of an outcome is tried when Postgres refuses it."""
+
+AFTER_FAULT_S = 1.0
+"""The pause after a claim that failed by a fault of our own."""
+
+
+class Phase(Enum):
+    """How far an item has come in the pump."""
+
+    WAITING = auto()  # for leave to call, or a slot: it may still be given back
+    ENGAGED = auto()  # it has had a slot
+    LEAVING = auto()  # the engine is done with it; its outcome is looked at and written
+    GIVEN_BACK = auto()
+
+
+class Carried:
     """A held item on its way through the pump, and its way to a slot: entered, it has one.
 
     A slot is held for the engine's work alone. What comes before and after is done without one, so
     that the next prompt goes out before this answer is looked at.
     """
 
-    __slots__ = ("_pump", "begun", "given_back", "held", "in_hand", "task")
+    __slots__ = ("held", "lane", "phase", "pump", "task")
 
-    def __init__(self, held: Held, pump: "Pump") -> None:
-        self._pump = pump
-        self.held = held
-        self.begun = False
-        self.given_back = False
-        self.in_hand = True
+    def __init__(self, held: Held, lane: "Lane", pump: "Pump") -> None:
+        self.held, self.lane, self.pump = held, lane, pump
+        self.phase = Phase.WAITING
         self.task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
-        await self._pump.slots.acquire()
-        if self._pump.lease_age() >= LEASE_S:  # this process was stopped, or Postgres is away
-            self._pump.slots.release()
+        await self.pump.slots.acquire()
+        if not self.pump.leases.is_ours(self.held.lease):
+            self.pump.slots.release()
             raise asyncio.CancelledError  # somebody else may have it by now
-        self.begun = True
+        self.phase = Phase.ENGAGED
 
     async def __aexit__(self, *_: object) -> None:
-        self._pump.slots.release()
+        self.pump.slots.release()
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """A queue that this process serves."""
+
+    queue: Queue
+    work: StageWork
+    access: Access | None = None
+    """None: nothing but the slots stands in the way."""
+    rung: bool = False
+    """A message said that there is something in it, and it has not been found empty since."""
+    heard_at: float = 0.0
+    """When such a message came."""
+    claimed_at: float = 0.0
+    """When something was last taken from it: from then on the rest waits anew."""
+    has_room: bool = True
+    """Whether its engine may be given anything, as of the last look. Other threads may read it."""
+    carried: set[Carried] = field(default_factory=set)
 
 
 class Pump:
-    """Moves one stage's work in this process."""
+    """Moves the work of one engine's queues in this process."""
 
     def __init__(
-        self, stage: Stage, slots: Slots, db: Database, used: Callable[[], None] = lambda: None
+        self,
+        name: str,
+        slots: Slots,
+        leases: Leases,
+        db: Database,
+        *,
+        loads_models: bool = False,
+        wanted: Callable[[], None] = lambda: None,
     ) -> None:
-        self.stage = stage
+        self.name = name
         self.slots = slots
+        self.leases = leases
         self._db = db
-        self._used = used
-        """Called when there are fewer hints than before."""
-        self._hints: deque[int] = deque()
-        self._here: set[int] = set()
-        """Hints, and what was claimed of them: a second message that names them adds nothing."""
-        self._carried: dict[int, _Carried] = {}
+        self._loads_models = loads_models
+        self._wanted = wanted
+        """Called when a queue was found empty: messages of it are of use again."""
+        self._lanes: dict[str, Lane] = {}
         self._in_hand = 0
         self._changed = asyncio.Event()
         self._stopping = False
-        self._renewed_at = 0.0
+        self._loaded: str | None = None
+        self._patience_s = MAX_MODEL_WAIT_S + random.uniform(0, JITTER_S)  # noqa: S311 - jitter
+        self._served: frozenset[str] = frozenset()
         self._claiming: asyncio.Task[None] | None = None
-        self._loops: list[asyncio.Task[None]] = []
+
+    def serve(self, lanes: Iterable[Lane]) -> None:
+        """Serve these queues from now on; those that it serves already stay as they are."""
+        for lane in lanes:
+            self._lanes.setdefault(lane.queue.name, lane)
 
     @property
-    def most_in_hand(self) -> int:
-        """How much is claimed at once: what the slots hold, and a little ahead."""
-        return self.slots.size + self._ahead
+    def lanes(self) -> Mapping[str, Lane]:
+        """The queues that it serves, by name."""
+        return self._lanes
 
     @property
-    def _ahead(self) -> int:
-        return 0 if self.stage.limited else self.slots.ahead
+    def in_use(self) -> int:
+        """Slots that are taken."""
+        return self.slots.size - self.slots.free
 
-    def start(self) -> None:
-        """Begin to claim and to renew."""
-        self._loops = [
-            asyncio.create_task(self._claim_loop(), name=f"{self.stage.name} claims"),
-            asyncio.create_task(self._lease_loop(), name=f"{self.stage.name} leases"),
-        ]
+    def ring(self, queue: str) -> None:
+        """There is something in this queue."""
+        lane = self._lanes.get(queue)
+        if lane is not None and not lane.rung and not self._stopping:
+            lane.rung, lane.heard_at = True, _now()
+            self._changed.set()
 
-    @property
-    def hints(self) -> int:
-        """How many ids wait here to be claimed. Any thread may ask."""
-        return len(self._hints)
+    def wants(self, queue: str) -> bool:
+        """Whether a message of this queue would say anything new. Any thread may ask."""
+        lane = self._lanes.get(queue)
+        return lane is not None and not lane.rung and not self._stopping and lane.has_room
 
-    def take(self, ids: Iterable[int]) -> None:
-        """Work on these ids, if there is anything to do for them."""
-        if self._stopping:
-            return
-        for hint in ids:
-            if hint not in self._here:
-                self._here.add(hint)
-                self._hints.append(hint)
+    def look_again(self) -> None:
+        """Something has changed that claiming depends on."""
+        for lane in self._lanes.values():
+            lane.has_room = self._room_in(lane) > 0
         self._changed.set()
+
+    async def run(self) -> None:
+        """Claim and obey, until cancelled."""
+        await run_together(claims=self._claims(), control=self._control())
+
+    # --- claiming -------------------------------------------------------------------------------
+
+    async def _claims(self) -> None:
+        while True:
+            lane = None if self._stopping else self._next()
+            if lane is None:
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CONTROL_S):
+                        await self._changed.wait()
+                continue
+            self._claiming = asyncio.create_task(self._claim(lane), name=f"{self.name}: claim")
+            await asyncio.shield(self._claiming)
+            self._claiming = None
+
+    def _next(self) -> Lane | None:
+        """The lane to claim from now; None: nothing is worth a claim."""
+        if not self._worth_a_claim():
+            return None
+        now = _now()
+        waiting = [
+            Waiting(
+                name,
+                lane.queue.model,
+                now - max(lane.heard_at, lane.claimed_at),
+                bool(lane.carried) or name in self._served,
+                lane.claimed_at,
+            )
+            for name, lane in self._lanes.items()
+            if lane.rung and self._room_in(lane) > 0
+        ]
+        chosen = choose(waiting, self._loaded if self._loads_models else None, self._patience_s)
+        return self._lanes[chosen.queue] if chosen is not None else None
+
+    def _worth_a_claim(self) -> bool:
+        """Whether half of what may be held ahead is free: a claim for every slot that comes free
+        would wear Postgres out. Before the slots are full everything is worth one."""
+        room = self._room()
+        return room >= max(1, min(self.slots.ahead // 2, MICRO_BATCH)) or (
+            room > 0 and self._in_hand < self.slots.size
+        )
+
+    def _room(self) -> int:
+        return self.slots.size + self.slots.ahead - self._in_hand
+
+    def _room_in(self, lane: Lane) -> int:
+        """How many more items of a lane its engine may be given now. What it has of the same model
+        from another lane counts: the two are one to it."""
+        if lane.access is None:
+            return MICRO_BATCH
+        model = lane.queue.model
+        phases = Counter(one.phase for one in self._all() if one.lane.queue.model == model)
+        allowed = lane.access.room(phases[Phase.WAITING], phases[Phase.ENGAGED])
+        return MICRO_BATCH if allowed is None else allowed
+
+    async def _claim(self, lane: Lane) -> None:
+        most = min(self._room(), self._room_in(lane), MICRO_BATCH)
+        now = _now()
+        claimed = await self._claimed(lane, most)
+        lane.claimed_at = now
+        if claimed.taken == 0:
+            lane.rung = False
+            self._wanted()
+        elif self._loaded != lane.queue.model:
+            self._loaded = lane.queue.model
+        self.leases.add((item.lease for item in claimed.held), now, self._lost)
+        if self._stopping:
+            await self._release(lane, claimed.held)
+            return
+        for item in claimed.held:
+            self._carry(item, lane)
+
+    async def _claimed(self, lane: Lane, most: int) -> Claimed:
+        try:
+            return await lane.work.claim(lane.queue, uuid4(), most)
+        except Exception:
+            # A fault of ours, said aloud. What the claim may have taken comes back as it lapses.
+            logger().exception("could not claim", queue=lane.queue.name)
+            await asyncio.sleep(AFTER_FAULT_S)
+            return Claimed(0)
+
+    def _carry(self, held: Held, lane: Lane) -> None:
+        carried = Carried(held, lane, self)
+        lane.carried.add(carried)
+        self._in_hand += 1
+        carried.task = asyncio.create_task(self._through(carried))
+        carried.task.add_done_callback(lambda _: self._ended(carried))
+
+    async def _through(self, carried: Carried) -> None:
+        try:
+            outcome = await carried.lane.work.work(carried.held, carried)
+            if carried.phase is not Phase.GIVEN_BACK:
+                self._leave(carried)
+                await self._finish(carried, outcome)
+        except asyncio.CancelledError:
+            return  # before its first step: it was given back, or its lease runs out by itself
+        except Exception:
+            # Said aloud; the lease runs out, and what it is about comes round again.
+            logger().exception("an outcome could not be written", lease=str(carried.held.lease))
+
+    async def _finish(self, carried: Carried, outcome: object) -> None:
+        """Write an outcome, or that it cannot be written: else it would be worked out, and paid,
+        again and again."""
+        work = carried.lane.work
+        for _ in range(REFUSALS):
+            try:
+                await work.finish(outcome)
+                return
+            except psycopg.Error as exc:
+                said = {"lease": str(carried.held.lease), "why": reason(exc)}
+                logger().error("Postgres refuses an outcome", **said)
+                outcome = work.refused(outcome, exc)
+        await work.finish(outcome)
+
+    def _leave(self, carried: Carried) -> None:
+        """The engine is done with it: its place is free for the next."""
+        if carried.phase in (Phase.WAITING, Phase.ENGAGED):
+            carried.phase = Phase.LEAVING
+            self._in_hand -= 1
+            self._changed.set()
+
+    def _ended(self, carried: Carried) -> None:
+        """However its task ended, also if it was cancelled before its first step."""
+        self._leave(carried)
+        carried.lane.carried.discard(carried)
+        self.leases.drop([carried.held.lease])
+
+    # --- leases and control ---------------------------------------------------------------------
+
+    def _lost(self, lease: Lease) -> None:
+        """Somebody else has it, or may have: stop its call."""
+        for carried in self._all():
+            if carried.held.lease == lease and carried.task is not None:
+                carried.task.cancel()
+
+    def _all(self) -> list[Carried]:
+        return [carried for lane in self._lanes.values() for carried in lane.carried]
+
+    async def _control(self) -> None:
+        while True:
+            await asyncio.sleep(CONTROL_S)
+            try:
+                await self._obey()
+            except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+                self._db.outage.begin(exc)
+            self.look_again()
+
+    async def _obey(self) -> None:
+        """Give back what has not begun and stands in a line that was closed, and see which queues
+        other workers are at."""
+        lines = {one.held.line for one in self._all() if one.phase is Phase.WAITING}
+        if lines:
+            [rows] = await self._db.run_once([("flow/stopped", {"lines": list(lines)})])
+            closed = {row["id"] for row in rows}
+            await self._give_back(lambda one: one.held.line in closed)
+        if self._loads_models and sum(lane.rung for lane in self._lanes.values()) > 1:
+            engines = list({lane.queue.engine for lane in self._lanes.values()})
+            [rows] = await self._db.run_once([("flow/served", {"engines": engines})])
+            self._served = frozenset(row["queue"] for row in rows)
+
+    async def _give_back(self, which: Callable[[Carried], bool]) -> None:
+        for lane in self._lanes.values():
+            idle = [one for one in lane.carried if one.phase is Phase.WAITING and which(one)]
+            for one in idle:
+                self._leave(one)
+                one.phase = Phase.GIVEN_BACK
+                if one.task is not None:
+                    one.task.cancel()
+            await self._release(lane, [one.held for one in idle])
+
+    async def _release(self, lane: Lane, held: Sequence[Held]) -> None:
+        if held:
+            self.leases.drop(item.lease for item in held)
+            await lane.work.release(held)
+
+    # --- the end --------------------------------------------------------------------------------
 
     async def drain(self, grace_s: float) -> None:
         """Stop claiming, let running work finish for up to grace_s, give the rest back."""
         self._stopping = True
-        deadline = asyncio.get_running_loop().time() + grace_s
-        claims, leases = self._loops or (None, None)
-        if claims is not None:
-            claims.cancel()
+        self._changed.set()
+        deadline = _now() + grace_s
         if self._claiming is not None and not self._claiming.done():  # its leases are ours
             await asyncio.wait([self._claiming], timeout=grace_s)
-        self._drop_hints()
         with suppress(TimeoutError):  # Postgres is away: the leases run out by themselves
             async with asyncio.timeout_at(deadline):
-                await self._give_back(lambda carried: True)
+                await self._give_back(lambda _: True)
         await self._let_finish(deadline)
-        if leases is not None:
-            leases.cancel()
 
     async def _let_finish(self, deadline: float) -> None:
-        running = [carried.task for carried in self._carried.values() if carried.task]
+        running = [carried.task for carried in self._all() if carried.task]
         if not running:
             return
-        grace_s = deadline - asyncio.get_running_loop().time()
-        _, late = await asyncio.wait(running, timeout=max(0.0, grace_s))
+        _, late = await asyncio.wait(running, timeout=max(0.0, deadline - _now()))
         for task in late:
             task.cancel()
         if late:
             await asyncio.wait(late, timeout=LAST_WRITES_S)
 
-    def _drop_hints(self) -> None:
-        self._here.difference_update(self._hints)
-        self._hints.clear()
 
-    # --- claiming -------------------------------------------------------------------------------
-
-    async def _claim_loop(self) -> None:
-        while not self._stopping:
-            await self._until_useful()
-            if self.stage.gate is not None:
-                await self.stage.gate.wait_open()
-            ids = await self._admitted()
-            if ids:
-                self._claiming = asyncio.create_task(self._claim(ids))
-                await asyncio.shield(self._claiming)
-                self._claiming = None
-
-    async def _until_useful(self) -> None:
-        while not self._stopping and not (self._worth_a_claim() and self._may_claim()):
-            self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), timeout=CONTROL_S)
-            except TimeoutError:
-                continue
-
-    def _worth_a_claim(self) -> bool:
-        """Whether half of what may be held ahead is free, or all hints fit: a claim for every slot
-        that comes free would wear Postgres out."""
-        most = max(1, min(self._ahead // 2, MICRO_BATCH))
-        return 0 < min(most, len(self._hints)) <= self._room()
-
-    def _room(self) -> int:
-        return self.most_in_hand - self._in_hand
-
-    def _may_claim(self) -> bool:
-        """A worker that could not renew its leases for a whole lease claims nothing."""
-        return not self._carried or self.lease_age() < LEASE_S
-
-    def _is_shut(self) -> bool:
-        return self.stage.gate is not None and not self.stage.gate.is_open
-
-    def lease_age(self) -> float:
-        """Seconds since the leases of what is carried were known to be ours."""
-        return asyncio.get_running_loop().time() - self._renewed_at
-
-    async def _admitted(self) -> list[int]:
-        """The next hints that may be claimed. What waits for a limit stays a hint meanwhile."""
-        most = min(len(self._hints), self._room(), MICRO_BATCH)
-        hints = list(islice(self._hints, most))
-        try:
-            ids = await self.stage.admit(hints)
-        except Exception:
-            # A fault of ours, said aloud; claiming brings out what is wrong, or that nothing is.
-            logger().exception(f"{self.stage.name}: could not admit", ids=hints)
-            ids = hints
-        if self._stopping or self._is_shut():  # it may have taken long
-            self.stage.decline(ids)
-            return []
-        for hint in ids:
-            self._hints.remove(hint)  # near the front: as fast as popping it
-        self._used()
-        return ids
-
-    async def _claim(self, ids: list[int]) -> None:
-        if not self._carried:
-            self._renewed_at = asyncio.get_running_loop().time()
-        held = await self._claimed(ids)
-        if held and self.lease_age() >= RENEW_S:
-            held = await self._still_ours(held)
-        if self._stopping:
-            await self.stage.release(held)
-            held = []
-        for item in held:
-            self._carry(item)
-        self._here.difference_update(set(ids) - {item.hint for item in held})
-
-    async def _claimed(self, ids: list[int]) -> list[Held]:
-        try:
-            return await self.stage.claim(ids)
-        except Exception:
-            # A fault of ours, said aloud. Nothing is lost: the feeder hints these ids again.
-            logger().exception(f"{self.stage.name}: could not claim", ids=ids)
-            self.stage.decline(ids)
-            return []
-
-    async def _still_ours(self, held: list[Held]) -> list[Held]:
-        """A claim that waited an outage out has leases that are newer than those known to be ours:
-        renewed with them, all are of one age again."""
-        ours: set[Lease] = set()
-        try:
-            ours = await self._renew(held)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as exc:  # they run out
-            self._db.outage.begin(exc)
-        self.stage.decline([item.hint for item in held if item.lease not in ours])
-        return [item for item in held if item.lease in ours]
-
-    def _carry(self, held: Held) -> None:
-        carried = _Carried(held, self)
-        self._carried[held.hint] = carried
-        self._in_hand += 1
-        carried.task = asyncio.create_task(self._through(carried))
-        carried.task.add_done_callback(lambda _: self._ended(carried))
-
-    def _ended(self, carried: _Carried) -> None:
-        """However its task ended, also if it was cancelled before its first step."""
-        self._out_of_hand(carried)
-        self._carried.pop(carried.held.hint, None)
-        self._here.discard(carried.held.hint)
-
-    def _out_of_hand(self, carried: _Carried) -> None:
-        if carried.in_hand:
-            carried.in_hand = False
-            self._in_hand -= 1
-            self._changed.set()
-
-    async def _through(self, carried: _Carried) -> None:
-        try:
-            outcome = await self.stage.work(carried.held, carried)
-            self._out_of_hand(carried)
-            if not carried.given_back:
-                await self.stage.finish(outcome)
-        except asyncio.CancelledError:
-            return  # before its first step: it was given back, or its lease runs out by itself
-        except Exception:
-            # A fault of ours: said aloud; the lease runs out and the job comes round again.
-            logger().exception(f"{self.stage.name}: unexpected error", id=carried.held.hint)
-
-    # --- leases and control ---------------------------------------------------------------------
-
-    async def _lease_loop(self) -> None:
-        while True:
-            await asyncio.sleep(CONTROL_S)
-            try:
-                await self._obey_control()
-                if self._carried and self.lease_age() >= RENEW_S:
-                    await self._renew()
-            except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
-                self._db.outage.begin(exc)
-            if self._carried and self.lease_age() >= LEASE_S:
-                self._abandon()
-
-    async def _renew(self, claimed: Sequence[Held] = ()) -> set[Lease]:
-        """Prolong every lease, of what is carried and of what was just claimed; which are ours."""
-        asked = {carried.held.lease: carried for carried in self._carried.values()}
-        now = asyncio.get_running_loop().time()
-        ours = await self.stage.renew([*asked, *(item.lease for item in claimed)])
-        self._renewed_at = now
-        for lease, carried in asked.items():
-            still_carried = self._carried.get(carried.held.hint) is carried
-            if lease not in ours and still_carried and carried.task is not None:
-                carried.task.cancel()
-        return ours
-
-    def _abandon(self) -> None:
-        """No renewal for a whole lease: the jobs may be somebody else's by now. Stop the calls."""
-        for carried in self._carried.values():
-            if carried.task is not None:
-                carried.task.cancel()
-
-    async def _obey_control(self) -> None:
-        """Give back what has not begun and belongs to a batch that was paused or cancelled."""
-        idle = {c.held.batch_id for c in self._carried.values() if not c.begun}
-        if not idle:
-            return
-        [rows] = await self._db.run_once([("stopped_batches", {"ids": list(idle)})])
-        stopped = {row["id"] for row in rows}
-        if stopped:
-            await self._give_back(lambda carried: carried.held.batch_id in stopped)
-
-    async def _give_back(self, which: Callable[[_Carried], bool]) -> None:
-        idle = [c for c in self._carried.values() if c.in_hand and not c.begun and which(c)]
-        for carried in idle:
-            carried.given_back = True
-            if carried.task is not None:
-                carried.task.cancel()
-        if idle:
-            await self.stage.release([carried.held for carried in idle])
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -7,11 +7,16 @@ MOST_AHEAD = 64
 
 
 class Slots(asyncio.Semaphore):
-    """A semaphore that knows its size. Stages that share an engine share its slots."""
+    """A semaphore that knows its size. Queues that share an engine share its slots."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
         self.size = size
+
+    @property
+    def free(self) -> int:
+        """Slots that nobody holds."""
+        return self._value
 
     @property
     def ahead(self) -> int:

@@ -1,66 +1,74 @@
-"""What every step of the path that works in bulk looks like to the pump."""
+"""What every stage of the path that works in bulk looks like to the pump."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
-from worker.llm.gate import Gate
-
-Lease = Any
-"""What a lease is held on: a job id, a document id or a classify key."""
+from models.words import Queue, Stage
 
 Slot = AbstractAsyncContextManager[None]
 """A place at the engine or a reader, held between entering and leaving; it may be entered again."""
 
 
+class Lease(NamedTuple):
+    """What a worker holds: the document or the job that a stage is at, from one claim. Held again
+    after it was given back, it is another lease."""
+
+    stage: Stage
+    item: int
+    claim: UUID
+
+
 @dataclass(slots=True)
 class Held:
-    """Something this worker holds the lease of. `hint` is the id that the message named."""
+    """Something that this worker holds the lease of, with what working on it takes."""
 
-    hint: int
     lease: Lease
-    batch_id: int
+    line: int
     payload: Any
 
 
-T = TypeVar("T")
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim brought. `taken` counts what left the queue, also where nothing is left to do
+    about it: 0 says that the queue is empty."""
+
+    taken: int
+    held: Sequence[Held] = ()
 
 
-class Stage(Protocol):
-    """Claims ids, works on what it got, makes the outcome durable."""
+class StageWork(Protocol):
+    """Claims from a queue, works on what it got, makes the outcome durable."""
 
-    name: str
-    gate: Gate | None
-    """Nothing is claimed while it is shut."""
-    limited: bool
-    """Whether a rate limit decides when calls go out: then nothing is claimed ahead of a slot."""
-
-    async def admit(self, ids: Sequence[int]) -> list[int]:
-        """Wait until some of these may be claimed, and say which; the others stay hints."""
-        ...
-
-    def decline(self, ids: Sequence[int]) -> None:
-        """What was admitted is not claimed after all."""
-        ...
-
-    async def claim(self, ids: Sequence[int]) -> list[Held]:
-        """Lease what can be worked on now; the others need nothing (more) done."""
+    async def claim(self, queue: Queue, claim: UUID, most: int) -> Claimed:
+        """Lease up to `most` items. Repeated under the same `claim`, it brings the same ones."""
         ...
 
     async def work(self, held: Held, slot: Slot) -> Any:
-        """Do what was claimed, its engine's part in the slot. Returns the outcome, also when it is
-        cancelled."""
+        """Do what was claimed, its engine's part in the slot. Returns the outcome, whatever
+        happens: also when it is cancelled, and for a fault of our own."""
         ...
 
     async def finish(self, outcome: Any) -> None:
         """Make the outcome durable. Returns once it is."""
         ...
 
+    def refused(self, outcome: Any, exc: Exception) -> Any:
+        """What to write in place of an outcome that Postgres refuses for a fault of ours: the less,
+        the more often it is asked."""
+        ...
+
     async def release(self, held: Sequence[Held]) -> None:
         """Give back what was claimed and not begun."""
         ...
 
-    async def renew(self, leases: Collection[Lease]) -> set[Lease]:
-        """Prolong leases; those that do not come back belong to somebody else."""
+
+class Access(Protocol):
+    """Whether the engine behind a queue may be asked for what it does there."""
+
+    def room(self, waiting: int, engaged: int) -> int | None:
+        """How many more jobs may be claimed for it, where so many wait for their turn and so many
+        are under way; None: as many as there are slots."""
         ...

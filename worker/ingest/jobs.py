@@ -8,12 +8,12 @@ from typing import Any
 
 from models.config import Config
 from models.states import DocumentState, JobState
-from models.words import Scope, TaskType
+from models.words import Scope, TaskType, Zone
 from worker.ingest.chunk import Piece
 from worker.ingest.language import language
 from worker.ingest.private import Pins, union
-from worker.prompts import classify_key
-from worker.route import route
+from worker.prompts import classify_key, fixed_tokens
+from worker.route import Facts, route
 
 NO_TEXT = "no text (scanned pages need OCR before they are submitted)"
 NO_ASK = "no ask of the batch is meant for this document"
@@ -120,6 +120,7 @@ class _JobMaker:
             "ask_id": ask.id,
             "state": JobState.SKIPPED,
             "tokens": 0,
+            "fixed_tokens": 0,
             "reason": piece.blank,
         }
 
@@ -140,15 +141,38 @@ class _JobMaker:
             "pinned": pinned,
         }
         if ask.task is None:
-            model = self.config.classifier.model
-            key = classify_key(ask.text, ask.json_schema, text, model)
-            return {**row, "state": JobState.PENDING, "classify_key": key}
-        local = self.local_only or pinned is not None
-        chosen = route(ask.task, local_only=local, language=spoken, config=self.config)
+            return {**row, **self._to_classify(ask, text)}
+        facts = Facts(
+            ask.task,
+            language=spoken,
+            tokens=tokens,
+            scope=ask.scope,
+            local_only=self.local_only,
+            pinned=pinned is not None,
+        )
+        return {**row, "state": JobState.READY, **routed(facts, ask, self.config)}
+
+    def _to_classify(self, ask: AskRow, text: str) -> dict[str, Any]:
+        """It waits in the classifier's own queue, in the building."""
+        chosen = self.config.classifier
         return {
-            **row,
-            "state": JobState.READY,
-            "task": ask.task,
-            "queue": chosen.tier,
-            "model": chosen.model_name,
+            "state": JobState.PENDING,
+            "classify_key": classify_key(ask.text, ask.json_schema, text, chosen.model),
+            "zone": Zone.LOCAL,
+            "engine": chosen.engine,
+            "model": chosen.model,
+            "fixed_tokens": 0,
         }
+
+
+def routed(facts: Facts, ask: AskRow, config: Config) -> dict[str, Any]:
+    """The columns of a job that follow from what is known of it."""
+    place = route(facts, config).first
+    return {
+        "task": facts.task,
+        "found_by": facts.found_by,
+        "zone": place.zone,
+        "engine": place.engine,
+        "model": place.model,
+        "fixed_tokens": fixed_tokens(facts.task, ask.text, ask.json_schema),
+    }

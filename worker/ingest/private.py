@@ -1,4 +1,6 @@
-"""Which chunks hold private data, so that they stay on the local engine. Pure, in linear time.
+"""Which chunks hold private data, so that they stay on the local engine. Pure.
+
+The built-in patterns take linear time, those of the user so much and no more.
 
 A value that is missed leaves the building; one that is taken for private by mistake only costs a
 better model. Where a form is doubtful it counts as private. Reasons are names of patterns; what
@@ -11,10 +13,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from unicodedata import category, decimal, decomposition
 
+import regex
+
 from models.config import BuiltIn, PinConfig
 from worker.ingest.chunk import Piece
 
 Span = tuple[int, int]
+
+OWN_S = 5.0
+"""How long one pattern of the user's may look through one document."""
 
 
 class Pins:
@@ -22,7 +29,7 @@ class Pins:
 
     def __init__(self, config: PinConfig) -> None:
         self._built_in = sorted(set(config.patterns))
-        self._own = {name: re.compile(pattern) for name, pattern in config.own.items()}
+        self._own = {name: regex.compile(pattern) for name, pattern in config.own.items()}
 
     def reasons(self, pieces: Sequence[Piece]) -> list[str | None]:
         """For each piece of one document the names of the patterns found in it, or None.
@@ -47,7 +54,17 @@ class Pins:
         for name in self._built_in:
             yield from ((name, span) for span in _FIND[name](folded))
         for own, pattern in self._own.items():
-            yield from ((own, match.span()) for match in pattern.finditer(whole))
+            yield from ((own, span) for span in _own_hits(pattern, whole))
+
+
+def _own_hits(pattern: "regex.Pattern[str]", whole: str) -> Iterator[Span]:
+    """A pattern of the user's may take for ever: others run meanwhile, and what could not be looked
+    through in time counts as private."""
+    try:
+        for match in pattern.finditer(whole, timeout=OWN_S, concurrent=True):
+            yield match.span()
+    except TimeoutError:
+        yield 0, len(whole)
 
 
 def union(reasons: Iterable[str | None]) -> str | None:

@@ -1,36 +1,36 @@
 """The ingest stage: claims documents, reads them in child processes, writes chunks and jobs."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from models.config import Config
 from models.errors import ReadError
 from models.failure import Failure
 from models.states import DocumentState, JobState
-from models.words import Scope, TaskType
+from models.words import Queue, Scope, Stage, TaskType
+from worker.configs import Configs
 from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
-from worker.flow.stage import Held, Lease, Slot
+from worker.flow.stage import Claimed, Held, Lease, Slot
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import AskRow, Ingested, ingest
 from worker.jsonb import as_json
-from worker.llm.gate import Gate
+from worker.log import logger
 from worker.read.kinds import MARKDOWN, PLAIN, Text, read_document
 from worker.read.sandbox import Reader
-from worker.settings import LEASE_S, MICRO_BATCH
+from worker.recent import Recent
+from worker.settings import LEASE_S, MAX_DOCUMENT_KILLS, MICRO_BATCH
 
-KILLERS = frozenset({"reader_crashed", "reader_memory", "reader_timeout"})
-"""Failures that took a reader process down: one more try, then quarantine."""
+KILLERS = frozenset({"reader_crashed", "reader_memory", "reader_timeout", "internal_error"})
+"""Failures that took a reader process down, or ours: one more try, then quarantine."""
 
 UNPARSED = frozenset({PLAIN, MARKDOWN})
 
 STATEMENT_CHARACTERS = 8_000_000
 """Text in one statement: Postgres refuses a jsonb array of 256 MB."""
 
-MOST_KILLS = 2
 KILL_DELAY_S = 1.0
 
 
@@ -47,37 +47,43 @@ class ReadOutcome:
 class IngestStage:
     """Reads documents; one child process per slot."""
 
-    limited = False
-
-    name = "ingest"
-    gate: Gate | None = None
-
-    def __init__(self, db: Database, reader: Reader, config: Config, owner: UUID) -> None:
+    def __init__(self, db: Database, reader: Reader, configs: Configs, owner: UUID) -> None:
         self._db = db
         self._reader = reader
-        self._config = config
+        self._configs = configs
         self._owner = owner
-        self._asks: dict[int, tuple[AskRow, ...]] = {}
+        self._asks: Recent[int, tuple[AskRow, ...]] = Recent(self._load_asks)
         self._group: GroupCommit[ReadOutcome] = GroupCommit(
             self._write, most=MICRO_BATCH, gather_s=GATHER_S
         )
 
-    async def admit(self, ids: Sequence[int]) -> list[int]:
-        """All of them: no rate limit here."""
-        return list(ids)
-
-    def decline(self, ids: Sequence[int]) -> None:
-        """Nothing was granted."""
-
-    async def claim(self, ids: Sequence[int]) -> list[Held]:
-        """Lease pending documents."""
-        rows = await self._db.run(
-            "claim_documents", ids=list(ids), owner=self._owner, lease_s=LEASE_S
+    async def claim(self, queue: Queue, claim: UUID, most: int) -> Claimed:
+        """Lease documents that wait to be read."""
+        shared = {"claim": claim, "owner": self._owner}
+        take = {"queue": queue.name, "stage": Stage.INGEST, "most": most, "lease_s": LEASE_S}
+        taken, rows = await self._db.run_each(
+            [("flow/take", {**shared, **take}), ("ingest/claim", shared)]
         )
-        for batch_id in {row["batch_id"] for row in rows} - self._asks.keys():
-            asks = await self._db.run("batch_asks", batch_id=batch_id)
-            self._asks[batch_id] = tuple(map(_ask, asks))
-        return [Held(row["id"], row["id"], row["batch_id"], row) for row in rows]
+        asks = await self._asks.of({row["batch_id"] for row in rows})
+        held = [
+            Held(
+                Lease(Stage.INGEST, row["id"], claim),
+                row["line_id"],
+                {
+                    **row,
+                    "asks": asks[row["batch_id"]],
+                    "config": await self._configs.of(row["configuration_id"]),
+                },
+            )
+            for row in rows
+        ]
+        return Claimed(len(taken), held)
+
+    async def _load_asks(self, batches: Sequence[int]) -> dict[int, tuple[AskRow, ...]]:
+        return {
+            batch: tuple(map(_ask, await self._db.run("ingest/asks", batch_id=batch)))
+            for batch in batches
+        }
 
     async def work(self, held: Held, slot: Slot) -> ReadOutcome:
         """Read one document. Never raises: a bad document is an outcome."""
@@ -90,6 +96,10 @@ class IngestStage:
             return self._failed(row, error)
         except asyncio.CancelledError:
             return ReadOutcome(row["id"], None)
+        except Exception as exc:  # a fault of ours: one more try, then quarantine
+            logger().exception("internal error", document=row["id"])
+            said = f"{type(exc).__name__}: {exc}"[:500]
+            return self._failed(row, ReadError("internal_error", said))
 
     async def _read(self, row: Row) -> Text:
         """Parsers run in a child process; plain text needs none and cannot hurt this one."""
@@ -98,7 +108,7 @@ class IngestStage:
         return await self._reader.read(bytes(row["data"]), row["media_type"], row["path"])
 
     def _plain(self, row: Row) -> Text:
-        limits = self._config.limits
+        limits = row["config"].limits
         return read_document(
             bytes(row["data"]),
             row["media_type"],
@@ -109,7 +119,7 @@ class IngestStage:
 
     def _failed(self, row: Row, error: ReadError) -> ReadOutcome:
         killer = error.category in KILLERS
-        again = killer and row["kills"] + 1 < MOST_KILLS
+        again = killer and row["kills"] + 1 < MAX_DOCUMENT_KILLS
         failure = Failure(error.category, "ingest", again, str(error))
         return ReadOutcome(row["id"], None, failure, int(killer))
 
@@ -118,10 +128,10 @@ class IngestStage:
             row["path"],
             len(text.pages),
             text.notes,
-            chunk(text, self._config.chunks.tokens),
-            self._asks[row["batch_id"]],
+            chunk(text, row["config"].chunks.tokens),
+            row["asks"],
             local_only=row["local_only"],
-            config=self._config,
+            config=row["config"],
         )
 
     async def finish(self, outcome: ReadOutcome) -> None:
@@ -135,24 +145,29 @@ class IngestStage:
         statements: list[Statement] = []
         if failed:
             rows = as_json([_failure_row(outcome) for outcome in failed])
-            statements.append(("fail_documents", {"rows": rows, "owner": self._owner}))
+            statements.append(("ingest/fail", {"rows": rows, "owner": self._owner}))
         if stopped:
-            statements.append(("release_documents", {"ids": stopped, "owner": self._owner}))
+            statements.append(self._release(stopped))
         if statements:
             await self._db.run_all(statements)
         for part in _parts(read):
-            await self._db.run("finish_documents", **_read_rows(part), owner=self._owner)
+            await self._db.run("ingest/finish", **_read_rows(part), owner=self._owner)
+
+    def refused(self, outcome: ReadOutcome, exc: Exception) -> ReadOutcome:
+        """The document has failed."""
+        said = f"Postgres refuses its text: {type(exc).__name__}"
+        return ReadOutcome(
+            outcome.document_id, None, Failure("internal_error", "ingest", False, said)
+        )
 
     async def release(self, held: Sequence[Held]) -> None:
-        """Back to pending, without a trace."""
-        ids = [item.lease for item in held]
-        await self._db.run("release_documents", ids=ids, owner=self._owner)
+        """Back in line, without a trace."""
+        await self._db.run_all([self._release([item.lease.item for item in held])])
 
-    async def renew(self, leases: Collection[Lease]) -> set[Lease]:
-        """Prolong leases. Raises psycopg.OperationalError when Postgres is away."""
-        params = {"ids": list(leases), "owner": self._owner, "lease_s": LEASE_S}
-        [rows] = await self._db.run_once([("renew_documents", params)])
-        return {row["id"] for row in rows}
+    def _release(self, ids: Sequence[int]) -> Statement:
+        stages = [Stage.INGEST] * len(ids)
+        params = {"stages": stages, "items": list(ids), "owner": self._owner, "delay_s": None}
+        return ("flow/release", params)
 
 
 def _ask(row: Row) -> AskRow:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from models.engines import STAND_IN
 from models.errors import DocmillError
 
 
@@ -42,7 +43,11 @@ class Usage:
     """Whole prompt, cached part included."""
     cached_tokens: int | None = None
     output_tokens: int | None = None
+    """All that was written, reasoning included."""
     reasoning_tokens: int | None = None
+
+
+UNREPORTED = Usage()
 
 
 class Finish(StrEnum):
@@ -50,6 +55,7 @@ class Finish(StrEnum):
 
     STOP = "stop"
     LENGTH = "length"
+    LOOP = "loop"  # the model said the same again and again, and the engine cut it off
     CONTENT_FILTER = "content_filter"
 
 
@@ -81,6 +87,15 @@ class Completion:
     rate_limits: RateLimits | None = None
 
 
+class Concern(StrEnum):
+    """Whom a trouble concerns, and so what else it will meet."""
+
+    PROMPT = "prompt"  # this prompt, which will never work here
+    MODEL = "model"  # every prompt for this model at this host
+    ENGINE = "engine"  # every prompt for this engine, as this host reaches it
+    PASSING = "passing"  # nobody for long: it will work again by itself
+
+
 class Trouble(StrEnum):
     """Why an engine did not answer. What follows from each is decided in worker/calls/retry.py."""
 
@@ -90,18 +105,39 @@ class Trouble(StrEnum):
     TIMEOUT = "timeout"  # no answer within the limit
     QUOTA = "quota"  # insufficient_quota, 402, spend limit reached
     AUTH = "auth"  # 401, 403
+    MISCONFIGURED = "misconfigured"  # a redirect, a web page or a wrong path where an API should be
     MODEL_NOT_FOUND = "model_not_found"  # 404: not pulled, not offered
+    MODEL_UNFIT = "model_unfit"  # cannot chat, or not write max_tokens: the setting is wrong for it
+    NO_MEMORY = "no_memory"  # the model does not fit into the memory of its host
     CONTEXT_EXCEEDED = "context_exceeded"  # the prompt is longer than the window
     BAD_REQUEST = "bad_request"  # any other 4xx: this prompt will never work
     CONTENT_FILTER = "content_filter"  # the provider refused this text
+
+
+CONCERN: Mapping[Trouble, Concern] = {
+    Trouble.UNAVAILABLE: Concern.PASSING,
+    Trouble.RATE_LIMITED: Concern.PASSING,
+    Trouble.SERVER_ERROR: Concern.PASSING,
+    Trouble.TIMEOUT: Concern.PASSING,
+    Trouble.QUOTA: Concern.ENGINE,
+    Trouble.AUTH: Concern.ENGINE,
+    Trouble.MISCONFIGURED: Concern.ENGINE,
+    Trouble.MODEL_NOT_FOUND: Concern.MODEL,
+    Trouble.MODEL_UNFIT: Concern.MODEL,
+    Trouble.NO_MEMORY: Concern.MODEL,
+    Trouble.CONTEXT_EXCEEDED: Concern.PROMPT,
+    Trouble.BAD_REQUEST: Concern.PROMPT,
+    Trouble.CONTENT_FILTER: Concern.PROMPT,
+}
 
 
 class EngineError(DocmillError):
     """An engine did not answer a prompt.
 
     `retry_after_s` is the wait in seconds that the server asked for; `maybe_billed` is true when
-    the prompt had left this machine and no definite refusal came back; `rate_limits` is what the
-    headers of the refusal said.
+    a model may have worked on the prompt; `rate_limits` is what the headers of the refusal said.
+    `usage`, `engine_seconds` and `reported_cost_usd` are what the server said it took all the
+    same, as in a Completion.
     """
 
     def __init__(
@@ -113,6 +149,9 @@ class EngineError(DocmillError):
         retry_after_s: float | None = None,
         maybe_billed: bool = False,
         rate_limits: RateLimits | None = None,
+        usage: Usage = UNREPORTED,
+        engine_seconds: float | None = None,
+        reported_cost_usd: Decimal | None = None,
     ) -> None:
         super().__init__(message)
         self.trouble = trouble
@@ -120,16 +159,39 @@ class EngineError(DocmillError):
         self.retry_after_s = retry_after_s
         self.maybe_billed = maybe_billed
         self.rate_limits = rate_limits
+        self.usage = usage
+        self.engine_seconds = engine_seconds
+        self.reported_cost_usd = reported_cost_usd
+
+    @property
+    def concern(self) -> Concern:
+        """Whom it concerns."""
+        return CONCERN[self.trouble]
+
+    @property
+    def stated(self) -> bool:
+        """Whether the server said what it took."""
+        return self.usage != UNREPORTED or self.reported_cost_usd is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether an engine answers, and which models it has."""
+    """Whether an engine answers, and which models it has.
+
+    `digests`: which weights stand behind a model's name, where the engine says so.
+    """
 
     ok: bool
     detail: str
     models: tuple[str, ...] = ()
     version: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def offers(self, model: str) -> bool:
+        """Whether the engine has this model, or does not say what it has. A stand-in's model is
+        known to its server without that word."""
+        name = model.removeprefix(STAND_IN)
+        return not self.models or not name or bool({name, f"{name}:latest"} & set(self.models))
 
 
 class Engine(Protocol):

@@ -22,6 +22,7 @@ _NOT_SENT = (Trouble.UNAVAILABLE, False)
 _NO_ANSWER = (Trouble.TIMEOUT, True)
 _CUT = (Trouble.SERVER_ERROR, True)
 _NEVER = (Trouble.BAD_REQUEST, False)
+_NOWHERE = (Trouble.MISCONFIGURED, False)
 
 _Table = tuple[tuple[tuple[type[BaseException], ...], tuple[Trouble, bool]], ...]
 
@@ -47,7 +48,7 @@ _MEANING: _Table = (
             httpx2.UnsupportedProtocol,
             httpx2.LocalProtocolError,
         ),
-        _NEVER,
+        _NOWHERE,
     ),
     ((aiohttp.ClientError, httpx2.HTTPError), _CUT),
 )
@@ -59,24 +60,15 @@ _BUILTIN: _Table = (
 )
 
 
-def meaning(exc: BaseException) -> tuple[Trouble, bool]:
-    """The trouble that an exception stands for, and whether the prompt may have been billed.
+def fault(exc: BaseException, where: str, secret: str = "") -> EngineError:
+    """The EngineError for an exception that came instead of an answer from `where`.
 
     What is not known is taken for an answer cut off: retried, and counted as possibly billed.
     """
-    return _read(exc)[0]
-
-
-def fault(exc: BaseException, where: str, secret: str = "") -> EngineError:
-    """The EngineError for an exception that came instead of an answer from `where`."""
-    (trouble, billed), link = _read(exc)
+    chain = list(_causes(exc))[::-1]
+    (trouble, billed), link = _first(_MEANING, chain) or _first(_BUILTIN, chain) or (_CUT, exc)
     said = brief(str(link), secret) or type(link).__name__
     return EngineError(trouble, f"{where}: {_HINT[trouble]}: {said}", maybe_billed=billed)
-
-
-def _read(exc: BaseException) -> tuple[tuple[Trouble, bool], BaseException]:
-    chain = list(_causes(exc))[::-1]
-    return _first(_MEANING, chain) or _first(_BUILTIN, chain) or (_CUT, exc)
 
 
 def _first(
@@ -90,6 +82,7 @@ _HINT = {
     Trouble.UNAVAILABLE: "cannot be reached, check that it runs at this address",
     Trouble.TIMEOUT: "no answer within the time limit",
     Trouble.SERVER_ERROR: "the connection broke before the answer was complete",
+    Trouble.MISCONFIGURED: "nothing can be sent to this address, mend it in docmill.toml",
     Trouble.BAD_REQUEST: "the request could not be sent",
 }
 
@@ -133,6 +126,12 @@ def place(url: str) -> str:
     assert scheme is not None
     shown = url.removeprefix(scheme[0]).rpartition("@")[2]
     return scheme[0] + re.split("[?#]", shown)[0].rstrip("/")
+
+
+def sends_on(location: str, secret: str = "") -> str:
+    """What a redirect says, and what to do about it. `location`: its header, which may be empty."""
+    target = brief(place(location), secret) or "another address"
+    return f"it sends on to {target}; prompts are not sent on, so write the address that answers"
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:

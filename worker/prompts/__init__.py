@@ -19,6 +19,7 @@ import yaml
 from models.words import TaskType
 from worker.jsonb import dumps
 from worker.llm.engine import Message
+from worker.prompts.sketch import sketch
 from worker.tokens import estimate
 
 
@@ -36,7 +37,7 @@ class Prompt:
 REQUEST = "Task: {ask}\nAnswer as: {form}\nText:\n{text}"
 REPAIR = "That is not a valid answer: {problem}. Answer again with nothing but JSON as: {form}"
 
-FORMS = b"2"
+FORMS = b"3"
 """To be raised when `form`, or how parts of a long document are put together, is changed."""
 
 WORDS = (REQUEST.encode(), REPAIR.encode(), FORMS)
@@ -111,23 +112,12 @@ def form(schema: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=1024)
 def _form(schema: bytes) -> str:
-    return _sketch(json.loads(schema))
+    return sketch(json.loads(schema))
 
 
-def _sketch(schema: Mapping[str, Any] | bool) -> str:
-    if not isinstance(schema, Mapping):
-        return "any value"
-    if "enum" in schema:
-        return " or ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
-    if "properties" in schema:
-        inner = ", ".join(
-            f'"{key}": {_sketch(value)}' for key, value in schema["properties"].items()
-        )
-        return "{" + inner + "}"
-    if "items" in schema and isinstance(schema["items"], Mapping):
-        return f"[{_sketch(schema['items'])}, ...]"
-    kinds = schema.get("type", "any value")
-    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+def fixed_tokens(task: TaskType, ask: str, schema: Mapping[str, Any] | None) -> int:
+    """Tokens of a job's prompt besides its text, as estimated."""
+    return prompt_tokens(task, ask, form(schema or prompt(task).schema or {}))
 
 
 def classify_key(ask: str, schema: Mapping[str, Any] | None, text: str, model_name: str) -> UUID:

@@ -25,6 +25,8 @@ class Source:
 
     start: int
     text: str
+    ordinal: int = 1
+    """The number of its chunk, from 1."""
 
 
 @dataclass(frozen=True, slots=True)

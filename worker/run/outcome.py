@@ -1,13 +1,14 @@
 """How a job's turn at a worker ended, as a value; persist.py turns each into a row, once."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from models.failure import Failure
-from worker.calls.ledger import CallRow
-from worker.calls.retry import GiveUp, Hold, Retry, Wait
-from worker.route import Route
+from models.reasons import HoldCode
+from worker.calls.ledger import CallRow, bare
+from worker.calls.retry import INTERNAL, GiveUp, Retry, Wait, unwritable
+from worker.route import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,41 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Escalate:
-    """The answer was not good enough here; another engine gets the job."""
+    """The answer was not good enough here; the next place of the chain gets the job."""
 
-    route: Route
-    from_model: str
+    place: Place
+    step: int
+    left: Place
     failure: Failure
 
 
-Outcome = Done | Escalate | Wait | Retry | Hold | GiveUp
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that a document is asked in: chunks `first` to `last` at level 1, parts of the level
+    before by their first ones above it."""
+
+    level: int
+    first: int
+    last: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Too long for one prompt: it is asked in parts, and comes back when they have ended."""
+
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    """A budget does not cover its next call: what that concerns is held, and the job waits."""
+
+    code: HoldCode
+    failure: Failure
+
+
+Outcome = Done | Escalate | Split | Wait | Retry | OverBudget | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +65,28 @@ class Turn:
     """A job's outcome with the calls that it took."""
 
     job_id: int
+    batch_id: int
     outcome: Outcome
     calls: list[CallRow] = field(default_factory=list)
     unused: list[UUID] = field(default_factory=list)
     """Reserved calls that were never made."""
+
+
+def refused(turn: Turn, exc: Exception) -> Turn:
+    """In place of a turn that Postgres refuses: the job has failed, with its calls as they were;
+    and where that is refused, too, with the bare calls."""
+    failed = GiveUp(unwritable(exc, "run"))
+    tried = isinstance(turn.outcome, GiveUp) and turn.outcome.failure.category == INTERNAL
+    calls = [bare(call) for call in turn.calls] if tried else turn.calls
+    return replace(turn, outcome=failed, calls=calls)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    """A row for run/hold.sql: what a budget does not cover."""
+
+    batch_id: int | None
+    code: HoldCode
+    about: dict[str, Any]
+    model: str | None = None
+    delay_s: float | None = None

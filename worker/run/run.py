@@ -1,185 +1,125 @@
-"""Run: ask the engine, check the answer, mend it once, and say how it ended."""
+"""Run: ask the engine, check the answer, mend it once, and judge what came.
+
+`run` reads in the order in which it happens. What each thing comes to is decided in judge.py.
+"""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from models.config import Config
 from models.failure import Failure
-from models.words import TaskType, Tier
+from worker.calls.access import EngineAccess
 from worker.calls.answer import Invalid, Valid, bounded, check
-from worker.calls.caller import Asking, Desk, NotReserved
-from worker.calls.ledger import KnownAnswer
-from worker.calls.retry import BUDGET, Hold, Wait, after_engine_error, after_fault
+from worker.calls.caller import REPAIR, WHOLE, Caller
+from worker.calls.reservations import NotReserved
+from worker.calls.retry import Wait, internal
 from worker.flow.stage import Slot
-from worker.llm.engine import Completion, EngineError, Message, Request
+from worker.llm.engine import Completion, EngineError, Message, Request, Trouble
+from worker.log import logger
 from worker.prompts import form, prompt, prompt_tokens, repair_messages, task_messages
-from worker.route import escalation
-from worker.run.ground import Source, ground
-from worker.run.outcome import Done, Escalate, Outcome, Turn
-from worker.run.parts import merge, partial_answers, text_of, windows
+from worker.run.job import Job
+from worker.run.judge import judge, judge_budget, judge_error, judge_parts
+from worker.run.outcome import Outcome, Split, Turn
+from worker.run.parts import first_level, merge, next_level, partial_answers, text_of
 
 SECOND_TRY_TEMPERATURE = 0.4
 """At temperature 0 the same prompt would bring the same bad answer again."""
 
 SPARE_TOKENS = 64
 
-NOT_COVERED = {
-    "batch": "the budget does not cover a further call for this job; `docmill resume BATCH "
-    "--max-cost USD` continues",
-    "day": "the day's budget does not cover a further call for this job; it goes on at midnight "
-    "UTC, or raise limits.usd_per_day and `docmill resume BATCH`",
-}
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A claimed job with everything that running it takes."""
-
-    id: int
-    batch_id: int
-    local_only: bool
-    """True also where private data keeps its text local."""
-    task: TaskType
-    tier: Tier
-    model_name: str
-    ask_id: int
-    ask: str
-    schema: Mapping[str, Any] | None
-    pieces: tuple[Source, ...]
-    attempts: int
-    waits: int
-    call_id: UUID
-    earlier: dict[str, dict[str, Any]]
-    known: KnownAnswer | None = None
-
-    @property
-    def answer_schema(self) -> Mapping[str, Any]:
-        """The user's schema, or the task type's own."""
-        schema = self.schema or prompt(self.task).schema
-        assert schema is not None
-        return schema
-
-
-async def run(job: Job, desk: Desk, slot: Slot, config: Config) -> Turn:
-    """Take one claimed job to its outcome. Nothing of the engine's trouble escapes."""
-    asking = Asking(desk, slot, job.id, job.call_id, job.earlier, job.ask_id)
-    conversation = Conversation(job, asking, desk, config)
+async def run(job: Job, access: EngineAccess, slot: Slot) -> Turn:
+    """Take one claimed job to its outcome, whatever happens on the way."""
+    caller = Caller(access, slot, job.id, job.call_id, job.earlier, job.ask_id)
     try:
-        outcome = await conversation.outcome()
+        outcome = await _Conversation(job, access, caller).outcome()
     except EngineError as error:
-        outcome = _after_error(job, error, desk, config)
+        own = access.trouble(job.place.model, error)
+        pause_s = access.gate(job.place.model).pause_s
+        outcome = judge_error(job, error, own=own, pause_s=pause_s)
     except NotReserved as refusal:
-        outcome = _after_refusal(refusal)
+        outcome = _not_reserved(refusal)
     except asyncio.CancelledError:
         # The worker is leaving, or lost the lease. Its call is lost; the job goes back in line.
         outcome = Wait(Failure("interrupted", "run", True, "the worker was stopped"), 0.0)
-    finally:
-        if desk.admission is not None:
-            desk.admission.drop([job.id])  # an answer that was known needs no call
-    return Turn(job.id, outcome, asking.calls, asking.unused)
+    except Exception as exc:  # a fault of ours: an attempt, so that it ends some day
+        logger().exception("internal error", job=job.id)
+        caller.lose_open(exc)
+        most = job.config.limits.attempts
+        outcome = internal(exc, phase="run", attempts=job.attempt, max_attempts=most)
+    return Turn(job.id, job.batch_id, outcome, caller.calls, caller.unused)
 
 
-def _after_refusal(refusal: NotReserved) -> Outcome:
+def _not_reserved(refusal: NotReserved) -> Outcome:
     if refusal.short_of is None:
         return Wait(Failure("lease_lost", "run", True, "another worker has this job"), 0.0)
-    said = NOT_COVERED[refusal.short_of]
-    until = seconds_to_midnight(datetime.now(UTC)) if refusal.short_of == "day" else None
-    return Hold(Failure(BUDGET, "run", True, said), said, until)
-
-
-def seconds_to_midnight(now: datetime) -> float:
-    """Until the next day in UTC, which is when a day's budget is new."""
-    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (tomorrow - now).total_seconds()
-
-
-def _after_error(job: Job, error: EngineError, desk: Desk, config: Config) -> Outcome:
-    pause_s = desk.gate.trouble(error)
-    return after_engine_error(
-        error,
-        phase="run",
-        attempts=job.attempts,
-        waits=job.waits,
-        max_attempts=config.limits.attempts,
-        engine_healthy=desk.gate.healthy,
-        pause_s=pause_s,
-    )
+    return judge_budget(refusal.short_of)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A checked answer and the call that it came from."""
-
-    call_id: UUID
-    checked: Valid | Invalid
-
-
-class Conversation:
+class _Conversation:
     """The prompts of one job, in order."""
 
-    def __init__(self, job: Job, asking: Asking, desk: Desk, config: Config) -> None:
-        self.job = job
-        self.asking = asking
-        self.engine = desk.ledger.site.config
-        self.config = config
-        self.max_tokens = config.task(job.task).max_tokens
+    job: Job
+    access: EngineAccess
+    caller: Caller
 
     async def outcome(self) -> Outcome:
-        """Ask in as many parts as the text needs, and judge what came."""
-        if self.job.known is not None:
-            return self._judged(self.job.known.value, self.asking.reuse(self.job.known))
-        groups = windows(self.job.pieces, self._room())
-        answer = await self._whole(groups[0]) if len(groups) == 1 else await self._parts(groups)
-        match answer.checked:
-            case Valid(value):
-                return self._judged(value, answer.call_id)
-            case Invalid(category, problem):
-                return self._bad(Failure(category, "run", True, problem))
+        """Ask, or put together what the parts said, or split."""
+        job = self.job
+        if job.known is not None:
+            return judge(job, Valid(job.known.value), self.caller.reuse(job.known))
+        if (hopeless := judge_parts(job)) is not None:
+            return hopeless
+        if job.found:
+            return await self._put_together()
+        parts = first_level(job.pieces, self._room())
+        if len(parts) > 1 and not job.is_part:
+            return Split(parts)
+        return await self._asked(text_of(job.pieces))
 
-    async def _whole(self, group: Sequence[Source]) -> Answer:
-        return await self._valid(text_of(group), "run")
-
-    async def _parts(self, groups: Sequence[Sequence[Source]]) -> Answer:
-        values = []
-        for group in groups:
-            answer = await self._valid(text_of(group), "part")
-            if isinstance(answer.checked, Invalid):
-                return answer
-            values.append(answer.checked.value)
-        merged = merge(self.job.task, values)
+    async def _put_together(self) -> Outcome:
+        job = self.job
+        merged = merge(job.task, [one.value for one in job.found])
         if merged is not None:
-            return Answer(answer.call_id, Valid(merged))
-        return await self._valid(partial_answers(values), "run")
+            return judge(job, Valid(merged), job.found[-1].call_id)
+        parts = next_level(job.found, job.level, self._room())
+        if len(parts) > 1 and not job.is_part:
+            return Split(parts)
+        return await self._asked(partial_answers(job.found))
 
-    async def _valid(self, text: str, purpose: str) -> Answer:
-        messages = task_messages(self.job.task, self.job.ask, text, self.job.answer_schema)
-        request = self._request(messages)
-        call_id, completion = await self._ask(request, purpose)
-        checked = check(completion, self.job.answer_schema)
-        if isinstance(checked, Valid) or checked.category == "content_filter":
-            return Answer(call_id, checked)
-        call_id, completion = await self._ask(self._repair(request, completion, checked), "repair")
-        return Answer(call_id, check(completion, self.job.answer_schema))
+    async def _asked(self, text: str) -> Outcome:
+        job = self.job
+        messages = task_messages(job.task, job.ask, text, job.answer_schema)
+        call_id, completion, checked = await self._checked(self._request(messages), WHOLE)
+        if isinstance(checked, Invalid) and checked.category != "content_filter":
+            repair = self._repair(self._request(messages), completion, checked)
+            try:
+                call_id, _, checked = await self._checked(repair, REPAIR)
+            except EngineError as error:  # more room than the model has: what there is, is judged
+                if repair.max_tokens == job.max_tokens or error.trouble is not Trouble.MODEL_UNFIT:
+                    raise
+        return judge(job, checked, call_id)
 
-    async def _ask(self, request: Request, purpose: str) -> tuple[UUID, Completion]:
+    async def _checked(
+        self, request: Request, purpose: str
+    ) -> tuple[UUID, Completion, Valid | Invalid]:
         # The attempt is part of the key: a crash asks the same again and finds its answer, another
         # attempt after a bad answer asks anew.
-        version = f"{prompt(self.job.task).version}#{self.job.attempts}"
-        return await self.asking.ask(request, version, purpose)
+        version = f"{prompt(self.job.task).version}#{self.job.attempt}"
+        call_id, completion = await self.caller.ask(request, version, purpose)
+        return call_id, completion, check(completion, self.job.answer_schema)
 
     def _request(self, messages: tuple[Message, ...]) -> Request:
-        schema = self.job.answer_schema
+        job, engine = self.job, self.access.deployment.config
+        schema = job.answer_schema
         return Request(
-            model_name=self.job.model_name,
+            model_name=job.place.model,
             messages=messages,
-            max_tokens=self.max_tokens,
-            context_tokens=self.engine.context_tokens,
-            schema=bounded(schema, self.max_tokens) if self.engine.short_answers else schema,
-            temperature=0.0 if self.job.attempts == 1 else SECOND_TRY_TEMPERATURE,
+            max_tokens=job.max_tokens,
+            context_tokens=engine.context_tokens,
+            schema=bounded(schema, job.max_tokens) if engine.short_answers else schema,
+            temperature=0.0 if job.attempts == 0 else SECOND_TRY_TEMPERATURE,
             fixed=len(messages) - 1,
         )
 
@@ -193,30 +133,7 @@ class Conversation:
 
     def _room(self) -> int:
         """Tokens left for text once the fixed part and the answer have theirs."""
-        fixed = prompt_tokens(self.job.task, self.job.ask, form(self.job.answer_schema))
-        return max(self.engine.context_tokens - fixed - self.max_tokens - SPARE_TOKENS, 1)
-
-    def _judged(self, value: dict[str, Any], call_id: UUID) -> Outcome:
-        if self.job.task is not TaskType.EXTRACTION:
-            return Done(value, None, None, call_id)
-        found = ground(value, self.job.pieces)
-        if found.grounded is False:
-            target = self._escalation(
-                Failure("ungrounded", "run", True, "a value is not in the text")
-            )
-            if target is not None:
-                return target
-        return Done(value, found.grounded, found.spans, call_id)
-
-    def _bad(self, failure: Failure) -> Outcome:
-        target = self._escalation(failure)
-        if target is not None:
-            return target
-        return after_fault(
-            failure, attempts=self.job.attempts, max_attempts=self.config.limits.attempts
-        )
-
-    def _escalation(self, failure: Failure) -> Escalate | None:
         job = self.job
-        target = escalation(job.task, tier=job.tier, local_only=job.local_only, config=self.config)
-        return Escalate(target, job.model_name, failure) if target is not None else None
+        fixed = prompt_tokens(job.task, job.ask, form(job.answer_schema))
+        window = self.access.deployment.config.context_tokens
+        return max(window - fixed - job.max_tokens - SPARE_TOKENS, 1)

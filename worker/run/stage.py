@@ -1,202 +1,206 @@
-"""The run stage of one queue: claims ready jobs and takes each through its conversation."""
+"""The run stage of one engine: claims jobs, and takes each through its conversation."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from models.config import Config, EngineConfig
-from models.words import TaskType, Tier
-from worker.calls.budget import budget_locks
-from worker.calls.caller import Desk
+from models.failure import Failure
+from models.reasons import HoldCode
+from models.words import Finder, Queue, Scope, Stage, TaskType, Zone
+from worker.calls.access import EngineAccess
 from worker.calls.ledger import KnownAnswer
+from worker.calls.prices import MILLION
+from worker.calls.reservations import budget_locks
+from worker.configs import Configs
 from worker.db import Database, Row, Statement
-from worker.flow.stage import Held, Lease, Slot
+from worker.flow.stage import Claimed, Held, Lease, Slot
 from worker.jsonb import as_json
-from worker.llm.gate import Gate
-from worker.prompts import form, prompt, prompt_tokens
-from worker.route import frontier_model
+from worker.prompts import prompt
+from worker.recent import Recent
+from worker.route import Facts, Place
 from worker.run.ground import Source
-from worker.run.outcome import Turn
-from worker.run.run import Job, run
+from worker.run.job import Found, Job
+from worker.run.judge import SHORT_OF
+from worker.run.outcome import HoldRow, Turn, refused
+from worker.run.run import run
 from worker.settings import LEASE_S
+
+TWIN_S = 0.3
+"""After which a job whose answer another one is about to have is looked at again."""
+
+REFUND_S = 0.5
+"""For how long a budget that calls under way may give something back to is let be."""
 
 
 class RunStage:
-    """Runs the jobs of one tier."""
+    """Runs the jobs of one engine."""
 
     def __init__(
         self,
-        tier: Tier,
         db: Database,
-        desk: Desk,
+        access: EngineAccess,
         finish: Callable[[Turn], Awaitable[None]],
-        config: Config,
+        configs: Configs,
         owner: UUID,
     ) -> None:
-        self.name = str(tier)
-        self.gate: Gate | None = desk.gate
-        self.limited = desk.admission is not None
-        self._tier = tier
         self._db = db
-        self._desk = desk
+        self._access = access
         self._finish = finish
-        self._config = config
+        self._configs = configs
         self._owner = owner
-        self._asks: dict[int, Row] = {}
-        self._fixed: dict[int, dict[str, Any]] = {}
-        """Of admitted jobs, what their prompts hold besides the text: tokens per ask and task."""
-        site = desk.ledger.site
-        self._where = {
-            "engine": site.config.kind,
-            "host": site.host,
-            "stand_in": site.stand_in,
-        }
-        # A gateway's models are its own; local hosts of one model answer for each other.
-        host = f"@{site.host}" if tier is Tier.FRONTIER else ""
-        self._answerer = f"{site.config.kind}{host}"
+        self._asks: Recent[int, Row] = Recent(self._load_asks)
         self._versions = as_json(
-            [{"task": task, "version": version(task, site.config, config)} for task in TaskType]
+            [{"task": task, "version": prompt(task).version} for task in TaskType]
         )
-        limits = [(task, chosen) for task, chosen in config.tasks.items()]
-        models = {chosen.model for _, chosen in limits} | {frontier_model(config)}
-        prices = desk.ledger.reservations(
-            [(model, task, chosen.max_tokens) for model in models for task, chosen in limits]
-        )
-        self._budget: dict[str, Any] = {
-            "prices": as_json(prices),
-            "usd_per_day": config.limits.usd_per_day,
-        }
 
-    async def admit(self, ids: Sequence[int]) -> list[int]:
-        """Wait until the rate limit lets some of these go. What is not ready needs no leave."""
-        if self._desk.admission is None:
-            return list(ids)
-        rows = await self._db.run("peek_ready", ids=list(ids), queue=self._tier)
-        await self._learn_asks({row["ask_id"] for row in rows})
-        ready = {row["id"]: row for row in rows}
-        wanted = [(row, *self._tokens(row)) for row in map(ready.get, ids) if row is not None]
-        if not wanted:
-            return list(ids)
-        admitted = await self._desk.admission.admit(wanted)
-        for job_id in admitted:
-            row = ready[job_id]
-            fixed = {
-                "ask_id": row["ask_id"],
-                "task": row["task"],
-                "tokens": self._fixed_tokens(row),
-            }
-            self._fixed[job_id] = fixed
-        return [job_id for job_id in ids if job_id in admitted or job_id not in ready]
+    async def claim(self, queue: Queue, claim: UUID, most: int) -> Claimed:
+        """Lease jobs and reserve their first calls."""
+        found = await self._db.run_each(self._statements(queue, claim, most))
+        taken, judged, late, rows = found[0], found[-3], found[-2], found[-1]
+        await self._give_back([row for row in judged if not row["reserved"]])
+        answers = {row["id"]: row["answer"] for row in judged}
+        answers |= {row["job_id"]: row["answer"] for row in late}
+        asks = await self._asks.of({row["ask_id"] for row in rows})
+        held = [
+            Held(
+                Lease(Stage.RUN, row["id"], claim),
+                row["line_id"],
+                await self._job(row, asks[row["ask_id"]], answers),
+            )
+            for row in rows
+        ]
+        return Claimed(len(taken), held)
 
-    def _tokens(self, row: Row) -> tuple[int, int]:
-        """Prompt and output limit of a job's first call."""
-        window = self._desk.ledger.site.config.context_tokens
-        tokens = min(self._fixed_tokens(row) + row["tokens"], window)
-        return tokens, self._config.task(TaskType(row["task"])).max_tokens
-
-    def _fixed_tokens(self, row: Row) -> int:
-        task, ask = TaskType(row["task"]), self._asks[row["ask_id"]]
-        schema = ask["json_schema"] or prompt(task).schema or {}
-        return prompt_tokens(task, ask["text"], form(schema))
-
-    def decline(self, ids: Sequence[int]) -> None:
-        """What was admitted is not claimed after all."""
-        if self._desk.admission is not None:
-            self._desk.admission.drop(ids)
-        for job_id in ids:
-            self._fixed.pop(job_id, None)
-
-    async def claim(self, ids: Sequence[int]) -> list[Held]:
-        """Lease ready jobs and reserve their first calls."""
-        rows = await self._claim(self._admitted(ids))
-        self.decline(list(set(ids) - {row["id"] for row in rows}))
-        await self._learn_asks({row["ask_id"] for row in rows})
-        return [Held(row["id"], row["id"], row["batch_id"], self._job(row)) for row in rows]
-
-    def _admitted(self, ids: Sequence[int]) -> list[int]:
-        return [job_id for job_id in ids if not self.limited or job_id in self._fixed]
-
-    async def _claim(self, ids: list[int]) -> list[Row]:
-        fixed = [self._fixed.pop(job_id) for job_id in ids if job_id in self._fixed]
-        shared = {
-            "ids": ids,
-            "owner": self._owner,
-            "fixed": as_json(list({(one["ask_id"], one["task"]): one for one in fixed}.values())),
-            **self._budget,
-            **self._where,
-        }
-        claim = {
-            **shared,
-            "queue": self._tier,
-            "lease_s": LEASE_S,
+    def _statements(self, queue: Queue, claim: UUID, most: int) -> list[Statement]:
+        deployment, per_day = self._access.deployment, self._configs.current.limits.usd_per_day
+        price = self._access.ledger.price(queue.model)
+        shared = {"claim": claim, "owner": self._owner}
+        take = {"queue": queue.name, "stage": Stage.RUN, "most": most, "lease_s": LEASE_S}
+        reserve = {
+            "kind": deployment.config.kind,
+            "host": deployment.host,
+            "zone": deployment.zone,
+            "stand_in": deployment.stand_in,
+            "usd_per_day": per_day,
+            "usd_per_input": price.input_per_mtok / MILLION if price else None,
+            "usd_per_output": price.output_per_mtok / MILLION if price else None,
             "versions": self._versions,
-            "answerer": self._answerer,
+            "answerer": self._access.answerer(queue.model),
         }
-        locks = budget_locks(self._tier, ids, self._budget["usd_per_day"])
-        hold: list[Statement] = []
-        if self._tier is Tier.FRONTIER:
-            hold = [("hold_over_budget", shared)]
-        statements = [*locks, ("claim_ready", claim), ("claim_known", shared), *hold]
-        found = await self._db.run_each(statements)
-        rows, late = found[len(locks)], found[len(locks) + 1]
-        answers = {row["job_id"]: row["answer"] for row in late}
-        return [{**row, "answer": row["answer"] or answers.get(row["id"])} for row in rows]
+        return [
+            ("flow/take", {**shared, **take}),
+            *budget_locks(deployment.zone, per_day, claim=claim),
+            ("run/reserve", {**shared, **reserve}),
+            ("run/known", shared),
+            ("run/claim", shared),
+        ]
 
-    async def _learn_asks(self, ids: set[int]) -> None:
-        missing = [ask_id for ask_id in ids if ask_id not in self._asks]
-        if missing:
-            for row in await self._db.run("load_asks", ids=missing):
-                self._asks[row["id"]] = row
+    async def _give_back(self, rows: Sequence[Row]) -> None:
+        """What was taken and may not run now: a twin waits, a budget holds, the policy refuses."""
+        if not rows:
+            return
+        refused = [row["id"] for row in rows if row["short_of"] == "policy"]
+        twins = [row["id"] for row in rows if row["short_of"] == "twin"]
+        short = [row for row in rows if row["short_of"] in SHORT_OF]
+        statements: list[Statement] = []
+        if short:
+            holds = _holds(short, self._configs.current.limits.usd_per_day)
+            statements.append(("run/hold", {"rows": as_json(holds)}))
+            statements.append(self._release([row["id"] for row in short], None))
+        if twins:
+            statements.append(self._release(twins, TWIN_S))
+        if refused:
+            statements.append(("run/drop_refused", {"ids": refused, "owner": self._owner}))
+        await self._db.run_all(statements)
 
-    def _job(self, row: Row) -> Job:
-        ask = self._asks[row["ask_id"]]
+    def _release(self, ids: Sequence[int], delay_s: float | None) -> Statement:
+        stages = [Stage.RUN] * len(ids)
+        params = {"stages": stages, "items": list(ids), "owner": self._owner, "delay_s": delay_s}
+        return ("flow/release", params)
+
+    async def _load_asks(self, ids: Sequence[int]) -> dict[int, Row]:
+        return {row["id"]: row for row in await self._db.run("run/asks", ids=ids)}
+
+    async def _job(self, row: Row, ask: Row, answers: Mapping[int, Any]) -> Job:
+        broken = row["broken"]
         return Job(
             id=row["id"],
             batch_id=row["batch_id"],
-            local_only=row["local_only"] or row["pinned"] is not None,
-            task=TaskType(row["task"]),
-            tier=self._tier,
-            model_name=row["model"],
+            facts=facts(row),
+            place=Place(Zone(row["zone"]), row["engine"], row["model"]),
+            step=row["step"],
+            config=await self._configs.of(row["configuration_id"]),
             ask_id=row["ask_id"],
             ask=ask["text"],
             schema=ask["json_schema"],
-            pieces=tuple(Source(piece["start"], piece["text"]) for piece in row["pieces"]),
+            pieces=tuple(_source(piece) for piece in row["pieces"] or ()),
             attempts=row["attempts"],
-            waits=row["waits"],
             call_id=row["call_id"],
             earlier=row["earlier"] or {},
-            known=_known(row["answer"]),
+            known=_known(answers.get(row["id"])),
+            is_part=row["parent_id"] is not None,
+            level=row["found_level"] or row["level"],
+            found=tuple(map(_found, row["found"] or ())) if broken is None else (),
+            broken=Failure(**broken) if broken is not None else None,
         )
 
     async def work(self, held: Held, slot: Slot) -> Turn:
-        """Ask the engine; returns the turn also when cancelled."""
-        return await run(held.payload, self._desk, slot, self._config)
+        """Ask the engine; returns the turn whatever happens."""
+        return await run(held.payload, self._access, slot)
 
     async def finish(self, outcome: Turn) -> None:
         """Write the turn."""
         await self._finish(outcome)
 
+    def refused(self, outcome: Turn, exc: Exception) -> Turn:
+        """The job has failed; its calls stand in the ledger as they were, or as lost."""
+        return refused(outcome, exc)
+
     async def release(self, held: Sequence[Held]) -> None:
-        """Back to ready, without a trace."""
-        ids = [item.lease for item in held]
-        self.decline(ids)
-        await self._db.run("release_jobs", ids=ids, owner=self._owner)
-
-    async def renew(self, leases: Collection[Lease]) -> set[Lease]:
-        """Prolong leases. Raises psycopg.OperationalError when Postgres is away."""
-        params = {"ids": list(leases), "owner": self._owner, "lease_s": LEASE_S}
-        [rows] = await self._db.run_once([("renew_jobs", params)])
-        return {row["id"] for row in rows}
+        """Back in line, without a trace."""
+        ids = [item.lease.item for item in held]
+        unused = [item.payload.call_id for item in held]
+        await self._db.run_all([("calls/drop", {"ids": unused}), self._release(ids, None)])
 
 
-def version(task: TaskType, engine: EngineConfig, config: Config) -> str:
-    """What of a request follows from the task alone: part of the key by which answers are shared.
+def facts(row: Row) -> Facts:
+    """What the row of a job says of it."""
+    return Facts(
+        task=TaskType(row["task"]),
+        found_by=Finder(row["found_by"]),
+        confidence=row["confidence"],
+        language=row["language"],
+        tokens=row["tokens"],
+        scope=Scope.CHUNK if row["chunk_id"] is not None else Scope.DOCUMENT,
+        local_only=row["stays"],
+        pinned=row["stays"],
+    )
 
-    Everything else that goes into a prompt (model, ask, schema, text) claim_ready.sql adds.
-    """
-    limits = (config.task(task).max_tokens, engine.context_tokens, engine.short_answers)
-    return "/".join(map(str, (prompt(task).version, *limits)))
+
+def _holds(rows: Iterable[Row], usd_per_day: Decimal | None) -> list[HoldRow]:
+    """One hold for each budget that is used up: for a moment, while calls under way may give
+    something back. The first job that a budget does not cover says which."""
+    holds: dict[tuple[int | None, HoldCode], HoldRow] = {}
+    for row in rows:
+        code = SHORT_OF[row["short_of"]]
+        batch = None if code is HoldCode.DAY_BUDGET else row["batch_id"]
+        of_day, of_batch = (row["day_usd"], usd_per_day), (row["batch_usd"], row["max_cost_usd"])
+        spent, budget = of_day if batch is None else of_batch
+        about = {"model": row["model"], "spent_usd": spent, "budget_usd": budget}
+        hold = HoldRow(batch, code, about, row["model"] if code is HoldCode.NO_PRICE else None)
+        if row["under_way"] and code is not HoldCode.NO_PRICE:
+            hold = HoldRow(batch, HoldCode.BUDGET_UNDER_WAY, about, delay_s=REFUND_S)
+        holds.setdefault((batch, code), hold)
+    return list(holds.values())
+
+
+def _source(piece: Mapping[str, Any]) -> Source:
+    return Source(piece["start"], piece["text"], piece["ordinal"])
+
+
+def _found(part: Mapping[str, Any]) -> Found:
+    return Found(part["part"], part["value"], UUID(part["call_id"]))
 
 
 def _known(answer: Mapping[str, Any] | None) -> KnownAnswer | None:

@@ -40,6 +40,114 @@ def test_json_is_read_also_out_of_a_fence(text):
     assert checked(text) == Valid({"total": "75.00"})
 
 
+GOOD = '{"total": "75"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\ufeff{GOOD}",
+        f"Sure! {GOOD}",
+        f"Here is the JSON you asked for:\n\n{GOOD}\n\nI hope that it helps.",
+        f"```json\n{GOOD}\n```\nNote: the total is in {{EUR}}.",
+        f"~~~\n{GOOD}\n~~~",
+        f"{GOOD}\n{GOOD}",
+        f'{GOOD} {{ "total":"75" }}',
+        f"{GOOD}{GOOD[:-3]}",  # said again, and cut off
+        f"[{GOOD}]",
+        f"<think>\nLet me see.\n</think>\n\n{GOOD}",
+        f'<think>Maybe {{"total": "7"}}? No.</think>{GOOD}',
+        f"I add it all up.</think>\n{GOOD}",  # where the template itself opens the thinking
+        f"<Thinking>a</Thinking>{GOOD}<reasoning>b</reasoning>{GOOD}",
+        f'{{"$schema": "x", "type": "object"}}\n{GOOD}',  # the schema, and then the answer
+        f'{{"total": 75}} No, as a string: {GOOD}',
+        f'The template {{name}} and a {{5" pipe}} do not matter: {GOOD}',
+        f"if (x) {{\n do it\n{GOOD}",
+        f'C:\\{{x}} \\"{GOOD}',
+    ],
+)
+def test_the_one_object_that_stands_in_an_answer_is_taken(text):
+    assert checked(text) == Valid({"total": "75"})
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('{"total": "one\ntwo\tend"}', "one\ntwo\tend"),
+        ('```\n{"total": "a\r\nb"}\n```', "a\r\nb"),
+        ('{"total": "not </think> the end"}', "not </think> the end"),
+        ('Look: {"total": "a { or } and \\" too"}', 'a { or } and " too'),
+    ],
+)
+def test_what_stands_in_a_string_is_text(written, read):
+    assert checked(written) == Valid({"total": read})
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        (f'{GOOD} or {{"total": "76"}}', "invalid_json"),
+        (f'[{GOOD}, {{"total": "76"}}]', "invalid_json"),
+        (f"<think>{GOOD}", "invalid_json"),  # nothing has been said yet
+        (f'{{"answer": {GOOD}, ', "invalid_json"),  # a part of something that was cut off
+        (f'{{"answer": {GOOD}, ...}}', "invalid_json"),
+        ("".join(f'{{"total": "{n}"}}' for n in range(200)), "invalid_json"),
+        ("".join(f'{{"n": {n}}}' for n in range(200)) + GOOD, "invalid_json"),
+        ('Sure! {"total": 75}', "schema_mismatch"),
+        ('Sure! {"total": "\\u0000"}', "invalid_json"),
+    ],
+)
+def test_what_could_be_read_in_two_ways_is_no_answer(text, category):
+    found = checked(text)
+    assert isinstance(found, Invalid)
+    assert found.category == category
+
+
+def test_an_answer_that_is_cut_off_in_the_middle_of_thinking_or_of_a_list_is_truncated():
+    for text in (f"<think>{GOOD}", f'{{"answer": [{GOOD}, {{"to', f"Sure: {GOOD[:-2]}"):
+        assert checked(text, finish=Finish.LENGTH).category == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1 1 1 1 1 1", Invalid("loop", "the answer says the same again and again")),
+        ('{"total": "1 1 1', Invalid("loop", "the answer says the same again and again")),
+        (f"{GOOD}          ", Valid({"total": "75"})),
+        (GOOD * 30, Valid({"total": "75"})),
+    ],
+)
+def test_a_loop_is_a_bad_answer_unless_the_answer_stands_before_it(text, expected):
+    assert checked(text, finish=Finish.LOOP) == expected
+
+
+HOSTILE = {
+    "braces": "{",
+    "opened": '{"',
+    "objects": "{}",
+    "broken objects": '{"a": x}',
+    "nested": '{"a":',
+    "escapes": '\\"',
+    "brackets": "[",
+    "thoughts": "<think>",
+    "ends of thoughts": "</think>",
+    "fences": "```",
+    "blanks": " ",
+}
+
+
+@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
+def test_the_time_for_an_answer_is_linear_in_its_length(unit):
+    def seconds(size: int) -> float:
+        text = '{"' + unit * (size // len(unit))
+        started = time.process_time()
+        assert isinstance(checked(text), Invalid)
+        return time.process_time() - started
+
+    short, long = min(seconds(100_000) for _ in range(3)), seconds(1_000_000)
+    assert long < 40 * short + 0.1  # ten times the length; a square would be a hundred times
+
+
 @pytest.mark.parametrize(
     ("text", "finish", "category"),
     [
@@ -48,7 +156,7 @@ def test_json_is_read_also_out_of_a_fence(text):
         ('{"total": "75', Finish.STOP, "invalid_json"),
         ('{"total": "75', Finish.LENGTH, "truncated"),
         ("", Finish.LENGTH, "truncated"),
-        ('Sure! {"total": "75"}', Finish.STOP, "invalid_json"),
+        ("", Finish.LOOP, "loop"),
         ('{"total": 75}', Finish.STOP, "schema_mismatch"),
         ("{}", Finish.STOP, "schema_mismatch"),
         ('{"total": null, "more": 1}', Finish.STOP, "schema_mismatch"),

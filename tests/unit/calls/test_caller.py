@@ -1,22 +1,20 @@
 """A call that was reserved and not made is given back, wherever its making was cut short."""
 
 import asyncio
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
-from models.config import Config, EngineConfig
-from models.words import Tier
+from tests.factories import CALL, an_access, the_frontier
+from tests.fakes import FakeJournal, FakeReservations
 from tests.stubs.fake import FakeEngine
-from worker.calls.caller import Asking, Desk, NotReserved
-from worker.calls.ledger import Ledger
-from worker.calls.prices import PriceBook
+from worker.calls.caller import REPAIR, WHOLE, Caller
+from worker.calls.ledger import KnownAnswer
+from worker.calls.reservations import NotReserved
 from worker.flow.stage import Slot
-from worker.llm.engine import EngineError, Message, Request
-from worker.llm.gate import Gate
-from worker.site import EngineSite
+from worker.llm.engine import EngineError, Message, Request, Trouble
 
 REQUEST = Request("m", (Message("user", "x"),), max_tokens=5, context_tokens=100)
 
@@ -27,87 +25,49 @@ class Turnstile:
     def __init__(self) -> None:
         self.reached = asyncio.Event()
         self.open = asyncio.Event()
-        self.given_back = 0
-        self.counted = 0
+        self.told: list[str] = []
 
-    async def grant(self, *_: Any) -> str:
+    @asynccontextmanager
+    async def turn(self, ask_id: int, request: Request) -> Any:
         self.reached.set()
         await self.open.wait()
-        return "grant"
+        try:
+            yield self
+        except BaseException as exc:
+            self.told.append(type(exc).__name__)
+            raise
+        self.told.append("left")
 
-    def unsent(self, grant: str) -> None:
-        self.given_back += 1
+    async def sent(self) -> None:
+        self.told.append("sent")
 
-    def failed(self, grant: str, error: EngineError | None) -> None:
-        self.counted += 1
+    def answered(self, completion: object) -> None:
+        self.told.append("answered")
+
+    def held_up(self, model: str) -> bool:
+        return False
+
+    async def close(self) -> None:
+        pass
 
 
-class FakeJournal:
+class SlowJournal(FakeJournal):
     """A disk that takes its time over every answer."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.reached = asyncio.Event()
         self.written = asyncio.Event()
 
-    async def append(self, call_id: UUID, call: dict[str, Any]) -> None:
+    async def append(self, call_id: UUID, call: Any) -> None:
         self.reached.set()
         await self.written.wait()
+        await super().append(call_id, call)
 
 
-SITE = EngineSite(
-    Tier.LOCAL, EngineConfig(kind="openai", base_url="http://engine"), FakeEngine, "engine"
-)
-
-
-def asking(
-    turnstile: Turnstile | None,
-    written: list[UUID],
-    refuse: bool = False,
-    slot: Slot | None = None,
-    journal: FakeJournal | None = None,
-) -> Asking:
-    async def reserve(call_id: UUID, *_: Any) -> None:
-        if refuse:
-            raise NotReserved("batch")
-        written.append(call_id)
-
-    engine = FakeEngine(models=("m",))
-    desk = Desk(
-        engine=engine,
-        gate=Gate("engine", engine.health),
-        journal=journal,  # type: ignore[arg-type]
-        ledger=Ledger(SITE, PriceBook(Config()), "m"),
-        reserve=reserve,  # type: ignore[arg-type]
-        admission=turnstile,  # type: ignore[arg-type]
-    )
-    return Asking(desk, slot or nullcontext(), 1, uuid4(), {})
-
-
-async def soon(event: asyncio.Event) -> None:
-    await asyncio.wait_for(event.wait(), timeout=5)
-
-
-@pytest.mark.parametrize("purpose", ["run", "repair"])
-async def test_a_stop_while_waiting_for_the_limit_leaves_only_the_claims_call(purpose: str) -> None:
-    turnstile, written = Turnstile(), list[UUID]()
-    job = asking(turnstile, written)
-    [claims] = job.unused
-    asked = asyncio.create_task(job.ask(REQUEST, "v", purpose))
-    await soon(turnstile.reached)
-    asked.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asked
-    assert (written, job.calls, job.unused) == ([], [], [claims])
-
-
-async def test_a_call_that_is_not_covered_gives_its_grant_back() -> None:
-    turnstile = Turnstile()
-    turnstile.open.set()
-    job = asking(turnstile, [], refuse=True)
-    with pytest.raises(NotReserved):
-        await job.ask(REQUEST, "v", "repair")
-    assert turnstile.given_back == 1
-    assert job.calls == []
+class FullJournal(FakeJournal):
+    async def append(self, call_id: UUID, call: Any) -> None:
+        raise OSError("No space left on device")
 
 
 class OneSlot(asyncio.Lock):
@@ -122,33 +82,83 @@ class OneSlot(asyncio.Lock):
         await super().__aenter__()
 
 
-async def test_a_stop_while_waiting_for_a_slot_leaves_the_call_unmade_and_uncounted() -> None:
+def a_caller(
+    turnstile: Turnstile | None = None, *, slot: Slot | None = None, **more: Any
+) -> Caller:
+    """Of a job whose claim reserved CALL."""
+    admission = {"admission": turnstile} if turnstile is not None else {}
+    engine = more.pop("engine", FakeEngine(models=("m",)))
+    access = an_access(engine, the_frontier(), **admission, **more)
+    return Caller(access, slot or nullcontext(), 1, CALL, {})
+
+
+async def soon(event: asyncio.Event) -> None:
+    await asyncio.wait_for(event.wait(), timeout=5)
+
+
+async def stopped(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("purpose", [WHOLE, REPAIR])
+async def test_a_stop_while_waiting_for_the_limit_leaves_only_the_claims_call(purpose):
+    turnstile, reserve = Turnstile(), FakeReservations()
+    caller = a_caller(turnstile, reserve=reserve)
+    asked = asyncio.create_task(caller.ask(REQUEST, "v", purpose))
+    await soon(turnstile.reached)
+    await stopped(asked)
+    assert (reserve.wanted, caller.calls, caller.unused) == ([], [], [CALL])
+    assert turnstile.told == []
+
+
+async def test_a_call_that_is_not_covered_gives_its_turn_back_unused():
+    turnstile = Turnstile()
+    turnstile.open.set()
+    caller = a_caller(turnstile, reserve=FakeReservations("batch"))
+    with pytest.raises(NotReserved):
+        await caller.ask(REQUEST, "v", REPAIR)
+    assert turnstile.told == ["NotReserved"]
+    assert caller.calls == []
+
+
+async def test_a_stop_while_waiting_for_a_slot_leaves_the_call_unmade_and_uncounted():
     turnstile, slot = Turnstile(), OneSlot()
     turnstile.open.set()
-    job = asking(turnstile, [], slot=slot)
-    [claims] = job.unused
+    caller = a_caller(turnstile, slot=slot)
     await slot.acquire()
-    asked = asyncio.create_task(job.ask(REQUEST, "v"))
+    asked = asyncio.create_task(caller.ask(REQUEST, "v"))
     await soon(slot.reached)
-    asked.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asked
-    assert (job.calls, job.unused) == ([], [claims])
-    assert (turnstile.given_back, turnstile.counted) == (1, 0)
+    await stopped(asked)
+    assert (caller.calls, caller.unused) == ([], [CALL])
+    assert turnstile.told == ["CancelledError"]
 
 
-async def test_no_slot_is_held_while_a_call_waits_for_the_limit() -> None:
+async def test_no_slot_is_held_while_a_call_waits_for_the_limit():
     turnstile, slot = Turnstile(), OneSlot()
-    asked = asyncio.create_task(asking(turnstile, [], slot=slot).ask(REQUEST, "v"))
+    asked = asyncio.create_task(a_caller(turnstile, slot=slot).ask(REQUEST, "v"))
     await soon(turnstile.reached)
     assert not slot.locked()
-    asked.cancel()
-    await asyncio.gather(asked, return_exceptions=True)
+    await stopped(asked)
 
 
-async def test_the_next_call_goes_out_while_an_answer_is_written_to_the_disk() -> None:
-    slot, journal = OneSlot(), FakeJournal()
-    asked = asyncio.create_task(asking(None, [], slot=slot, journal=journal).ask(REQUEST, "v"))
+async def test_the_limit_is_told_that_a_call_went_out_and_what_came_of_it():
+    turnstile = Turnstile()
+    turnstile.open.set()
+    await a_caller(turnstile).ask(REQUEST, "v")
+    assert turnstile.told == ["sent", "answered", "left"]
+    engine = FakeEngine(models=("m",))
+    engine.script.append(EngineError(Trouble.RATE_LIMITED, "slow down"))
+    turnstile.told.clear()
+    with pytest.raises(EngineError):
+        await a_caller(turnstile, engine=engine).ask(REQUEST, "v")
+    assert turnstile.told == ["sent", "EngineError"]
+
+
+async def test_the_next_call_goes_out_while_an_answer_is_written_to_the_disk():
+    slot, journal = OneSlot(), SlowJournal()
+    asked = asyncio.create_task(a_caller(slot=slot, journal=journal).ask(REQUEST, "v"))
     await soon(journal.reached)
     assert not slot.locked()
     assert not asked.done()
@@ -156,27 +166,64 @@ async def test_the_next_call_goes_out_while_an_answer_is_written_to_the_disk() -
     await asked
 
 
-async def test_a_stop_while_an_answer_is_written_does_not_lose_it() -> None:
-    journal = FakeJournal()
-    job = asking(None, [], journal=journal)
-    [claims] = job.unused
-    asked = asyncio.create_task(job.ask(REQUEST, "v"))
+async def test_a_stop_while_an_answer_is_written_does_not_lose_it():
+    journal = SlowJournal()
+    caller = a_caller(journal=journal)
+    asked = asyncio.create_task(caller.ask(REQUEST, "v"))
     await soon(journal.reached)
-    asked.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asked
-    [row] = job.calls
-    assert (row["id"], row["state"], job.unused) == (claims, "settled", [])
+    await stopped(asked)
+    [row] = caller.calls
+    assert (row.id, row.state, caller.unused) == (CALL, "settled", [])
 
 
-async def test_an_answer_that_the_disk_does_not_take_is_used_all_the_same() -> None:
-    class FullJournal(FakeJournal):
-        async def append(self, call_id: UUID, call: dict[str, Any]) -> None:
-            raise OSError("No space left on device")
+async def test_an_answer_that_the_disk_does_not_take_is_used_all_the_same():
+    caller = a_caller(journal=FullJournal())
+    call_id, completion = await caller.ask(REQUEST, "v")
+    [row] = caller.calls
+    assert (call_id, row.id, row.state) == (CALL, CALL, "settled")
+    assert completion.text == row.answer
 
-    job = asking(None, [], journal=FullJournal())
-    [claims] = job.unused
-    call_id, completion = await job.ask(REQUEST, "v")
-    [row] = job.calls
-    assert (call_id, row["id"], row["state"]) == (claims, claims, "settled")
-    assert completion.text == row["answer"]
+
+async def test_an_answer_is_on_the_disk_before_anything_else_is_done_with_it():
+    journal = FakeJournal()
+    caller = a_caller(journal=journal)
+    call_id, _ = await caller.ask(REQUEST, "v")
+    assert journal.kept == {call_id: caller.calls[0]}
+
+
+async def test_a_second_call_of_a_job_is_reserved_before_it_is_made():
+    reserve = FakeReservations()
+    caller = a_caller(reserve=reserve)
+    first, _ = await caller.ask(REQUEST, "one")
+    second, _ = await caller.ask(REQUEST, "two")
+    assert first == CALL
+    assert [wanted.id for wanted in reserve.wanted] == [second]
+    assert reserve.wanted[0].purpose == WHOLE
+
+
+async def test_a_repair_has_a_reservation_of_its_own_though_the_claims_call_was_not_needed():
+    """It may cost more than the claim reserved: with an answer from before a crash."""
+    reserve = FakeReservations()
+    caller = a_caller(reserve=reserve)
+    repair, _ = await caller.ask(REQUEST, "v", REPAIR)
+    assert [wanted.id for wanted in reserve.wanted] == [repair]
+    assert caller.unused == [CALL]
+
+
+async def test_a_known_answer_uses_the_claims_call_up():
+    caller = a_caller()
+    known = KnownAnswer(UUID(int=9), {"total": "1"}, None)
+    assert caller.reuse(known) == CALL
+    assert caller.unused == []
+    assert [(row.id, row.state, row.reused_from) for row in caller.calls] == [
+        (CALL, "reused", UUID(int=9))
+    ]
+
+
+async def test_a_fault_of_ours_loses_the_call_that_was_open_and_no_other():
+    caller = a_caller()
+    caller.lose_open(KeyError("before any call"))
+    assert caller.calls == []
+    await caller.ask(REQUEST, "v")
+    caller.lose_open(KeyError("after its row"))
+    assert [row.state for row in caller.calls] == ["settled"]

@@ -1,19 +1,20 @@
 import json
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
-from uuid import RFC_4122, UUID, uuid4
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.config import Config, EngineConfig
+from models.reasons import CostReason
+from models.sql import load_sql
 from models.states import CallState
-from models.words import TaskType, Tier
+from tests.factories import PRICED, a_config, a_deployment, an_engine, the_frontier
 from worker.calls.ledger import (
-    NO_MACHINE_PRICE,
-    REFUSALS,
+    CallRow,
+    KnownAnswer,
     Ledger,
     machine_cost,
     new_call_id,
@@ -22,11 +23,8 @@ from worker.calls.ledger import (
 from worker.calls.prices import PriceBook
 from worker.jsonb import dumps
 from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble, Usage
-from worker.site import EngineSite
 
-CONFIG = Config.model_validate(
-    {"prices": {"big": {"input_per_mtok": "3", "output_per_mtok": "15", "cached_per_mtok": "0.3"}}}
-)
+CONFIG = a_config(prices=PRICED)
 MESSAGES = (Message("system", "be brief"), Message("user", "what is it?"))
 REQUEST = Request("big", MESSAGES, max_tokens=100, context_tokens=8192, schema={"type": "object"})
 USAGE = Usage(input_tokens=1_000, cached_tokens=400, output_tokens=10, reasoning_tokens=3)
@@ -35,15 +33,24 @@ COMPLETION = Completion(
 )
 CALL, KEY = UUID(int=1), UUID(int=2)
 
-
-def ledger(tier: Tier = Tier.FRONTIER, *, stand_in: bool = False, **engine) -> Ledger:
-    config = EngineConfig(kind="openai", base_url="http://engine", **engine)
-    site = EngineSite(tier, config, lambda: pytest.fail("no engine"), "engine", stand_in=stand_in)
-    return Ledger(site, PriceBook(CONFIG), "big")
+FRONTIER = Ledger(the_frontier(), PriceBook(CONFIG), "big")
+LOCAL = Ledger(a_deployment(), PriceBook(CONFIG), "big")
+STAND_IN = Ledger(the_frontier(kind="embedded"), PriceBook(CONFIG), "big")
 
 
-def settled(made: Ledger, completion: Completion = COMPLETION, request: Request = REQUEST) -> dict:
+def hourly(**engine) -> Ledger:
+    """An engine in the building whose machine has a price."""
+    return Ledger(a_deployment(**engine), PriceBook(CONFIG), "big")
+
+
+def settled(
+    made: Ledger = FRONTIER, completion: Completion = COMPLETION, request: Request = REQUEST
+) -> CallRow:
     return made.settled(CALL, request, KEY, completion)
+
+
+def failed(made: Ledger = FRONTIER, trouble: Trouble = Trouble.SERVER_ERROR, **more) -> CallRow:
+    return made.failed(CALL, REQUEST, EngineError(trouble, "no answer", **more), 70)
 
 
 # --- request_key ----------------------------------------------------------------------------------
@@ -103,12 +110,12 @@ def test_different_texts_have_different_keys(one, other, version):
 
 
 def test_an_answer_is_settled_at_the_price_of_its_tokens():
-    row = settled(ledger())
+    row = settled()
     cost = (600 * Decimal(3) + 400 * Decimal("0.3") + 10 * Decimal(15)) / 1_000_000
-    assert row["cost_usd"] == row["would_have_cost_usd"] == cost
-    assert row["cost_reason"] is None
-    assert row["price_source"] == "config"
-    assert (row["input_usd_per_mtok"], row["cached_usd_per_mtok"], row["output_usd_per_mtok"]) == (
+    assert row.cost_usd == row.would_have_cost_usd == cost
+    assert row.cost_reason is None
+    assert row.price_source == "config"
+    assert (row.input_usd_per_mtok, row.cached_usd_per_mtok, row.output_usd_per_mtok) == (
         Decimal(3),
         Decimal("0.3"),
         Decimal(15),
@@ -116,56 +123,55 @@ def test_an_answer_is_settled_at_the_price_of_its_tokens():
 
 
 def test_a_settled_row_holds_all_that_the_engine_reported():
-    row = settled(ledger())
-    assert row["id"] == CALL
-    assert row["request_key"] == KEY
-    assert row["state"] is CallState.SETTLED
-    assert (row["input_tokens"], row["cached_tokens"]) == (1_000, 400)
-    assert (row["output_tokens"], row["reasoning_tokens"]) == (10, 3)
-    assert (row["engine_seconds"], row["latency_ms"]) == (2.0, 120)
-    assert (row["answer"], row["finish"]) == ("the answer", "stop")
-    assert row["model_answered"] == "big-2026"
+    row = settled()
+    assert (row.id, row.request_key, row.state) == (CALL, KEY, CallState.SETTLED)
+    assert (row.input_tokens, row.cached_tokens) == (1_000, 400)
+    assert (row.output_tokens, row.reasoning_tokens) == (10, 3)
+    assert (row.engine_seconds, row.latency_ms) == (2.0, 120)
+    assert (row.answer, row.finish) == ("the answer", "stop")
+    assert row.model_answered == "big-2026"
 
 
 def test_a_cost_that_the_provider_states_goes_before_our_own_sum():
-    row = settled(ledger(), replace(COMPLETION, reported_cost_usd=Decimal("0.5")))
-    assert row["cost_usd"] == Decimal("0.5")
-    assert row["price_source"] == "provider"
+    row = settled(completion=replace(COMPLETION, reported_cost_usd=Decimal("0.5")))
+    assert (row.cost_usd, row.price_source) == (Decimal("0.5"), "provider")
 
 
 @pytest.mark.parametrize(
     ("made", "change", "model_name", "reason"),
     [
-        (ledger(), {"usage": Usage()}, "big", "the provider reported no tokens"),
-        (ledger(), {"usage": Usage(input_tokens=5)}, "big", "the provider reported no tokens"),
-        (ledger(), {}, "nobody/knows-this", "no price is known for nobody/knows-this"),
-        (ledger(stand_in=True), {}, "big", "stand-in: no frontier model was asked"),
-        (ledger(Tier.LOCAL), {}, "big", NO_MACHINE_PRICE),
-        (
-            ledger(Tier.LOCAL, usd_per_hour="2"),
-            {"engine_seconds": None},
-            "big",
-            "the engine did not report its time",
-        ),
+        (FRONTIER, {"usage": Usage()}, "big", CostReason.NO_TOKENS),
+        (FRONTIER, {"usage": Usage(input_tokens=5)}, "big", CostReason.NO_TOKENS),
+        (FRONTIER, {}, "nobody/knows-this", CostReason.NO_PRICE),
+        (STAND_IN, {}, "big", CostReason.STAND_IN),
+        (LOCAL, {}, "big", CostReason.NO_MACHINE_PRICE),
+        (hourly(usd_per_hour="2"), {"engine_seconds": None}, "big", CostReason.NO_ENGINE_TIME),
     ],
 )
 def test_a_cost_that_is_not_known_is_unknown_with_its_reason_and_never_0(
     made, change, model_name, reason
 ):
     row = settled(made, replace(COMPLETION, **change), replace(REQUEST, model_name=model_name))
-    assert row.get("cost_usd") is None
-    assert row["cost_reason"] == reason
+    assert row.cost_usd is None
+    assert row.cost_reason is reason
 
 
 def test_tokens_that_were_not_reported_stay_unknown():
-    row = settled(ledger(), replace(COMPLETION, usage=Usage()))
-    assert row["input_tokens"] is row["output_tokens"] is row["cached_tokens"] is None
-    assert row["would_have_cost_usd"] is None
+    row = settled(completion=replace(COMPLETION, usage=Usage()))
+    assert row.input_tokens is row.output_tokens is row.cached_tokens is None
+    assert row.would_have_cost_usd is None
 
 
 def test_a_local_call_says_what_the_frontier_would_have_cost():
-    row = settled(ledger(Tier.LOCAL), replace(COMPLETION, usage=Usage(1_000_000, None, 1_000_000)))
-    assert row["would_have_cost_usd"] == Decimal(18)
+    row = settled(LOCAL, replace(COMPLETION, usage=Usage(1_000_000, None, 1_000_000)))
+    assert row.would_have_cost_usd == Decimal(18)
+
+
+def test_an_answer_that_was_known_costs_nothing_and_says_whose_it_is_and_what_it_saved():
+    row = FRONTIER.reused(CALL, KnownAnswer(UUID(int=9), {"total": "1"}, Decimal("0.5")))
+    assert (row.state, row.reused_from, row.cost_usd) == (CallState.REUSED, UUID(int=9), 0)
+    assert (row.input_tokens, row.output_tokens, row.latency_ms) == (0, 0, 0)
+    assert row.would_have_cost_usd == Decimal("0.5")
 
 
 # --- failed ---------------------------------------------------------------------------------------
@@ -174,63 +180,72 @@ def test_a_local_call_says_what_the_frontier_would_have_cost():
 @pytest.mark.parametrize("trouble", Trouble)
 @pytest.mark.parametrize("maybe_billed", [False, True])
 def test_a_call_without_an_answer_is_refused_or_lost(trouble, maybe_billed):
-    error = EngineError(trouble, "no answer", maybe_billed=maybe_billed)
-    row = ledger().failed(CALL, error, 70)
-    lost = maybe_billed and trouble in (Trouble.SERVER_ERROR, Trouble.TIMEOUT)
-    assert row["state"] is (CallState.LOST if lost else CallState.REFUSED)
-    assert row["latency_ms"] == 70
-    assert row["error"]["category"] == trouble
-    assert row["error"]["message"] == "no answer"
-    if lost:
-        assert row.get("cost_usd") is None
-        assert "upper bound" in row["cost_reason"]
+    row = failed(trouble=trouble, maybe_billed=maybe_billed)
+    assert row.state is (CallState.LOST if maybe_billed else CallState.REFUSED)
+    assert row.latency_ms == 70
+    assert (row.error["category"], row.error["message"]) == (trouble, "no answer")
+    if maybe_billed:  # what was reserved is its cost: calls/settle.sql knows it
+        assert (row.cost_usd, row.cost_reason) == (None, CostReason.LOST)
     else:
-        assert row["cost_usd"] == 0
+        assert row.cost_usd == 0
 
 
-def test_every_trouble_is_either_a_definite_no_or_may_have_been_billed():
-    assert REFUSALS | {Trouble.SERVER_ERROR, Trouble.TIMEOUT} == set(Trouble)
+@pytest.mark.parametrize("maybe_billed", [False, True])
+def test_a_refusal_costs_what_the_provider_says_it_took(maybe_billed):
+    row = failed(maybe_billed=maybe_billed, usage=USAGE)
+    assert row.state is CallState.REFUSED
+    assert row.cost_usd == settled().cost_usd > 0
+    assert (row.input_tokens, row.output_tokens) == (1_000, 10)
+    assert row.price_source == "config"
 
 
-@pytest.mark.parametrize("made", [ledger(), ledger(Tier.LOCAL, usd_per_hour="1")])
+def test_a_price_that_comes_with_a_refusal_goes_before_our_own_sum():
+    row = failed(usage=USAGE, reported_cost_usd=Decimal("0.5"))
+    assert (row.cost_usd, row.price_source) == (Decimal("0.5"), "provider")
+
+
+def test_a_refusal_after_work_on_a_machine_costs_its_time():
+    row = failed(hourly(usd_per_hour="3600", slots=1), usage=USAGE, engine_seconds=2.0)
+    assert (row.cost_usd, row.engine_seconds) == (Decimal(2), 2.0)
+
+
+@pytest.mark.parametrize("made", [FRONTIER, hourly(usd_per_hour="1")])
 def test_every_row_can_be_journaled_and_stored(made):
-    error = EngineError(Trouble.TIMEOUT, "late", maybe_billed=True)
-    for row in (settled(made), made.failed(uuid4(), error, 1)):
+    lost = failed(made, Trouble.TIMEOUT, maybe_billed=True)
+    known = made.reused(CALL, KnownAnswer(UUID(int=9), {}, None))
+    for row in (settled(made), lost, failed(made, usage=USAGE), known):
         again = json.loads(dumps(row))
-        assert again.keys() == row.keys()
-        assert UUID(again["id"]) == row["id"]
+        assert set(again) == {field.name for field in fields(row)}
+        assert UUID(again["id"]) == row.id
 
 
-# --- reservations and upper bounds ----------------------------------------------------------------
+def test_each_field_of_a_row_is_a_column_that_the_statement_reads():
+    statement = load_sql("worker", "calls/settle")
+    columns = statement[statement.index("AS s (") :].partition("error jsonb")[0]
+    names = {word.strip(" (") for word in columns.replace("AS s", "").split()}
+    assert {field.name for field in fields(CallRow)} - {"error"} <= names
 
 
-def test_a_reservation_prices_a_token_of_the_prompt_and_the_whole_output():
-    (row,) = ledger().reservations([("big", TaskType.SUMMARY, 100)])
-    assert row == {
-        "model": "big",
-        "task": TaskType.SUMMARY,
-        "usd_per_token": Decimal(3) / 1_000_000,
-        "usd_per_call": 100 * Decimal(15) / 1_000_000,
-    }
+# --- upper bounds ---------------------------------------------------------------------------------
 
 
 @given(st.integers(0, 10**5), st.integers(0, 100), st.floats(0, 1))
 def test_no_call_within_its_limits_costs_more_than_its_upper_bound(tokens, output, share):
     usage = Usage(tokens, int(tokens * share), output)
-    cost = settled(ledger(), replace(COMPLETION, usage=usage))["cost_usd"]
-    assert cost <= ledger().upper_bound(REQUEST, tokens)
+    cost = settled(completion=replace(COMPLETION, usage=usage)).cost_usd
+    assert cost <= FRONTIER.upper_bound(REQUEST, tokens)
 
 
-@pytest.mark.parametrize("made", [ledger(Tier.LOCAL), ledger(stand_in=True)])
+@pytest.mark.parametrize("made", [LOCAL, STAND_IN])
 def test_nothing_is_reserved_where_tokens_cost_nothing(made):
     assert made.upper_bound(REQUEST, 1000) is None
-    assert made.reservations([("big", TaskType.SUMMARY, 100)]) == []
+    assert made.price("big") is None
 
 
 def test_nothing_is_reserved_at_an_unknown_price():
     unknown = replace(REQUEST, model_name="nobody/knows-this")
-    assert ledger().upper_bound(unknown, 1000) is None
-    assert ledger().reservations([("nobody/knows-this", TaskType.SUMMARY, 100)]) == []
+    assert FRONTIER.upper_bound(unknown, 1000) is None
+    assert FRONTIER.price("nobody/knows-this") is None
 
 
 # --- machine cost ---------------------------------------------------------------------------------
@@ -247,17 +262,16 @@ def test_nothing_is_reserved_at_an_unknown_price():
     ],
 )
 def test_a_local_call_costs_its_slots_share_of_the_machine(usd_per_hour, slots, seconds, cost):
-    config = EngineConfig(kind="ollama", usd_per_hour=usd_per_hour, slots=slots)
-    found = machine_cost(config, seconds)
-    assert found["cost_usd"] == Decimal(cost)
-    assert found["price_source"] == "machine hours"
+    found = machine_cost(an_engine(usd_per_hour=usd_per_hour, slots=slots), seconds)
+    assert found.cost_usd == Decimal(cost)
+    assert found.price_source == "machine hours"
 
 
 @given(st.lists(st.floats(0, 100), min_size=4, max_size=4))
 def test_a_full_machine_costs_what_it_costs(seconds):
     """Four slots at work side by side are paid for like the longest, and never more."""
-    config = EngineConfig(kind="ollama", usd_per_hour="3600", slots=4)
-    total = sum(machine_cost(config, each)["cost_usd"] for each in seconds)
+    config = an_engine(usd_per_hour="3600", slots=4)
+    total = sum(machine_cost(config, each).cost_usd for each in seconds)
     assert total <= Decimal(str(max(seconds))) + Decimal("1e-9")
 
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.config import DEFAULT_FRONTIER_MODEL, Config
+from models.engines import DEFAULT_FRONTIER_MODEL
+from tests.factories import a_config
 from worker.calls.prices import Price, PriceBook
 from worker.llm.engine import Usage
 
@@ -14,7 +15,7 @@ PRICE = Price(Decimal(3), Decimal("0.3"), Decimal(15), "test")
 
 
 def book(**prices: dict) -> PriceBook:
-    return PriceBook(Config.model_validate({"prices": prices}))
+    return PriceBook(a_config(prices=prices))
 
 
 def own(**more: object) -> dict:

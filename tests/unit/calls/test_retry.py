@@ -4,110 +4,57 @@ from hypothesis import strategies as st
 
 from models.failure import Failure
 from worker.calls.retry import (
-    HELD,
+    ANOTHER_ENGINE_MAY,
     LONGEST_BACKOFF_S,
-    MAX_WAITS,
     GiveUp,
-    Hold,
     Retry,
-    Verdict,
+    Setback,
     Wait,
     after_engine_error,
     after_fault,
     backoff_s,
+    internal,
 )
-from worker.llm.engine import EngineError, Trouble
-
-NEVER_WORKS = (Trouble.CONTEXT_EXCEEDED, Trouble.BAD_REQUEST, Trouble.CONTENT_FILTER)
+from worker.llm.engine import CONCERN, Concern, EngineError, Trouble
 
 
-def after(trouble: Trouble, *, retry_after_s: float | None = None, **more) -> Verdict:
+def after(trouble: Trouble, **more) -> Setback:
     circumstances = {
         "phase": "run",
         "attempts": 1,
-        "waits": 0,
         "max_attempts": 5,
-        "engine_healthy": True,
+        "own": True,
         "pause_s": 2.0,
     }
-    error = EngineError(trouble, "the message", retry_after_s=retry_after_s)
+    error = EngineError(trouble, "the message")
     return after_engine_error(error, **{**circumstances, **more})
 
 
-@pytest.mark.parametrize(
-    ("trouble", "healthy", "sick"),
-    [
-        (Trouble.UNAVAILABLE, Wait, Wait),
-        (Trouble.RATE_LIMITED, Wait, Wait),
-        (Trouble.SERVER_ERROR, Retry, Wait),
-        (Trouble.TIMEOUT, Retry, Wait),
-        (Trouble.QUOTA, Hold, Hold),
-        (Trouble.AUTH, Hold, Hold),
-        (Trouble.MODEL_NOT_FOUND, Hold, Hold),
-        (Trouble.CONTEXT_EXCEEDED, GiveUp, GiveUp),
-        (Trouble.BAD_REQUEST, GiveUp, GiveUp),
-        (Trouble.CONTENT_FILTER, GiveUp, GiveUp),
-    ],
-)
-def test_what_follows_from_each_trouble(trouble, healthy, sick):
-    assert type(after(trouble, engine_healthy=True)) is healthy
-    assert type(after(trouble, engine_healthy=False)) is sick
+@pytest.mark.parametrize("trouble", Trouble)
+@given(attempts=st.integers(1, 1000))
+def test_what_is_not_the_prompts_own_fault_is_waited_out_for_ever(trouble, attempts):
+    verdict = after(trouble, own=False, attempts=attempts)
+    assert verdict == Wait(verdict.failure, 2.0)
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_a_fault_of_its_own_is_tried_again_only_where_that_may_help(trouble):
+    passes = CONCERN[trouble] is Concern.PASSING
+    assert type(after(trouble)) is (Retry if passes else GiveUp)
+    assert type(after(trouble, attempts=5)) is GiveUp
+    assert after(trouble).failure.retryable is passes
 
 
 @pytest.mark.parametrize("trouble", Trouble)
 def test_the_failure_names_the_trouble_the_phase_and_the_message(trouble):
     failure = after(trouble, phase="classify").failure
-    assert failure.category == trouble
-    assert failure.phase == "classify"
+    assert (failure.category, failure.phase) == (trouble, "classify")
     assert "the message" in failure.message
 
 
-@pytest.mark.parametrize("trouble", NEVER_WORKS)
-def test_a_prompt_that_will_never_work_is_given_up_at_the_first_try(trouble):
-    verdict = after(trouble, attempts=1, max_attempts=100)
-    assert isinstance(verdict, GiveUp)
-    assert verdict.failure.retryable is False
-
-
-@pytest.mark.parametrize("trouble", [Trouble.UNAVAILABLE, Trouble.RATE_LIMITED])
-@given(attempts=st.integers(1, 1000), waits=st.integers(0, 10**6), healthy=st.booleans())
-def test_an_engine_that_is_down_or_busy_is_waited_out_for_ever(trouble, attempts, waits, healthy):
-    verdict = after(trouble, attempts=attempts, waits=waits, engine_healthy=healthy)
-    assert isinstance(verdict, Wait)
-
-
-@pytest.mark.parametrize(
-    ("asked", "pause_s", "expected"), [(None, 2.0, 2.0), (30.0, 2.0, 30.0), (0.5, 2.0, 2.0)]
-)
-def test_a_wait_is_as_long_as_the_server_asked_and_no_shorter_than_the_pause(
-    asked, pause_s, expected
-):
-    verdict = after(Trouble.RATE_LIMITED, retry_after_s=asked, pause_s=pause_s)
-    assert verdict == Wait(verdict.failure, expected)
-
-
-@pytest.mark.parametrize("trouble", [Trouble.SERVER_ERROR, Trouble.TIMEOUT])
-class TestAFailingCall:
-    def test_costs_an_attempt_where_the_engine_serves_others(self, trouble):
-        assert isinstance(after(trouble, attempts=4, max_attempts=5), Retry)
-        assert isinstance(after(trouble, attempts=5, max_attempts=5), GiveUp)
-
-    def test_costs_none_where_the_engine_is_in_trouble(self, trouble):
-        verdict = after(trouble, attempts=5, max_attempts=5, engine_healthy=False)
-        assert verdict == Wait(verdict.failure, 2.0)
-
-    def test_is_the_jobs_own_fault_after_too_many_waits(self, trouble):
-        last = after(trouble, waits=MAX_WAITS - 1, engine_healthy=False)
-        assert isinstance(last, Wait)
-        assert isinstance(after(trouble, waits=MAX_WAITS, engine_healthy=False), Retry)
-
-
-@pytest.mark.parametrize("trouble", HELD)
-def test_what_is_held_says_how_to_go_on(trouble):
-    verdict = after(trouble)
-    assert isinstance(verdict, Hold)
-    assert "the message" in verdict.reason
-    assert "docmill resume" in verdict.reason
+def test_another_engine_is_asked_for_nothing_that_is_about_a_key_a_model_or_a_busy_server():
+    assert {CONCERN[trouble] for trouble in ANOTHER_ENGINE_MAY} == {Concern.PROMPT, Concern.PASSING}
+    assert not {Trouble.UNAVAILABLE, Trouble.RATE_LIMITED} & ANOTHER_ENGINE_MAY
 
 
 @given(st.integers(1, 50), st.integers(1, 50), st.booleans())
@@ -116,6 +63,15 @@ def test_a_fault_is_retried_only_while_attempts_are_left_and_it_can_help(attempt
     verdict = after_fault(failure, attempts=attempts, max_attempts=most)
     assert isinstance(verdict, Retry if retryable and attempts < most else GiveUp)
     assert verdict.failure is failure
+
+
+@given(st.integers(1, 10), st.text(max_size=2_000))
+def test_a_fault_of_our_own_is_an_attempt_and_says_what_it_was(attempts, words):
+    verdict = internal(ValueError(words), phase="run", attempts=attempts, max_attempts=5)
+    assert isinstance(verdict, Retry if attempts < 5 else GiveUp)
+    assert verdict.failure.category == "internal_error"
+    assert verdict.failure.message.startswith("ValueError")
+    assert len(verdict.failure.message) <= 500
 
 
 @given(st.integers(1, 1000))

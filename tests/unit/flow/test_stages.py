@@ -2,84 +2,104 @@
 
 import asyncio
 import threading
-from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
+import psycopg
 import pytest
 
-from models.config import Config, EngineConfig
-from models.words import Tier
-from tests.stubs.fake import FakeEngine
-from worker.calls.caller import Desk
-from worker.calls.ledger import Ledger
-from worker.calls.prices import PriceBook
-from worker.classify.stage import ClassifyStage, Pair
-from worker.db import Statement
-from worker.flow.stage import Held
-from worker.ingest.stage import IngestStage
-from worker.llm.gate import Gate
+from models.words import Finder, Stage, TaskType
+from tests.factories import CALL, OWNER, a_config, a_job, an_access
+from tests.fakes import FakeDatabase, FakeJournal
+from tests.stubs.fake import FakeEngine, Hang
+from worker.calls.ledger import CallRow, CallState
+from worker.classify.stage import ClassifyStage, Pair, Sorted, Verdict
+from worker.configs import Configs
+from worker.flow.stage import Held, Lease
+from worker.ingest.stage import IngestStage, ReadOutcome
+from worker.persist import Persist
 from worker.read.kinds import PLAIN
-from worker.site import EngineSite
+from worker.run.outcome import Done, Turn
+from worker.run.stage import RunStage
 
-OWNER = uuid4()
-
-
-class FakeDatabase:
-    """Remembers what it was told to run."""
-
-    def __init__(self) -> None:
-        self.ran: list[Statement] = []
-
-    async def run_all(self, statements: Sequence[Statement]) -> list[Any]:
-        self.ran += statements
-        return []
+CLAIM = UUID(int=1)
 
 
-class FakeJournal:
-    """Keeps nothing."""
-
-    def settled(self, call_ids: Any) -> None:
-        assert list(call_ids) == []
-
-
-def desk() -> Desk:
-    engine = FakeEngine()
-    site = EngineSite(Tier.LOCAL, EngineConfig(kind="ollama"), FakeEngine, "engine")
-
-    async def reserve(call_id: UUID, *_: Any) -> None:
-        raise AssertionError("the claim reserved it")
-
-    return Desk(
-        engine=engine,
-        gate=Gate("engine", engine.health),
-        journal=FakeJournal(),  # type: ignore[arg-type]
-        ledger=Ledger(site, PriceBook(Config()), "m"),
-        reserve=reserve,  # type: ignore[arg-type]
-    )
+def held(stage: Stage, payload: Any) -> Held:
+    return Held(Lease(stage, 7, CLAIM), 1, payload)
 
 
 async def cut_off(work: "asyncio.Task[Any]") -> Any:
+    await asyncio.sleep(0)
     work.cancel()
     return await work
 
 
-async def test_a_pair_that_is_cut_off_before_its_slot_leaves_no_call_behind() -> None:
+def pair() -> Pair:
+    row = {
+        "id": 7,
+        "key": UUID(int=9),
+        "call_id": CALL,
+        "to_ask": True,
+        "task": None,
+        "attempts": 0,
+        "excerpt": "Invoice",
+    }
+    return Pair(row, {"text": "Find the total.", "json_schema": None}, a_config())
+
+
+async def test_a_pair_that_is_cut_off_before_its_slot_leaves_no_call_behind():
     db, slot = FakeDatabase(), asyncio.Lock()
-    stage = ClassifyStage(db, desk(), Config(), OWNER)  # type: ignore[arg-type]
-    pair = Pair(uuid4(), 1, "Find the total.", "Invoice", attempts=1, call_id=uuid4())
+    stage = ClassifyStage(db, an_access(), Configs(db, 1, a_config()), OWNER)  # type: ignore[arg-type]
     await slot.acquire()
-    work = asyncio.create_task(stage.work(Held(1, pair.key, 1, pair), slot))
-    await asyncio.sleep(0)
+    work = asyncio.create_task(stage.work(held(Stage.CLASSIFY, pair()), slot))
     await stage.finish(await cut_off(work))
-    assert [name for name, _ in db.ran] == ["drop_calls", "retry_pending"]
-    assert db.ran[0][1] == {"ids": [pair.call_id]}
+    assert db.ran == ["calls/drop", "classify/verdicts", "flow/release"]
+    assert db.given("calls/drop") == {"ids": [CALL]}
+    assert db.given("flow/release") == {
+        "stages": [Stage.CLASSIFY],
+        "items": [7],
+        "owner": OWNER,
+        "delay_s": None,
+    }
+    [row] = db.given("classify/verdicts")["rows"].obj
+    assert (row.task, row.attempts, row.waits) == (None, 0, 1)
+
+
+async def test_a_job_that_is_cut_off_before_its_slot_leaves_no_call_behind():
+    db, slot = FakeDatabase(), asyncio.Lock()
+    persist = Persist(db, FakeJournal(), OWNER)  # type: ignore[arg-type]
+    stage = RunStage(db, an_access(), persist.finish, Configs(db, 1, a_config()), OWNER)  # type: ignore[arg-type]
+    await slot.acquire()
+    work = asyncio.create_task(stage.work(held(Stage.RUN, a_job()), slot))
+    await stage.finish(await cut_off(work))
+    assert db.ran == ["calls/drop", "run/finish"]
+    assert db.given("calls/drop") == {"ids": [CALL]}
+    [row] = db.given("run/finish")["rows"].obj
+    assert (row.state, row.attempts, row.waits, row.delay_s) == ("ready", 0, 1, None)
+
+
+async def test_a_job_that_is_cut_off_in_its_call_has_lost_that_call_and_no_attempt():
+    db, engine = FakeDatabase(), FakeEngine(models=("phi4-mini",))
+    engine.script.append(Hang())
+    persist = Persist(db, FakeJournal(), OWNER)  # type: ignore[arg-type]
+    stage = RunStage(db, an_access(engine), persist.finish, Configs(db, 1, a_config()), OWNER)  # type: ignore[arg-type]
+    work = asyncio.create_task(stage.work(held(Stage.RUN, a_job()), nullcontext()))
+    while not engine.in_flight:
+        await asyncio.sleep(0)
+    turn: Turn = await cut_off(work)
+    assert [(call.id, call.state) for call in turn.calls] == [(CALL, "lost")]
+    assert turn.unused == []
+    await stage.finish(turn)
+    assert db.ran == ["calls/settle", "run/finish"]
+    [row] = db.given("run/finish")["rows"].obj
+    assert (row.state, row.attempts, row.waits) == ("ready", 0, 1)
 
 
 async def test_a_document_that_is_cut_off_while_it_is_cut_up_goes_back_in_line(
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
+):
     db, begun, goes_on = FakeDatabase(), asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
 
@@ -87,11 +107,66 @@ async def test_a_document_that_is_cut_off_while_it_is_cut_up_goes_back_in_line(
         loop.call_soon_threadsafe(begun.set)
         goes_on.wait(5)
 
-    stage = IngestStage(db, None, Config(), OWNER)  # type: ignore[arg-type]
+    stage = IngestStage(db, None, Configs(db, 1, a_config()), OWNER)  # type: ignore[arg-type]
     monkeypatch.setattr(stage, "_ingested", slowly)
-    row = {"id": 7, "media_type": PLAIN, "path": "a.txt", "data": b"words", "kills": 0}
-    work = asyncio.create_task(stage.work(Held(7, 7, 1, row), nullcontext()))
+    row = {
+        "id": 7,
+        "media_type": PLAIN,
+        "path": "a.txt",
+        "data": b"words",
+        "kills": 0,
+        "config": a_config(),
+    }
+    work = asyncio.create_task(stage.work(held(Stage.INGEST, row), nullcontext()))
     await asyncio.wait_for(begun.wait(), timeout=5)
     await stage.finish(await cut_off(work))
     goes_on.set()
-    assert db.ran == [("release_documents", {"ids": [7], "owner": OWNER})]
+    assert db.ran == ["flow/release"]
+    assert db.given("flow/release") == {
+        "stages": [Stage.INGEST],
+        "items": [7],
+        "owner": OWNER,
+        "delay_s": None,
+    }
+
+
+@pytest.mark.parametrize("stage_name", ["ingest", "classify", "run"])
+def test_what_postgres_refuses_has_failed_by_a_fault_of_ours_that_quotes_no_text(stage_name):
+    configs = Configs(None, 1, a_config())  # type: ignore[arg-type]
+    calls = [CallRow(CALL, CallState.SETTLED, answer="an answer")]
+    stage, outcome = {
+        "ingest": (IngestStage(None, None, configs, OWNER), ReadOutcome(7, None)),  # type: ignore[arg-type]
+        "classify": (
+            ClassifyStage(None, an_access(), configs, OWNER),  # type: ignore[arg-type]
+            Sorted(pair(), Verdict(TaskType.SUMMARY, Finder.MODEL, 0.9), calls),
+        ),
+        "run": (
+            RunStage(None, an_access(), None, configs, OWNER),  # type: ignore[arg-type]
+            Turn(5, 3, Done({}, None, None, CALL), calls),
+        ),
+    }[stage_name]
+    refusal = psycopg.errors.UntranslatableCharacter("a text that nobody may see")
+    once: Any = stage.refused(outcome, refusal)  # type: ignore[attr-defined]
+    twice: Any = stage.refused(once, refusal)  # type: ignore[attr-defined]
+    for refused in (once, twice):
+        assert "internal_error" in repr(refused)
+        assert "nobody may see" not in repr(refused)
+    if stage_name != "ingest":
+        assert once.calls == calls
+        assert "an answer" not in repr(twice)
+
+
+@pytest.mark.parametrize("stage_name", ["classify", "run"])
+async def test_what_was_claimed_and_not_begun_is_given_back_with_its_call(stage_name):
+    db, configs = FakeDatabase(), Configs(None, 1, a_config())  # type: ignore[arg-type]
+    if stage_name == "classify":
+        stage: Any = ClassifyStage(db, an_access(), configs, OWNER)  # type: ignore[arg-type]
+        payload: Any = pair()
+    else:
+        stage = RunStage(db, an_access(), None, configs, OWNER)  # type: ignore[arg-type]
+        payload = a_job()
+    await stage.release([held(Stage(stage_name), payload)])
+    assert db.ran == ["calls/drop", "flow/release"]
+    assert db.given("calls/drop") == {"ids": [CALL]}
+    assert db.given("flow/release")["stages"] == [stage_name]
+    assert len(db.transactions) == 1

@@ -5,15 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.config import Config
 from models.sql import load_sql
 from models.states import DocumentState, JobState
-from models.words import Scope, TaskType, Tier
+from models.words import Finder, Scope, TaskType, Zone
+from tests.factories import a_config
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import NO_ASK, NO_TEXT, AskRow, Ingested, ingest
 from worker.read.kinds import Text
+from worker.route import Facts, route
 
-CONFIG = Config.model_validate({"languages": {"hi": {"model": "gemma3:4b"}}})
+CONFIG = a_config(languages={"hi": {"model": "gemma3:4b"}})
+GPU2 = {"zone": "local", "kind": "ollama", "url": "http://gpu2:11434"}
 ENGLISH, BLANK = "The store used more power this year.", " \n "
 HINDI = "यह दुकान इस वर्ष अधिक बिजली का उपयोग करती है और इसका कारण नहीं है"
 
@@ -81,7 +83,45 @@ def test_an_ask_without_a_task_waits_to_be_classified():
     (job,) = ingested([ENGLISH], ask(task=None)).jobs
     assert job["state"] is JobState.PENDING
     assert job["classify_key"]
-    assert not {"task", "queue", "model"} & job.keys()
+    assert (job["zone"], job["engine"], job["model"]) == (Zone.LOCAL, "local", "phi4-mini")
+    assert not {"task", "found_by"} & job.keys()
+
+
+def test_a_job_waits_to_be_classified_in_the_building_whatever_its_task_will_be():
+    config = a_config(classifier={"model": "tiny", "engine": "gpu2"}, engines={"gpu2": GPU2})
+    pieces = chunk(Text.of([ENGLISH]), 600)
+    made = ingest("a", 1, (), pieces, [ask(task=None)], local_only=False, config=config)
+    [job] = made.jobs
+    assert (job["zone"], job["engine"], job["model"]) == (Zone.LOCAL, "gpu2", "tiny")
+
+
+def test_a_task_that_the_user_named_is_routed_at_once_and_says_who_named_it():
+    (job,) = ingested([ENGLISH], ask()).jobs
+    assert (job["task"], job["found_by"]) == (TaskType.EXTRACTION, Finder.USER)
+    assert job["fixed_tokens"] > 0
+
+
+@pytest.mark.parametrize("task", TaskType)
+def test_every_job_is_where_the_rule_sends_it_by_all_of_its_facts(task):
+    for scope, local_only in product(Scope, (False, True)):
+        made = ingested([ENGLISH, HINDI], ask(task=task, scope=scope), local_only=local_only)
+        for job in made.jobs:
+            facts = Facts(
+                task,
+                Finder.USER,
+                None,
+                job["language"],
+                job["tokens"],
+                scope,
+                local_only,
+                job["pinned"] is not None,
+            )
+            place = route(facts, CONFIG).first
+            assert (job["zone"], job["engine"], job["model"]) == (
+                place.zone,
+                place.engine,
+                place.model,
+            )
 
 
 def test_equal_pairs_share_their_classify_key_and_others_do_not():
@@ -101,12 +141,12 @@ def test_equal_pairs_share_their_classify_key_and_others_do_not():
 @pytest.mark.parametrize(("task", "scope"), list(product([*TaskType, None], Scope)))
 def test_local_only_makes_no_frontier_job(task, scope):
     made = ingested([ENGLISH, HINDI], ask(task=task, scope=scope), local_only=True)
-    assert {job.get("queue") for job in made.jobs} <= {Tier.LOCAL, None}
+    assert {job["zone"] for job in made.jobs} == {Zone.LOCAL}
 
 
 def test_allow_frontier_sends_a_summary_to_the_frontier():
     (job,) = ingested([ENGLISH], ask(task=TaskType.SUMMARY)).jobs
-    assert job["queue"] is Tier.FRONTIER
+    assert (job["zone"], job["engine"]) == (Zone.FRONTIER, "frontier")
 
 
 @pytest.mark.parametrize(
@@ -189,19 +229,19 @@ def test_it_is_the_same_every_time(pages, asks):
 
 @pytest.mark.parametrize(("rows", "alias"), [("chunks", "c"), ("jobs", "j")])
 def test_each_key_of_a_row_is_a_column_that_the_statement_reads(rows, alias):
-    found = re.search(rf"AS {alias} \((.*?)\)", load_sql("worker", "finish_documents"), re.DOTALL)
+    found = re.search(rf"AS {alias} \((.*?)\)", load_sql("worker", "ingest/finish"), re.DOTALL)
     names = {column.split()[0] for column in found.group(1).split(",")}
     made = ingested([ENGLISH, BLANK], ask(1), ask(2, task=None), ask(3, scope=Scope.DOCUMENT))
     for row in getattr(made, rows):
         assert row.keys() <= names
 
 
-PRIVATE = Config.model_validate(
-    {"pin": {"patterns": ["pan", "email"]}, "tasks": {"extraction": {"escalate": "frontier"}}}
+PRIVATE = a_config(
+    pin={"patterns": ["pan", "email"]}, tasks={"extraction": {"escalate": "frontier"}}
 )
 
 
-def pinned(*asks: AskRow, config: Config = PRIVATE) -> Ingested:
+def pinned(*asks: AskRow, config=PRIVATE) -> Ingested:
     pages = ["Nothing private here. " * 200, "Holder ABCPE1234F. " * 200, "Write to a@b.in. " * 200]
     text = Text.of(pages)
     return ingest("a", 3, (), chunk(text, 600), asks, local_only=False, config=config)
@@ -214,13 +254,13 @@ def test_a_chunk_with_private_data_runs_locally_and_says_why():
     why = {row["ordinal"]: row["pinned"] for row in made.chunks}
     for job in made.jobs:
         assert job["pinned"] == why[job["chunk"]]
-        assert job["queue"] == (Tier.LOCAL if job["pinned"] else Tier.FRONTIER)
+        assert job["zone"] == (Zone.LOCAL if job["pinned"] else Zone.FRONTIER)
 
 
 def test_a_document_is_pinned_by_any_of_its_chunks():
     [job] = pinned(ask(task=TaskType.SUMMARY, scope=Scope.DOCUMENT)).jobs
     assert job["pinned"] == "email, pan"
-    assert job["queue"] is Tier.LOCAL
+    assert job["zone"] is Zone.LOCAL
 
 
 def test_without_patterns_nothing_is_pinned():

@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 from collections.abc import Iterator
 from typing import get_args
@@ -7,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models.config import BuiltIn, PinConfig
+from worker.ingest import private
 from worker.ingest.chunk import Piece, chunk
 from worker.ingest.private import Pins, luhn, verhoeff
 from worker.read.kinds import Text
@@ -435,6 +437,28 @@ def test_an_own_pattern_is_found_across_a_border():
 def test_an_own_pattern_that_only_looks_ahead_pins_where_it_matches():
     assert own("(?=secret)", "a", "the secret", "b") == [None, "matter number", None]
     assert own("(?=secret)", "a", "secret", "b") == [None, "matter number", None]
+
+
+ENDLESS = r"(?:.*?,){12}P"
+"""For each comma more it takes more than twice as long."""
+
+COMMAS = ", ".join(map(str, range(30))) + "Q P"
+
+
+def test_a_pattern_that_takes_for_ever_keeps_everything_in_the_building(monkeypatch):
+    monkeypatch.setattr(private, "OWN_S", 0.05)
+    assert own(ENDLESS, COMMAS, "harmless") == ["matter number"] * 2
+
+
+async def test_while_a_pattern_takes_its_time_others_run(monkeypatch):
+    monkeypatch.setattr(private, "OWN_S", 0.5)
+    looking = asyncio.create_task(asyncio.to_thread(own, ENDLESS, COMMAS))
+    turns = 0
+    while not looking.done():
+        await asyncio.sleep(0.005)
+        turns += 1
+    assert await looking == ["matter number"]
+    assert turns > 20, "the loop went on"
 
 
 def test_own_and_built_in_names_are_sorted_together():

@@ -8,7 +8,7 @@ import openai  # noqa: TID251 - the names of its errors
 import pytest
 
 from worker.llm.engine import EngineError, Message, Request, Trouble
-from worker.llm.faults import brief, fault, meaning, mentions, place
+from worker.llm.faults import brief, fault, mentions, place, sends_on
 from worker.llm.ollama.engine import OllamaEngine
 from worker.llm.openai.engine import OpenAIEngine
 
@@ -17,6 +17,7 @@ URL = "http://127.0.0.1:9"
 
 DOWN, SLOW = (Trouble.UNAVAILABLE, False), (Trouble.TIMEOUT, True)
 CUT, NEVER = (Trouble.SERVER_ERROR, True), (Trouble.BAD_REQUEST, False)
+NOWHERE = (Trouble.MISCONFIGURED, False)
 
 HTTPX = {
     "ConnectError": DOWN,
@@ -26,9 +27,9 @@ HTTPX = {
     "TimeoutException": SLOW,
     "ReadTimeout": SLOW,
     "WriteTimeout": SLOW,
-    "InvalidURL": NEVER,
-    "UnsupportedProtocol": NEVER,
-    "LocalProtocolError": NEVER,
+    "InvalidURL": NOWHERE,
+    "UnsupportedProtocol": NOWHERE,
+    "LocalProtocolError": NOWHERE,
     "HTTPError": CUT,
     "HTTPStatusError": CUT,
     "RequestError": CUT,
@@ -54,7 +55,7 @@ STATUS = {  # class -> a status it comes with, and what that means
     "AuthenticationError": (401, (Trouble.AUTH, False)),
     "OAuthError": (401, (Trouble.AUTH, False)),
     "PermissionDeniedError": (403, (Trouble.AUTH, False)),
-    "NotFoundError": (404, (Trouble.MODEL_NOT_FOUND, False)),
+    "NotFoundError": (404, NOWHERE),
     "ConflictError": (409, CUT),
     "UnprocessableEntityError": (422, NEVER),
     "RateLimitError": (429, (Trouble.RATE_LIMITED, False)),
@@ -77,14 +78,20 @@ OTHER = {
 }
 
 
+def meaning(exc):
+    error = fault(exc, "there")
+    return error.trouble, error.maybe_billed
+
+
 def errors_of(*modules):
     classes = {c for m in modules for _, c in inspect.getmembers(m, inspect.isclass)}
     return {c for c in classes if issubclass(c, Exception) and not issubclass(c, Warning)}
 
 
 def bare(cls):
-    """An instance without the arguments that its own constructor insists on."""
-    return cls.__new__(cls)
+    """An instance without the arguments that its own constructor and text insist on."""
+    silent = type(cls.__name__, (cls,), {"__str__": lambda _: "", "__repr__": lambda _: ""})
+    return silent.__new__(silent)
 
 
 async def raised_by(engine, monkeypatch, method, exc):
@@ -106,7 +113,7 @@ async def raised_by(engine, monkeypatch, method, exc):
         (aiohttp.ConnectionTimeoutError(), DOWN),
         (aiohttp.ServerTimeoutError(), SLOW),
         (TimeoutError(), SLOW),
-        (aiohttp.InvalidURL("x"), NEVER),
+        (aiohttp.InvalidURL("x"), NOWHERE),
         (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"), NEVER),
         (aiohttp.ServerDisconnectedError(), CUT),
         (aiohttp.ClientOSError(104, "reset"), CUT),
@@ -144,7 +151,7 @@ async def test_every_error_of_the_sdk_comes_out_of_the_openai_engine_typed(monke
 def test_every_error_of_aiohttp_has_a_meaning():
     for cls in errors_of(aiohttp.client_exceptions):
         trouble, _ = meaning(bare(cls))
-        assert trouble in (Trouble.UNAVAILABLE, Trouble.TIMEOUT, *(CUT[0], NEVER[0]))
+        assert trouble in (DOWN[0], SLOW[0], CUT[0], NOWHERE[0])
 
 
 @pytest.mark.parametrize(
@@ -185,6 +192,19 @@ def test_the_message_names_the_place_and_hides_the_secret():
     error = fault(RuntimeError("bad key sk-1"), "https://host/v1", "sk-1")
     assert "https://host/v1" in str(error)
     assert "sk-1" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://host/v1/chat/completions", "to https://host/v1/chat/completions;"),
+        ("https://me:word@host/v1?key=1", "to https://host/v1;"),
+        ("/login", "to /login;"),
+        ("", "to another address;"),
+    ],
+)
+def test_a_redirect_names_where_it_leads_without_a_password(location, shown):
+    assert shown in sends_on(location)
 
 
 def test_long_foreign_texts_are_cut_to_one_short_line():

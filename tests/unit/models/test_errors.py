@@ -10,10 +10,11 @@ import producer
 import worker
 from models import errors
 from models.errors import DocmillError, ReadError
-from worker.calls.caller import NotReserved
+from worker.calls.reservations import NotReserved
+from worker.flow.loops import LoopEnded
 
-NOT_TOLD = {NotReserved}
-"""Never reaches a user: caught where the job is run."""
+NOT_TOLD = {LoopEnded, NotReserved}
+"""Never reach a user: caught where the job is run, and where the loops are."""
 
 ELSEWHERE = {"EngineError": "worker.llm.engine"}
 STARTS_A_PROGRAM = {"__main__", "guard", "child", "env"}
@@ -43,7 +44,7 @@ def drawn() -> list[tuple[int, str]]:
     return [(len(name[1]) // 4, name[2]) for name in names if name and name[2].endswith(KINDS)]
 
 
-KINDS = ("Error", "Away", "NotFound")
+KINDS = ("Error", "Away", "NotFound", "NoKey")
 
 
 def named(name: str) -> type[Exception]:

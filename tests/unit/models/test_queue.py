@@ -1,9 +1,11 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models import queue
 from models.errors import ConfigError, InputError
-from models.queue import FETCH_S, TASKS, broker_url, read_hint, redis_url
-from models.words import Pool, Queue
+from models.queue import FETCH_S, LONGEST_NAME, LOOK, broker_url, read_message, redis_url
+from models.words import INGEST, Pool, Queue, Stage, Zone
 
 
 @pytest.mark.parametrize(
@@ -40,25 +42,72 @@ def test_what_is_said_of_a_wrong_redis_url_holds_no_part_of_its_password(monkeyp
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("said", [None, 7, 1.5, True, [1, 2], ["ingest"], {"queue": "ingest"}])
+def test_a_message_that_is_no_name_is_refused(said):
+    with pytest.raises(InputError, match=f"a message names a queue, found {type(said).__name__}"):
+        read_message(said)
+
+
+@pytest.mark.parametrize("said", ["", "x" * (LONGEST_NAME + 1), "x" * 10**6])
+def test_a_message_names_a_queue_of_sensible_length(said):
+    with pytest.raises(InputError, match=f"1 to {LONGEST_NAME} characters, found {len(said)}"):
+        read_message(said)
+    assert read_message("x" * LONGEST_NAME) == "x" * LONGEST_NAME
+
+
 @pytest.mark.parametrize(
-    "said", [None, 7, "123", {"1": 2}, [[1]], ["1"], [True], [1.0], [None], [-1], [2**63]]
+    ("queue", "name"),
+    [
+        (INGEST, "ingest"),
+        (Queue(Stage.CLASSIFY, "local", "phi4-mini"), "classify:local/phi4-mini"),
+        (Queue(Stage.RUN, "local", "gemma3:4b"), "local/gemma3:4b"),
+        (Queue(Stage.RUN, "frontier", "anthropic/claude"), "frontier/anthropic/claude"),
+    ],
 )
-def test_a_message_that_is_no_list_of_ids_is_refused(said):
-    with pytest.raises(InputError, match="a hint"):
-        read_hint(said)
+def test_what_a_queue_is_called(queue, name):
+    assert queue.name == name
+    assert read_message(name) == name
 
 
-def test_a_message_names_a_thousand_ids_at_most():
-    assert read_hint(list(range(1000))) == list(range(1000))
-    with pytest.raises(InputError, match="1000"):
-        read_hint(list(range(1001)))
+ENGINES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,20}", fullmatch=True)
+MODELS = st.text(min_size=1, max_size=9)
+QUEUES = st.one_of(
+    st.just(INGEST),
+    st.builds(
+        Queue,
+        st.sampled_from([Stage.CLASSIFY, Stage.RUN]),
+        ENGINES,
+        st.text(min_size=1, max_size=9),
+    ),
+)
 
 
-def test_every_queue_has_a_task_and_every_pool_consumes_known_queues():
-    assert set(TASKS) == set(Queue)
-    assert len(set(TASKS.values())) == len(Queue)
-    consumed = [name for pool in (Pool.INGEST, Pool.LOCAL, Pool.FRONTIER) for name in pool.queues]
-    assert sorted(consumed) == sorted(Pool.ALL.queues) == sorted(Queue)
+@given(QUEUES, QUEUES)
+def test_no_two_queues_have_one_name(one, other):
+    assert (one.name == other.name) is (one == other)
+
+
+@pytest.mark.parametrize(
+    ("pool", "reads", "zones"),
+    [
+        (Pool.INGEST, True, set()),
+        (Pool.LOCAL, False, {Zone.LOCAL}),
+        (Pool.FRONTIER, False, {Zone.FRONTIER}),
+        (Pool.ALL, True, {Zone.LOCAL, Zone.FRONTIER}),
+    ],
+)
+def test_what_each_pool_serves(pool, reads, zones):
+    assert (pool.reads, pool.zones) == (reads, zones)
+
+
+def test_a_message_says_which_queue_and_no_more(monkeypatch):
+    sent = []
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(
+        queue.celery_app(), "send_task", lambda name, **more: sent.append((name, more))
+    )
+    queue.ring("local/m")
+    assert sent == [(LOOK, {"args": ("local/m",), "queue": "local/m", "retry": False})]
 
 
 def test_the_broker_is_asked_for_nothing_that_postgres_does_better(monkeypatch):

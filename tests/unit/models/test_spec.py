@@ -171,6 +171,40 @@ def test_a_schema_may_point_into_itself():
     assert made({"ask": "x", "schema": tree}).asks[0].answer_schema == tree
 
 
+@pytest.mark.parametrize(
+    ("key", "raw"),
+    [
+        ("asks.0.ask", {"asks": [{"ask": "a\0b"}]}),
+        ("asks.0.name", {"asks": [{"ask": "x", "name": "a\0b"}]}),
+        ("asks.0.fields.0", {"asks": [{"ask": "x", "fields": ["a\0b"]}]}),
+        ("asks.0.documents.0", {"asks": [{"ask": "x", "documents": ["a\0b"]}]}),
+        ("asks.0.schema", {"asks": [{"ask": "x", "schema": {"type": "object", "title": "a\0b"}}]}),
+        (
+            "asks.0.schema",
+            {"asks": [{"ask": "x", "schema": {"type": "object", "properties": {"a\0b": {}}}}]},
+        ),
+        (
+            "asks.0.schema",
+            {"asks": [{"ask": "x", "schema": {"type": "object", "examples": [["a\0b"]]}}]},
+        ),
+        ("name", {"asks": [{"ask": "x"}], "name": "a\0b"}),
+    ],
+)
+def test_what_postgres_cannot_store_is_refused_in_one_line_that_names_the_key(key, raw):
+    (line,) = refused(raw).splitlines()
+    assert line.startswith(f"the spec: {key}: holds '\\x00', which cannot be stored")
+
+
+def test_half_of_a_surrogate_pair_is_refused_as_well():
+    assert "asks.0.ask: " in refused({"asks": [{"ask": "a\udce9b"}]})
+    said = refused({"asks": [{"ask": "x", "documents": ["\udce9"]}]})
+    assert r"asks.0.documents.0: holds '\udce9', which cannot be stored" in said
+
+
+def test_what_is_wrong_is_not_repeated_at_length():
+    assert len(refused({"asks": [{"ask": "x" * 20_001}]})) < 400
+
+
 # --- files ----------------------------------------------------------------------------------------
 
 

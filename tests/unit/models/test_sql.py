@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 
 from models.sql import load_sql
-from models.words import Queue
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = ("worker", "producer")
 RUNNERS = {"run", "run_once", "run_all", "append", "load_sql", "_all", "_one", "_run"}
 RUNNERS |= {"one", "every"}
-WORD = re.compile(r"[a-z]+(_[a-z]+)*")
+RUNNERS |= {"fetch", "execute"}
+WORD = re.compile(r"([a-z]+/)?[a-z]+(_[a-z]+)*")
 
 
 def files(package: str) -> list[str]:
-    return sorted(path.stem for path in (ROOT / package / "sql").glob("*.sql"))
+    """The names of a package's statements: their paths, without what every one of them has."""
+    folder = ROOT / package / "sql"
+    return sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.sql"))
 
 
 def trees(package: str) -> list[ast.Module]:
@@ -26,7 +28,7 @@ def words(package: str) -> set[str]:
     """Every string in a package's program, and what its f-strings come to."""
     nodes = [node for tree in trees(package) for node in ast.walk(tree)]
     found = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    return {word for word in found if isinstance(word, str)} | {f"window_{q}" for q in Queue}
+    return {word for word in found if isinstance(word, str)}
 
 
 def name_of(call: ast.Call) -> str:
@@ -50,9 +52,12 @@ def named(package: str) -> set[str]:
     found: set[str] = set()
     for call in calls:
         if name_of(call) in RUNNERS:
-            given = call.args[:2] if name_of(call) in ("load_sql", "_all") else call.args[:1]
+            given = call.args[:2] if name_of(call) in ("load_sql", "fetch") else call.args[:1]
             found |= set().union(*map(statements, given))
-    return {name for name in found - set(PACKAGES) if WORD.fullmatch(name)}
+    rooms = package == "worker"
+    return {
+        name for name in found - set(PACKAGES) if WORD.fullmatch(name) and ("/" in name) == rooms
+    }
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -77,12 +82,10 @@ def test_every_statement_can_be_loaded_and_is_one_statement(package, name):
     assert sql.count("(") == sql.count(")")
 
 
-@pytest.mark.parametrize("name", files("worker"))
-def test_the_workers_statements_take_parameters_by_name(name):
-    sql = load_sql("worker", name)
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [(package, name) for package in PACKAGES for name in files(package)],
+)
+def test_every_statement_takes_its_parameters_by_name(package, name):
+    sql = load_sql(package, name)
     assert re.sub(r"%\([a-z_]+\)s|%%", "", sql).count("%") == 0
-
-
-@pytest.mark.parametrize("name", files("producer"))
-def test_the_producers_statements_take_parameters_by_name(name):
-    assert "%(" not in load_sql("producer", name)

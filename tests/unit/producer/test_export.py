@@ -2,6 +2,7 @@ import csv
 import importlib.util
 import io
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,8 @@ CONTRACT = [
     "output_tokens",
     "latency_ms",
     "error",
+    "engine",
+    "chain",
 ]
 
 ROW = {
@@ -55,6 +58,8 @@ ROW = {
     "output_tokens": 9,
     "latency_ms": 250,
     "error": None,
+    "engine": "gpu2",
+    "chain": ["local/phi4-mini", "gpu2/llama3.3:70b"],
     "reason": "not of the contract",
     "stand_in": False,
 }
@@ -64,7 +69,8 @@ KEYS = ["vendor", "total", "items"]
 def csv_rows(rows: list[dict], keys: list[str]) -> list[dict[str, str]]:
     out = io.StringIO(newline="")
     write_csv(rows, out, keys)
-    out.seek(0)
+    assert out.getvalue().startswith("\ufeff")
+    out.seek(1)
     return list(csv.DictReader(out))
 
 
@@ -116,7 +122,7 @@ def test_an_answer_without_a_key_leaves_its_cell_empty():
 def test_a_csv_without_rows_has_its_header():
     out = io.StringIO(newline="")
     write_csv([], out, ["a"])
-    assert out.getvalue().strip().split(",") == [*CONTRACT, "value.a"]
+    assert out.getvalue() == f"\ufeff{','.join([*CONTRACT, 'value.a'])}\r\n"
 
 
 @pytest.mark.parametrize(
@@ -131,6 +137,22 @@ def test_a_csv_without_rows_has_its_header():
         "\r=1",
         "-",
         "=",
+        "\n=1+1",
+        "\r\n=1+1",
+        "\n",
+        "\n-5",
+        "  =1+1",
+        "\xa0=1+1",
+        "\ufeff=1+1",
+        "＝1+1",
+        "＋1",
+        "－1+1",
+        "＠SUM(A1)",
+        "﹦1+1",
+        "-1-1",
+        "-" + "1" * 50_000 + "x",
+        "-inf",
+        "+1_000",
     ],
 )
 def test_a_formula_out_of_a_document_becomes_text(text):
@@ -138,10 +160,35 @@ def test_a_formula_out_of_a_document_becomes_text(text):
     assert row["value.total"] == "'" + text
 
 
-@pytest.mark.parametrize("text", ["-5", "-1,234.50", "+91", "75.00", "1=1", "a@b.c", "x-y", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-5",
+        "-1,234.50",
+        "+91",
+        "-.5",
+        "-5.",
+        "-2e-3",
+        "75.00",
+        "1=1",
+        "a@b.c",
+        "x-y",
+        "a\n=1",
+        "",
+        " a",
+    ],
+)
 def test_numbers_and_harmless_texts_stay_as_they_are(text):
     (row,) = csv_rows([with_value(total=text)], ["total"])
     assert row["value.total"] == text
+
+
+def test_a_formula_in_a_cell_of_json_is_written_so_that_it_begins_nothing_and_is_still_the_same():
+    value = {"=k": ["=1+1", "＝1", '"=2', "a=1", -5]}
+    (row,) = csv_rows([with_value(**value)], ["=k"])
+    assert json.loads(row["value"]) == value
+    assert json.loads(row["value.=k"]) == value["=k"]
+    assert not re.search('"[=＝]', row["value"] + row["value.=k"])
 
 
 def test_a_formula_in_a_file_name_becomes_text():
@@ -157,7 +204,8 @@ def test_every_text_survives_a_csv_but_for_the_guard(values):
     rows = csv_rows([with_value(a=value) for value in values], ["a"])
     for row, value in zip(rows, values, strict=True):
         assert row["value.a"] in (value, "'" + value)
-        assert row["value.a"][:1] not in ("=", "@")
+        assert row["value.a"].strip()[:1] not in ("=", "@", "＝", "＠")
+        assert row["value.a"][:1] not in ("\t", "\r", "\n")
         assert json.loads(row["value"]) == {"a": value}
 
 

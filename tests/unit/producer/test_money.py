@@ -2,13 +2,14 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.config import DisplayConfig
-from producer.money import Currency, currency, usd
+from producer.money import Currency, currency, shown_currency, usd
 
 INR = Currency("INR", Decimal("88.70"), "docmill.toml")
 AMOUNTS = st.decimals(min_value=0, max_value=10**9, places=8)
@@ -101,3 +102,12 @@ def test_the_rate_is_shown_in_full_with_where_it_comes_from(
 
 def test_without_a_display_section_there_is_usd_only() -> None:
     assert currency(None, "docmill.toml") is None
+
+
+def test_a_docmill_toml_without_a_display_section_is_not_read_any_further(tmp_path: Path) -> None:
+    assert shown_currency() is None
+    (tmp_path / "docmill.toml").write_text("[engines.unknown]\n", "utf-8")
+    assert shown_currency() is None
+    section = '[display]\ncurrency = "INR"\nusd_rate = "88.70"\n'
+    (tmp_path / "docmill.toml").write_text(section, "utf-8")
+    assert shown_currency() == INR

@@ -1,11 +1,15 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.states import ACTIVE_JOBS, BatchState, DocumentState, JobState
-from producer.query import batch_state, is_over, known_cost, money
+from models.errors import NotFound
+from models.reasons import HoldCode
+from models.states import ACTIVE_JOBS, BatchState, DocumentState, JobState, SubmitState
+from producer import query
+from producer.query import batch_state, is_over, known_cost, money, result_row
 
 COUNTS = st.dictionaries(st.sampled_from([*map(str, JobState)]), st.integers(0, 3))
 DOCUMENTS = st.dictionaries(st.sampled_from([*map(str, DocumentState)]), st.integers(0, 3))
@@ -33,6 +37,12 @@ def test_a_batch_is_finished_when_nothing_is_left_to_do(state, documents, jobs, 
     assert batch_state(state, documents, jobs) == expected
 
 
+@pytest.mark.parametrize("state", BatchState)
+def test_a_batch_of_which_documents_are_still_on_their_way_is_not_finished(state):
+    shown = batch_state(state, {"done": 1}, {"done": 5}, whole=False)
+    assert shown == state
+
+
 @given(st.sampled_from(BatchState), DOCUMENTS, COUNTS)
 def test_a_batch_with_an_active_job_is_never_called_finished_unless_it_was_noted_so(
     state, documents, jobs
@@ -54,6 +64,8 @@ def test_a_batch_with_an_active_job_is_never_called_finished_unless_it_was_noted
         ("cancelled", {"running": 1}, False),
         ("cancelled", {"ready": 1}, False),
         ("running", {"running": 1}, False),
+        ("purged", {}, True),
+        ("purged", {"done": 1}, True),
         ("paused", {"ready": 1}, False),
         ("paused", {"done": 1}, False),
     ],
@@ -102,3 +114,110 @@ def test_money_says_exactly_what_it_is(value):
 )
 def test_nothing_called_costs_0_and_calls_of_unknown_price_are_unknown(cost, calls, shown):
     assert known_cost(cost, calls) == shown
+
+
+# --- rows as both doors show them -----------------------------------------------------------------
+
+
+class Statements:
+    """What each statement of producer/sql brings."""
+
+    def __init__(self, **rows):
+        self.rows = rows
+
+    def every(self, name, **params):
+        return self.rows.get(name, [])
+
+
+@pytest.fixture
+def database(monkeypatch):
+    made = Statements()
+    monkeypatch.setattr(query, "every", made.every)
+    return made
+
+
+STATUS = {
+    "batch": 3,
+    "name": None,
+    "state": "running",
+    "local_only": True,
+    "priority": 0,
+    "documents": {"done": 1},
+    "jobs": {"done": 2},
+    "cost_usd": None,
+    "calls": 0,
+    "keeps_costs": True,
+    "cost_unknown_calls": 0,
+    "submit": SubmitState.WHOLE,
+    "started_at": datetime(2026, 5, 1, 1, tzinfo=UTC),
+    "changed_at": datetime(2026, 5, 1, 2, tzinfo=UTC),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "finished_at"),
+    [
+        ({}, "finished", "2026-05-01T02:00:00+00:00"),
+        ({"submit": SubmitState.UNDER_WAY}, "running", None),
+        ({"submit": SubmitState.INTERRUPTED}, "running", None),
+        ({"jobs": {"ready": 1}}, "running", None),
+        ({"documents": {"pending": 1}}, "running", None),
+        ({"state": "paused"}, "paused", None),
+        ({"state": "cancelled"}, "cancelled", "2026-05-01T02:00:00+00:00"),
+        ({"state": "purged"}, "purged", "2026-05-01T02:00:00+00:00"),
+    ],
+)
+def test_a_status_says_when_a_batch_ended_once_it_has(database, change, state, finished_at):
+    database.rows["status"] = [{**STATUS, **change}]
+    found = query.status(3)
+    assert (found["state"], found["finished_at"]) == (state, finished_at)
+    assert (found["policy"], found["cost_usd"]) == ("local-only", "0")
+
+
+def test_what_a_batch_cost_whose_costs_went_with_it_is_not_known(database):
+    database.rows["status"] = [{**STATUS, "state": "purged", "keeps_costs": False}]
+    assert query.status(3)["cost_usd"] is None
+
+
+def test_a_batch_that_there_is_not_is_said_with_what_to_do(database):
+    with pytest.raises(NotFound, match="no batch 3; `docmill list` shows those that are"):
+        query.status(3)
+
+
+HELD = {"held_for": HoldCode.BUDGET, "held_about": {"budget_usd": "2", "spent_usd": "1"}}
+ROW = {
+    "batch": 3,
+    "value": {"total": "1", "vendor": "Larkmoor", "extra": None},
+    "cost_usd": Decimal("0.500"),
+    "input_tokens": Decimal(7),
+    "output_tokens": None,
+    "latency_ms": 12,
+    "error": None,
+}
+
+
+def test_an_answer_has_its_fields_in_the_users_order_and_plain_numbers():
+    shown = result_row(ROW, {"vendor": 0, "total": 1})
+    assert list(shown["value"]) == ["vendor", "total", "extra"]
+    assert (shown["cost_usd"], shown["input_tokens"], shown["output_tokens"]) == ("0.5", 7, None)
+    assert shown["error"] is None
+
+
+def test_a_job_that_is_held_says_why_and_how_to_go_on_where_others_say_what_went_wrong():
+    shown = result_row({**ROW, "value": None, **HELD}, {})
+    assert shown["error"]["category"] == "budget"
+    assert shown["error"]["retryable"] is True
+    assert "`docmill resume 3 --max-cost USD`" in shown["error"]["message"]
+    engine = {"held_for": HoldCode.ENGINE, "held_about": {"trouble": "auth", "message": "401"}}
+    assert result_row({**ROW, **engine}, {})["error"]["category"] == "auth"
+    assert result_row({**ROW, "held_for": None, "held_about": None}, {})["error"] is None
+
+
+def test_what_failed_and_what_is_held_are_told_side_by_side(database):
+    failed = {"state": "failed", "category": "timeout", "n": 1, "message": "late"}
+    held = {"batch": 3, "jobs": 2, "code": HoldCode.BUDGET, "about": HELD["held_about"]}
+    database.rows.update(failures=[failed], held=[held])
+    first, second = query.failures(3)
+    assert (first["state"], first["category"], first["n"]) == ("held", "budget", 2)
+    assert "docmill resume 3" in first["message"]
+    assert second == failed

@@ -1,22 +1,20 @@
+import re
 from decimal import Decimal
 from io import StringIO
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
-from models.config import Config, EngineConfig
-from models.words import Tier
+from models.reasons import CostReason
+from models.states import BatchState, SubmitState
 from producer import render
-from producer.costs import advised, reasons, total
+from producer.cli.progress import Progress
+from producer.costs import reasons, total
 from producer.money import Currency
 from producer.render import brief
-from worker.calls.ledger import Ledger
-from worker.calls.prices import PriceBook
-from worker.llm.engine import Completion, Finish, Message, Request, Usage
-from worker.site import EngineSite
+from producer.sources import Refused
+from producer.submit import Submitted
 
 INR = Currency("INR", Decimal("88.70"), "docmill.toml, 2026-11-01")
 STATUS = {
@@ -29,6 +27,8 @@ STATUS = {
     "jobs": {"done": 2},
     "cost_usd": "0.01234567",
     "cost_unknown_calls": 0,
+    "submit": SubmitState.WHOLE,
+    "unserved": [],
 }
 
 
@@ -72,7 +72,7 @@ def test_any_answer_can_be_jotted_down(value):
 def terminal(monkeypatch):
     """What a person sees on 80 columns."""
     printed = StringIO()
-    monkeypatch.setattr(render, "console", Console(file=printed, width=80))
+    monkeypatch.setattr(render, "console", render.Terminal(file=printed, width=80))
     return printed.getvalue
 
 
@@ -98,9 +98,7 @@ def cost_row(key, cost_usd, **more):
 
 CLAUDE = cost_row("anthropic/claude-sonnet-4-6", "0.0123")
 PHI = cost_row("phi4-mini", "2", tier="local", gpu_seconds=71.2, would_have_cost_usd="3.5")
-UNPRICED = cost_row(
-    "acme/x", None, unknown_price_calls=12, reasons=["no price is known for acme/x"]
-)
+UNPRICED = cost_row("acme/x", None, unknown_price_calls=12, reasons=["no_price acme/x"])
 
 
 def words_of(line):
@@ -157,7 +155,9 @@ def test_costs_in_two_currencies_fit_80_columns_and_cut_nothing_off(terminal):
 @pytest.mark.parametrize("currency", [None, INR])
 def test_calls_without_a_price_are_said_with_the_reason_and_what_to_do(terminal, currency):
     render.costs([UNPRICED], "model", currency)
-    render.status({**STATUS, "cost_usd": None, "cost_unknown_calls": 12}, {}, [], [UNPRICED], None)
+    render.status(
+        {**STATUS, "cost_usd": None, "cost_unknown_calls": 12}, {}, [], [], [UNPRICED], None
+    )
     said = " ".join(terminal().split())
     advice = 'no price is known for acme/x: [prices."acme/x"] in docmill.toml sets one'
     assert f"12 calls of unknown cost, not in USD: {advice}" in said
@@ -170,7 +170,7 @@ def test_calls_without_a_price_are_said_with_the_reason_and_what_to_do(terminal,
     ("currency", "line"), [(None, "cost:      $0.01234567"), (INR, "cost:      $0.0123 (₹1.10)")]
 )
 def test_a_status_shows_what_the_batch_cost(terminal, currency, line):
-    render.status(STATUS, {}, [], [], currency)
+    render.status(STATUS, {}, [], [], [], currency)
     assert terminal().splitlines()[-1] == line
 
 
@@ -183,18 +183,272 @@ def test_a_total_sums_what_is_known():
 
 
 def test_reasons_are_said_once_and_a_missing_one_is_no_stumbling_block():
-    rows = [UNPRICED, UNPRICED, {**UNPRICED, "reasons": [None, "stand-in: nobody was asked"]}]
+    rows = [UNPRICED, UNPRICED, {**UNPRICED, "reasons": [None, CostReason.STAND_IN]}]
     assert reasons(rows) == [
         'no price is known for acme/x: [prices."acme/x"] in docmill.toml sets one for later calls',
         "no reason given",
-        "stand-in: nobody was asked",
+        "stand-in: no frontier model was asked",
     ]
 
 
-def test_the_ledger_says_of_an_unpriced_model_what_the_advice_looks_for():
-    config = EngineConfig(kind="openai", base_url="http://engine")
-    site = EngineSite(Tier.FRONTIER, config, lambda: pytest.fail("no engine"), "engine")
-    request = Request("nobody/knows", (Message("user", "?"),), max_tokens=1, context_tokens=9)
-    completion = Completion("!", Finish.STOP, 1, Usage(1, 0, 1), engine_seconds=None)
-    row = Ledger(site, PriceBook(Config()), "x").settled(uuid4(), request, uuid4(), completion)
-    assert '[prices."nobody/knows"] in docmill.toml' in advised(row["cost_reason"])
+HELD = {
+    "batch": 3,
+    "kind": "job",
+    "state": "held",
+    "category": "budget",
+    "jobs": 300,
+    "n": 300,
+    "path": None,
+    "message": "the budget of $2 does not cover the next frontier job; "
+    "`docmill resume 3 --max-cost USD` continues",
+}
+LACKS = {
+    "engine": "gpu2",
+    "model": "phi4-mini",
+    "kind": "ollama",
+    "host": "gpu2:11434",
+    "code": "model_not_found",
+    "message": "the Ollama at gpu2:11434 lacks phi4-mini: run `ollama pull phi4-mini` there",
+    "lasting": True,
+    "since": "2026-10-05T12:00:00+00:00",
+    "until": None,
+    "mend": "it goes on by itself",
+}
+PAUSED = {
+    **LACKS,
+    "engine": "frontier",
+    "model": None,
+    "host": "api.example",
+    "code": "asked",
+    "message": "it asked not to be called until then",
+    "lasting": False,
+    "until": "2026-10-06T12:00:00+00:00",
+    "mend": "it goes on by itself; `docmill resume 3` tries at once",
+}
+
+
+def shown_status(terminal, **more):
+    """What `docmill status` prints of a batch, without its line breaks."""
+    given = {"failures": [], "troubles": [], **more}
+    found = {**STATUS, **given.pop("found", {})}
+    render.status(found, {}, given["failures"], given["troubles"], [], None)
+    return " ".join(terminal().split())
+
+
+def test_a_status_says_what_is_held_and_why_and_offers_no_retry_for_it(terminal):
+    said = shown_status(terminal, failures=[HELD])
+    assert f"held: 300 jobs: {HELD['message']}" in said
+    assert "docmill retry" not in said
+
+
+def test_a_status_names_what_is_not_asked_at_which_host_since_when_and_what_mends_it(terminal):
+    said = shown_status(terminal, troubles=[LACKS, PAUSED])
+    assert "not asked: gpu2/phi4-mini at gpu2:11434 since 2026-10-05" in said
+    assert "run `ollama pull phi4-mini` there; it goes on by itself" in said
+    assert "not asked: engine frontier at api.example since 2026-10-05" in said
+    assert "tried again at 2026-10-06" in said
+    assert "`docmill resume 3` tries at once" in said
+
+
+@pytest.mark.parametrize(
+    ("submit", "line"),
+    [
+        (SubmitState.WHOLE, ""),
+        (SubmitState.UNDER_WAY, "submit is under way: 300 documents stored so far"),
+        (
+            SubmitState.INTERRUPTED,
+            "submit was interrupted: 300 documents stored; "
+            "`docmill submit --resume 3 PATHS` goes on",
+        ),
+    ],
+)
+def test_a_status_says_whether_all_documents_are_stored(terminal, submit, line):
+    said = shown_status(terminal, found={"submit": submit, "documents": {"done": 299, "ready": 1}})
+    assert line in said
+    assert ("submit" in said) is bool(line)
+
+
+def test_a_status_says_where_no_worker_is_and_how_to_start_one(terminal):
+    waits = {"queue": "local/phi4-mini", "mend": "start `docmill worker local`"}
+    said = shown_status(terminal, found={"unserved": [waits]})
+    assert "no worker serves local/phi4-mini: start `docmill worker local`" in said
+
+
+def test_a_status_of_a_purged_batch_says_what_is_gone(terminal):
+    said = shown_status(terminal, found={"state": BatchState.PURGED})
+    assert "batch 3: purged" in said
+    assert "its documents, asks and answers are gone" in said
+
+
+def test_no_more_lines_than_a_screen_holds_are_said_of_troubles(terminal):
+    hosts = [{**LACKS, "host": f"gpu{number}:11434"} for number in range(100)]
+    said = shown_status(terminal, troubles=hosts)
+    assert said.count("not asked:") == render.MOST_NOTES
+    assert "and 80 more; --json has all" in said
+
+
+STAGES = {
+    "to_classify": 0,
+    "local_ready": 1,
+    "local_running": 1,
+    "frontier_ready": 0,
+    "frontier_running": 0,
+    "ended": 0,
+    "recent": 0,
+    "total": 2,
+}
+
+
+def test_a_watch_says_a_trouble_once_until_it_comes_again(terminal):
+    look = render.notes(STATUS, [HELD], [LACKS])
+    later = render.notes(STATUS, [HELD], [{**LACKS, "message": "tried 2 times"}])
+    with Progress() as progress:
+        for notes in (look, later, {}, look):
+            progress.show(STATUS, STAGES, notes)
+    said = " ".join(terminal().split())
+    assert said.count("not asked: gpu2/phi4-mini") == 2
+    assert said.count("held: 300 jobs") == 2
+
+
+BATCH = {
+    "batch": 123_456,
+    "name": "March invoices of the Pune branch",
+    "state": "cancelled",
+    "policy": "allow-frontier",
+    "priority": 5,
+    "documents": 1_234_567,
+    "documents_waiting": 1_000_000,
+    "jobs": 12_345_678,
+    "open": 123_456,
+    "done": 9_999,
+    "failed": 10_000,
+    "held": 999_999,
+    "submit": SubmitState.WHOLE,
+}
+SMALL = {
+    **BATCH,
+    "batch": 1,
+    "name": None,
+    "state": "running",
+    "policy": "local-only",
+    "priority": 0,
+    "documents": 3,
+    "documents_waiting": 0,
+    "jobs": 9,
+    "open": 2,
+    "done": 7,
+    "failed": 0,
+    "held": 0,
+}
+
+
+def test_a_list_of_batches_is_readable_on_80_columns(terminal):
+    render.batches([BATCH, SMALL], [], [])
+    lines = terminal().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert "…" not in terminal()
+    [head] = [line for line in lines if "batch" in line]
+    columns = ["name", "state", "policy", "docs", "jobs", "open", "done", "failed", "held"]
+    assert words_of(head) == ["batch", *columns]
+    [large] = [line for line in lines if "123456" in line]
+    numbers = ["234k/1.2M", "12.3M", "123k", "9,999", "10k", "999k"]
+    assert words_of(large)[-9:] == ["cancelled", "frontier", "+5", *numbers]
+    [small] = [line for line in lines if "running" in line]
+    assert words_of(small) == ["1", "running", "local-only", "3", "9", "2", "7", "0", "0"]
+
+
+def test_a_list_of_batches_says_what_is_held_cut_off_or_not_asked(terminal):
+    render.batches([{**BATCH, "submit": SubmitState.INTERRUPTED}], [HELD], [LACKS])
+    said = " ".join(terminal().split())
+    assert "batch 123456: submit was interrupted: 1,234,567 documents stored" in said
+    assert "batch 3: held: 300 jobs" in said
+    assert "not asked: gpu2/phi4-mini at gpu2:11434" in said
+
+
+def test_a_submit_that_was_broken_off_says_the_batch_and_how_it_goes_on(capsys):
+    render.broken_off(Submitted(7, 512), "in/ 'b c.pdf'")
+    assert capsys.readouterr().err == (
+        "batch 7: submit was interrupted: 512 documents stored; "
+        "`docmill submit --resume 7 in/ 'b c.pdf'` goes on, `docmill cancel 7` ends it\n"
+    )
+
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07\x9b31m\r"
+HOSTILE_COST = cost_row(HOSTILE, None, unknown_price_calls=1, reasons=[HOSTILE])
+HOSTILE_RESULT = {
+    "document": f"in/{HOSTILE}.txt",
+    "pages": [1],
+    "ask": HOSTILE,
+    "state": "done",
+    "grounded": True,
+    "stand_in": False,
+    "tier": "local",
+    "value": {HOSTILE: [HOSTILE]},
+    "error": None,
+    "reason": None,
+}
+HOSTILE_FAILURE = {
+    "kind": "job",
+    "state": "failed",
+    "category": HOSTILE,
+    "n": 1,
+    "path": HOSTILE,
+    "message": HOSTILE,
+}
+HOSTILE_BATCH = {
+    "batch": 1,
+    "name": HOSTILE,
+    "state": "finished",
+    "policy": "local-only",
+    "priority": 0,
+    "documents": 1,
+    "documents_waiting": 0,
+    "jobs": 1,
+    "open": 0,
+    "done": 1,
+    "failed": 0,
+    "held": 0,
+    "submit": SubmitState.INTERRUPTED,
+}
+HOSTILE_TROUBLE = {
+    **LACKS,
+    **dict.fromkeys(("engine", "model", "host", "code", "message", "mend"), HOSTILE),
+}
+HOSTILE_RECEIPT = {
+    "batch": 1,
+    "policy": "local-only",
+    "pinned": {HOSTILE: 1},
+    "statement": HOSTILE,
+    "engines": [
+        {
+            "tier": "local",
+            "engine": "ollama",
+            "host": HOSTILE,
+            "model": HOSTILE,
+            "calls": 1,
+            "lost_calls": 0,
+            "jobs": 1,
+            "chunks": 1,
+            "chunks_sha256": None,
+            "stand_in": False,
+        }
+    ],
+    "reused": [{"answers": 1, "model": HOSTILE, "host": HOSTILE, "from_batches": [1]}],
+}
+
+
+def test_nothing_that_others_wrote_steers_the_terminal(terminal, capsys):
+    render.results([HOSTILE_RESULT, {**HOSTILE_RESULT, "value": None, "reason": HOSTILE}])
+    render.costs([HOSTILE_COST], "model", None)
+    render.costs([HOSTILE_COST], "model", INR)
+    failures = [HOSTILE_FAILURE, {**HELD, "message": HOSTILE}]
+    named = {**STATUS, "name": HOSTILE}
+    render.status(named, {}, failures, [HOSTILE_TROUBLE], [HOSTILE_COST], None)
+    render.batches([HOSTILE_BATCH], [{**HELD, "message": HOSTILE}], [HOSTILE_TROUBLE])
+    render.receipt(HOSTILE_RECEIPT)
+    render.submitted(Submitted(None, 0, [Refused(HOSTILE, "empty", f"{HOSTILE}\n: empty")]))
+    said = capsys.readouterr().err
+    assert said.splitlines()[0] == r"refused (empty) \x1b[2J\x1b]0;title\x07\x9b31m\r\n: empty"
+    shown = terminal() + said
+    assert r"\x1b[2J" in shown
+    assert not re.search(r"[^\n -~\xa0-\uffff]", shown)

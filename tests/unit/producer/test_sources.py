@@ -1,5 +1,6 @@
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,27 @@ def test_a_file_that_cannot_be_read_is_refused_and_the_rest_goes_on(tmp_path, mo
     assert isinstance(accepted, Accepted)
 
 
+NO_UTF8 = b"caf\xe9.txt"
+
+
+@pytest.mark.parametrize(("data", "kind"), [(b"text", Accepted), (b"", Refused)])
+def test_a_name_that_is_no_text_is_written_as_text(tmp_path, data, kind):
+    (tmp_path / os.fsdecode(NO_UTF8)).write_bytes(data)
+    for path in (tmp_path, tmp_path / os.fsdecode(NO_UTF8), tmp_path / "*.txt"):
+        (source,) = gathered(path)
+        assert isinstance(source, kind)
+        assert source.path == f"{tmp_path}/caf\\xe9.txt"
+    missing = refusal(gathered(os.fsdecode(b"\xff")))
+    assert (missing.path, missing.category) == ("\\xff", "not_found")
+
+
+@given(st.text(st.characters(), max_size=20))
+def test_every_id_becomes_a_name_that_can_be_stored_and_printed(given_id):
+    (source,) = gathered("-", stdin=lines({"text": "x", "id": given_id}))
+    assert "\0" not in source.path
+    source.path.encode("utf-8")
+
+
 def test_a_name_that_is_too_long_is_refused():
     assert refusal(gathered("x" * 5_000)).category == "not_found"
 
@@ -223,6 +245,27 @@ def test_each_json_line_is_a_document_named_by_its_id_or_else_its_line(tmp_path)
         Accepted(f"{file}#x1", PLAIN, b"one"),
         Accepted(f"{file}#2", PLAIN, b"two"),
         Accepted(f"{file}#7", PLAIN, b"three"),
+    ]
+
+
+def test_a_line_whose_id_names_nothing_is_named_by_its_number(tmp_path):
+    ids = [None, "", "  ", [], {"a": 1}, True]
+    (file,) = put(tmp_path, "m.jsonl", data=lines(*({"text": "x", "id": given} for given in ids)))
+    assert [source.path for source in gathered(file)] == [
+        f"{file}#{number}" for number in range(1, len(ids) + 1)
+    ]
+
+
+def test_each_line_has_a_name_of_its_own_whatever_their_ids(tmp_path):
+    data = lines(
+        {"text": "x", "id": 2}, {"text": "x"}, {"text": "x", "id": "2"}, {"text": "x", "id": 1.5}
+    )
+    (file,) = put(tmp_path, "m.jsonl", data=data)
+    assert [source.path.removeprefix(str(file)) for source in gathered(file)] == [
+        "#2",
+        "#2 (line 2)",
+        "#2 (line 3)",
+        "#1.5",
     ]
 
 

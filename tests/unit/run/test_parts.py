@@ -1,5 +1,6 @@
 import json
 from itertools import chain, pairwise
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -7,35 +8,118 @@ from hypothesis import strategies as st
 
 from models.words import TaskType
 from worker.run.ground import Source
-from worker.run.parts import SEPARATOR, merge, partial_answers, text_of, windows
+from worker.run.job import Found
+from worker.run.outcome import Part
+from worker.run.parts import (
+    SEPARATOR,
+    first_level,
+    merge,
+    next_level,
+    partial_answers,
+    text_of,
+)
 from worker.tokens import estimate
 
-PIECES = st.lists(st.text(max_size=60).map(lambda text: Source(0, text)), max_size=20)
+PIECES = st.lists(st.text(max_size=60), min_size=1, max_size=20).map(
+    lambda texts: [Source(0, text, number) for number, text in enumerate(texts, start=1)]
+)
+ROOM = st.integers(1, 60)
 
 
-@given(PIECES, st.integers(1, 60))
-def test_every_piece_is_in_one_window_in_order(pieces, budget):
-    assert list(chain.from_iterable(windows(pieces, budget))) == pieces
+def said(*texts: str, first: int = 1, step: int = 1) -> list[Found]:
+    """What parts said, the parts by their first chunks."""
+    return [
+        Found(first + number * step, {"summary": text}, UUID(int=number))
+        for number, text in enumerate(texts)
+    ]
 
 
-@given(PIECES, st.integers(1, 60))
-def test_a_window_is_within_the_budget_unless_one_piece_alone_is_not(pieces, budget):
-    for group in windows(pieces, budget):
-        assert group
-        assert len(group) == 1 or sum(estimate(piece.text) for piece in group) <= budget
+FOUND = st.lists(st.text(max_size=60), min_size=1, max_size=20).map(lambda texts: said(*texts))
 
 
-@given(PIECES, st.integers(1, 60))
-def test_two_neighbouring_windows_would_not_fit_into_one(pieces, budget):
-    made = windows(pieces, budget)
-    for left, right in pairwise(made):
-        assert sum(estimate(piece.text) for piece in [*left, right[0]]) > budget
+def size(found: Found) -> int:
+    return estimate(partial_answers([found]))
 
 
-def test_a_document_that_fits_is_one_window():
-    pieces = [Source(0, "one"), Source(5, "two")]
-    assert windows(pieces, 1000) == [pieces]
+# --- the first level: runs of chunks --------------------------------------------------------------
+
+
+@given(PIECES, ROOM)
+def test_every_piece_is_in_one_part_in_order(pieces, room):
+    parts = first_level(pieces, room)
+    covered = chain.from_iterable(range(part.first, part.last + 1) for part in parts)
+    assert list(covered) == [piece.ordinal for piece in pieces]
+    assert {part.level for part in parts} == {1}
+
+
+@given(PIECES, ROOM)
+def test_a_part_is_within_its_room_unless_one_piece_alone_is_not(pieces, room):
+    for part in first_level(pieces, room):
+        sizes = [estimate(piece.text) for piece in pieces[part.first - 1 : part.last]]
+        assert part.tokens == sum(sizes)
+        assert len(sizes) == 1 or sum(sizes) <= room
+
+
+@given(PIECES, ROOM)
+def test_two_neighbouring_parts_would_not_fit_into_one(pieces, room):
+    for left, right in pairwise(first_level(pieces, room)):
+        assert left.tokens + estimate(pieces[right.first - 1].text) > room
+
+
+def test_a_document_that_fits_is_one_part():
+    pieces = [Source(0, "one", 1), Source(5, "two", 2)]
+    assert first_level(pieces, 1000) == (Part(1, 1, 2, estimate("one") + estimate("two")),)
     assert text_of(pieces) == f"one{SEPARATOR}two"
+
+
+def test_a_part_names_chunks_as_they_are_numbered_and_blank_ones_are_none_of_its_own():
+    pieces = [Source(0, "one " * 40, 2), Source(5, "two " * 40, 5), Source(9, "three " * 40, 6)]
+    assert [(part.first, part.last) for part in first_level(pieces, 1)] == [(2, 2), (5, 5), (6, 6)]
+    assert [(part.first, part.last) for part in first_level(pieces, 10**6)] == [(2, 6)]
+
+
+# --- the levels above: parts that sum up parts ----------------------------------------------------
+
+
+@given(FOUND, ROOM)
+def test_every_answer_is_summed_up_in_one_part_of_the_next_level(found, room):
+    parts = next_level(found, 1, room)
+    inside = [[one for one in found if part.first <= one.part <= part.last] for part in parts]
+    assert list(chain.from_iterable(inside)) == found
+    assert {part.level for part in parts} == {2}
+    assert [part.tokens for part in parts] == [sum(map(size, run)) for run in inside]
+
+
+@given(FOUND, ROOM)
+def test_a_part_of_a_higher_level_sums_up_two_at_least_so_that_levels_end(found, room):
+    parts = next_level(found, 1, room)
+    assert len(parts) <= max(1, len(found) // 2)
+
+
+@given(FOUND, ROOM)
+def test_a_part_of_a_higher_level_is_within_its_room_unless_two_are_not(found, room):
+    for part in next_level(found, 1, room)[:-1]:
+        run = [one for one in found if part.first <= one.part <= part.last]
+        assert len(run) == 2 or part.tokens <= room
+
+
+@given(st.integers(2, 600), st.integers(20, 400))
+def test_however_long_a_document_is_a_few_levels_come_to_one_answer(parts, room):
+    found, level = said(*["It went on and on."] * parts), 1
+    while len(made := next_level(found, level, room)) > 1:
+        level += 1
+        assert {part.level for part in made} == {level}
+        found = [Found(part.first, {"summary": "It went on."}, UUID(int=0)) for part in made]
+    assert level <= 10  # 2 ** 10 parts
+
+
+def test_a_level_names_the_parts_of_the_level_below_by_their_first_chunks():
+    found = said("word " * 30, "word " * 30, "word " * 30, "word " * 30, first=3, step=5)
+    parts = next_level(found, 2, 80)
+    assert [(part.level, part.first, part.last) for part in parts] == [(3, 3, 8), (3, 13, 18)]
+
+
+# --- putting together -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -50,6 +134,7 @@ def test_a_document_that_fits_is_one_window():
         ([{"a": []}, {"a": [{"n": 1}]}, {"a": [{"n": 1}]}], {"a": [{"n": 1}]}),
         ([{"a": None}, {"a": None}], {"a": None}),
         ([{"a": 1}, {"b": 2}], {"a": 1, "b": 2}),
+        ([{"a": {"b": 1, "c": None}}, {"a": {"b": 2, "c": 3}}], {"a": {"b": 1, "c": 3}}),
         ([], {}),
     ],
 )
@@ -73,5 +158,8 @@ def test_the_other_tasks_need_the_engine_once_more(task):
 
 
 def test_partial_answers_become_a_text_of_numbered_parts():
-    parts = [{"summary": "It began."}, {"reasoning": "So", "conclusion": "it ended."}]
-    assert partial_answers(parts) == "Part 1: It began.\nPart 2: So; it ended."
+    found = [
+        Found(1, {"summary": "It began."}, UUID(int=0)),
+        Found(4, {"reasoning": "So", "conclusion": "it ended."}, UUID(int=0)),
+    ]
+    assert partial_answers(found) == "Part 1: It began.\nPart 2: So; it ended."

@@ -32,7 +32,7 @@ UNPRICED = {
     "unknown_price_calls": 3,
     "gpu_seconds": 0.2,
     "would_have_cost_usd": None,
-    "reasons": ["no price is known for acme/x"],
+    "reasons": ["no_price acme/x"],
 }
 
 

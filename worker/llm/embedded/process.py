@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xllamacpp
 
-from worker.llm.embedded.server import CONTEXT_TOKENS, MODEL_NAME, SLOTS
+from models.engines import EMBEDDED_CONTEXT_TOKENS, EMBEDDED_MODEL, EMBEDDED_SLOTS
 
 _MOST_THREADS = 8
 """More make so small a model slower."""
@@ -32,11 +32,11 @@ def main(model: str, port: int) -> None:
 def _params(model: str, port: int) -> xllamacpp.CommonParams:
     params = xllamacpp.CommonParams()
     params.model.path = model
-    params.model_alias = {MODEL_NAME}
+    params.model_alias = {EMBEDDED_MODEL}
     params.hostnames = ["127.0.0.1"]
     params.port = port
-    params.n_parallel = SLOTS
-    params.n_ctx = CONTEXT_TOKENS * SLOTS
+    params.n_parallel = EMBEDDED_SLOTS
+    params.n_ctx = EMBEDDED_CONTEXT_TOKENS * EMBEDDED_SLOTS
     # Without the whole window Gemma's prompt cache cannot be taken up again.
     params.swa_full = True
     params.cache_ram_mib = _PROMPT_CACHE_MIB

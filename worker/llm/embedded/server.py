@@ -16,12 +16,6 @@ from models.embedded import attach
 from models.embedded.server import Launch
 from models.embedded.wheels import wheel_folder
 
-MODEL_NAME = "gemma-3-270m"
-CONTEXT_TOKENS = 4096
-"""The context window of one request, in tokens."""
-SLOTS = 2
-"""Requests that are answered at the same time."""
-
 _ANSWER_S = 5.0
 _PACKAGES = Path(__file__).resolve().parents[3]
 

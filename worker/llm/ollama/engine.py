@@ -67,11 +67,13 @@ def _callable_name(hostname: str) -> str:
     return f"[{name}]" if ":" in name else name
 
 
-def _names(models: object) -> tuple[str, ...]:
+def _digests(models: object) -> dict[str, str]:
     listed = models if isinstance(models, list) else []
-    return tuple(
-        str(model["name"]) for model in listed if isinstance(model, dict) and "name" in model
-    )
+    return {
+        str(model["name"]): str(model.get("digest", ""))
+        for model in listed
+        if isinstance(model, dict) and "name" in model
+    }
 
 
 def _encoded(body: dict[str, Any]) -> bytes:
@@ -141,9 +143,14 @@ class OllamaEngine:
             tags = await self._get(_TAGS)
         except EngineError as exc:
             return Health(ok=False, detail=str(exc))
-        names = _names(tags.get("models"))
-        detail = f"{self._where} answers, {len(names)} models"
-        return Health(ok=True, detail=detail, models=names, version=str(version.get("version")))
+        digests = _digests(tags.get("models"))
+        return Health(
+            ok=True,
+            detail=f"{self._where} answers, {len(digests)} models",
+            models=tuple(digests),
+            version=str(version.get("version")),
+            digests=digests,
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -181,7 +188,7 @@ class OllamaEngine:
         if isinstance(found, dict):
             return found
         said = f"/{path} is not JSON, is this an Ollama server? {brief(reply.text)}"
-        raise EngineError(Trouble.SERVER_ERROR, f"{self._where}: {said}")
+        raise EngineError(Trouble.MISCONFIGURED, f"{self._where}: {said}")
 
     async def _send(
         self, method: str, path: str, limit_s: float, body: dict[str, Any] | None = None

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from worker.llm.counts import count, seconds, sum_of
 from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble, Usage
-from worker.llm.faults import brief
+from worker.llm.faults import brief, sends_on
 from worker.llm.headers import retry_after
+from worker.llm.wordings import is_no_api, is_page, trouble_in
 
 _NS = 1_000_000_000  # Ollama states durations in nanoseconds
 _METRICS = (
@@ -28,19 +30,30 @@ _CUT_SHARE = 0.6
 # The middle cut keeps num_ctx/2 + 2 tokens (num_keep 4); templates move that by a few.
 _MIDDLE_CUT_SLACK = 4
 
-_TROUBLE = {
+_BY_STATUS = {
     401: Trouble.AUTH,
     403: Trouble.AUTH,
     404: Trouble.MODEL_NOT_FOUND,
+    405: Trouble.MISCONFIGURED,
+    408: Trouble.SERVER_ERROR,
     429: Trouble.RATE_LIMITED,
+    501: Trouble.MISCONFIGURED,
     503: Trouble.UNAVAILABLE,
 }
 _HINT = {
     Trouble.AUTH: "sign in to it, or choose a local model",
+    Trouble.MISCONFIGURED: "check its address, that is no Ollama",
     Trouble.MODEL_NOT_FOUND: "pull the model (ollama pull NAME)",
+    Trouble.MODEL_UNFIT: "choose another model, this one cannot do that here",
+    Trouble.NO_MEMORY: "choose a smaller model or context_tokens, or give that host more memory",
     Trouble.CONTEXT_EXCEEDED: "the prompt is longer than the context window",
     Trouble.UNAVAILABLE: "busy or starting",
 }
+# An Ollama that listens on loopback alone says so, without a word, to every other name of its host.
+_UNKNOWN_HOST = (
+    "it does not know this host name: set OLLAMA_HOST=0.0.0.0 there, or let the proxy in front "
+    "of it send Host: localhost"
+)
 
 
 def estimate_tokens(messages: Iterable[Message]) -> int:
@@ -75,63 +88,79 @@ def completion(content: bytes, request: Request, latency_ms: int, where: str) ->
     """The Completion of a reply with status 200. Raises EngineError where it holds none."""
     reply = _parsed(content, where)
     if reply.get("error"):
-        raise _error(_trouble(500, str(reply["error"])), 200, str(reply["error"]), where)
-    if reply.get("done") is not True or not any(key in reply for key in _METRICS):
-        raise _broken("the answer ends in the middle (no done or no metrics)", where)
-    usage = Usage(
-        input_tokens=_count(reply.get("prompt_eval_count")),
-        output_tokens=_count(reply.get("eval_count")),
-    )
-    _refuse_cut_prompt(usage, request, where)
-    return Completion(
+        said = _innermost(str(reply["error"]))
+        raise _error(trouble_in(said) or Trouble.SERVER_ERROR, 200, said, where)
+    model = reply.get("model")
+    found = Completion(
         text=_text(reply, where),
         finish=_finish(reply, where),
         latency_ms=latency_ms,
-        usage=usage,
-        model_answered=reply.get("model"),
+        usage=Usage(
+            # Zero is left out by the server, so absent and 0 are both "not reported".
+            input_tokens=count(reply.get("prompt_eval_count")) or None,
+            output_tokens=count(reply.get("eval_count")) or None,
+        ),
+        model_answered=model if isinstance(model, str) else None,
         engine_seconds=_engine_seconds(reply),
     )
+    _refuse_cut_prompt(found, request, where)
+    return found
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str], where: str) -> EngineError:
     """The EngineError of a reply whose status is not 200."""
-    said = _said(text)
+    error = _error_in(text)
+    said = text.strip() if error is None else error
     wait = retry_after(headers, datetime.now(UTC))
-    return _error(_trouble(status, said), status, said, where, wait)
+    if 300 <= status < 400:
+        hint = sends_on(headers.get("location", ""))
+        return _error(Trouble.MISCONFIGURED, status, said, where, wait, hint)
+    if status == 403 and not said:
+        return _error(Trouble.MISCONFIGURED, status, said, where, wait, _UNKNOWN_HOST)
+    return _error(_trouble(status, said, ours=error is not None), status, said, where, wait)
 
 
-def _trouble(status: int, said: str) -> Trouble:
-    if status in (400, 413, 500) and _speaks_of_length(said):
-        return Trouble.CONTEXT_EXCEEDED
-    # A schema that it cannot compile is answered with 500, though no retry will mend it.
-    if status == 500 and said.startswith("invalid format"):
-        return Trouble.BAD_REQUEST
-    if status in _TROUBLE:
-        return _TROUBLE[status]
+def _trouble(status: int, said: str, *, ours: bool) -> Trouble:
+    """`ours`: it came in the form of Ollama's errors."""
+    page = is_page(said)
+    if (page and status == 400) or (not ours and status == 404):
+        return Trouble.MISCONFIGURED
+    named = None if page else trouble_in(said)
     # 499: the server thinks that this client went away.
-    return Trouble.SERVER_ERROR if status >= 499 or status == 408 else Trouble.BAD_REQUEST
+    fallback = Trouble.SERVER_ERROR if status >= 499 else Trouble.BAD_REQUEST
+    return named or _BY_STATUS.get(status, fallback)
 
 
-def _speaks_of_length(said: str) -> bool:
-    text = said.lower()
-    words = ("exceed", "too large", "longer", "too long")
-    return "context" in text and any(word in text for word in words)
-
-
-def _said(text: str) -> str:
+def _error_in(text: str) -> str | None:
+    """What stands in the `error` of a reply; None: it is none of an Ollama's."""
     try:
         found = json.loads(text)
-    except ValueError:
-        return text
-    return str(found["error"]) if isinstance(found, dict) and found.get("error") else text
+    except (ValueError, RecursionError):
+        return None
+    return _innermost(str(found["error"])) if isinstance(found, dict) and "error" in found else None
+
+
+def _innermost(said: str) -> str:
+    """llama-server's own error stands as a string in Ollama's."""
+    try:
+        inner = json.loads(said)["error"]
+        return f"{inner['message']} ({inner['type']})"
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return said
 
 
 def _error(
-    trouble: Trouble, status: int, said: str, where: str, wait: float | None = None
+    trouble: Trouble,
+    status: int,
+    said: str,
+    where: str,
+    wait: float | None = None,
+    hint: str = "",
 ) -> EngineError:
-    hint = f", {_HINT[trouble]}" if trouble in _HINT else ""
-    message = f"{where} answered {status}{hint}: {brief(said) or 'no text'}"
-    billed = trouble is Trouble.SERVER_ERROR and status != 499
+    hint = hint or _HINT.get(trouble, "")
+    text = "a web page" if is_page(said) else brief(said) or "no text"
+    message = f"{where} answered {status}{', ' * bool(hint)}{hint}: {text}"
+    billed = trouble in (Trouble.SERVER_ERROR, Trouble.TIMEOUT) and status != 499
     return EngineError(trouble, message, status=status, retry_after_s=wait, maybe_billed=billed)
 
 
@@ -142,7 +171,10 @@ def _broken(what: str, where: str) -> EngineError:
 def _parsed(content: bytes, where: str) -> dict[str, Any]:
     try:
         reply = json.loads(content)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
+        if is_no_api(content.decode("utf-8", "replace")):
+            said = f"{where} answered with a page and no JSON, check its address"
+            raise EngineError(Trouble.MISCONFIGURED, said, status=200) from exc
         raise _broken(f"the answer is not JSON ({brief(str(exc))})", where) from exc
     if not isinstance(reply, dict):
         raise _broken("the answer is not a JSON object", where)
@@ -151,23 +183,27 @@ def _parsed(content: bytes, where: str) -> dict[str, Any]:
 
 def _text(reply: Mapping[str, Any], where: str) -> str:
     message = reply.get("message")
-    content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, str):
+    if not isinstance(message, dict):
         raise _broken("the answer holds no message", where)
-    return content
+    content = message.get("content")
+    return content if isinstance(content, str) else ""
 
 
 def _finish(reply: Mapping[str, Any], where: str) -> Finish:
+    if reply.get("done") is False:
+        # How Ollama gives up on a model that writes the same token more than 30 times.
+        return Finish.LOOP
+    if reply.get("done") is not True or not any(key in reply for key in _METRICS):
+        raise _broken("the answer ends in the middle (no done or no metrics)", where)
     reason = reply.get("done_reason")
-    if (
-        not isinstance(reason, str | None) or reason not in _FINISH
-    ):  # load, unload: no prompt was answered
+    if not isinstance(reason, str | None) or reason not in _FINISH:
+        # load, unload: no prompt was answered
         raise _broken(f"the answer ended with {brief(str(reason))!r}", where)
     return _FINISH[reason]
 
 
-def _refuse_cut_prompt(usage: Usage, request: Request, where: str) -> None:
-    read = usage.input_tokens
+def _refuse_cut_prompt(found: Completion, request: Request, where: str) -> None:
+    read = found.usage.input_tokens
     if read is None or _far_below_the_window(read, request):
         return
     estimate = estimate_tokens(request.messages)
@@ -177,7 +213,14 @@ def _refuse_cut_prompt(usage: Usage, request: Request, where: str) -> None:
         f"{where} read {read} tokens of a prompt of about {estimate} with a context window of "
         f"{request.context_tokens}: the prompt was cut, use a larger window or smaller chunks"
     )
-    raise EngineError(Trouble.CONTEXT_EXCEEDED, said, status=200, maybe_billed=True)
+    raise EngineError(
+        Trouble.CONTEXT_EXCEEDED,
+        said,
+        status=200,
+        maybe_billed=True,
+        usage=found.usage,
+        engine_seconds=found.engine_seconds,
+    )
 
 
 def _far_below_the_window(read: int, request: Request) -> bool:
@@ -187,12 +230,6 @@ def _far_below_the_window(read: int, request: Request) -> bool:
     return 2 * most_tokens <= request.context_tokens and read < request.context_tokens - 1
 
 
-def _count(value: object) -> int | None:
-    # Zero is left out by the server, so absent and 0 are both "not reported".
-    return value if isinstance(value, int) and value > 0 else None
-
-
 def _engine_seconds(reply: Mapping[str, Any]) -> float | None:
-    spent = [_count(reply.get(key)) for key in ("prompt_eval_duration", "eval_duration")]
-    known = [part for part in spent if part is not None]
-    return sum(known) / _NS if known else None
+    spent = (seconds(reply.get(f"{part}_duration"), _NS) for part in ("prompt_eval", "eval"))
+    return sum_of(tuple(part or None for part in spent))

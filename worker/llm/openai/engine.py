@@ -1,25 +1,31 @@
 """Any OpenAI-compatible server: one prompt in, one completion or one typed error out."""
 
 import asyncio
+import os
+import ssl
 import time
 from base64 import b64encode
 from collections.abc import Awaitable
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import openai  # noqa: TID251 - this is the module that talks through the SDK
 
+from models.errors import ConfigError
 from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
 from worker.llm.faults import fault, mentions, place
 from worker.llm.openai.dialect import Dialect
-from worker.llm.openai.errors import status_error
+from worker.llm.openai.errors import parsed, status_error
 from worker.llm.openai.replies import completion, model_names
+from worker.llm.wordings import is_page
 
 _CONNECT_TIMEOUT_S = 5.0
 _HEALTH_TIMEOUT_S = 10.0
 # Below the 5 s after which the shortest-lived servers (uvicorn) drop an idle connection, so that
 # a paid request is never sent into a connection that is just being closed.
 _KEEPALIVE_S = 4.0
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # Servers that want no key (llama-server, vLLM) ignore this; the SDK insists on one.
 _NO_KEY = "none"
 
@@ -29,7 +35,8 @@ class OpenAIEngine:
 
     `base_url` ends where `/chat/completions` begins. `timeout_s` is the limit for a whole call,
     in seconds. `max_connections` bounds the pool and must not be below the calls in flight.
-    `proxied` heeds HTTP_PROXY and its like; False sends to this address and nowhere else.
+    `proxied` heeds HTTP_PROXY, SSL_CERT_FILE and their like; False sends to this address and
+    nowhere else. Raises ConfigError where key, proxy or certificates cannot be used.
     Nothing is retried here, except that a request which its model refuses for a field that it
     does not know is sent once more without; what was learnt is kept as long as the engine lives.
     """
@@ -50,12 +57,12 @@ class OpenAIEngine:
         timeout = httpx2.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S)
         address = httpx2.URL(base_url)
         self._client = openai.AsyncOpenAI(
-            api_key=api_key or _NO_KEY,
+            api_key=_sendable(api_key) or _NO_KEY,
             base_url=address.copy_with(userinfo=b""),
             default_headers=_account(address),
             timeout=timeout,
             max_retries=0,
-            http_client=_http_client(timeout, max_connections, proxied=proxied),
+            http_client=_http_client(address, timeout, max_connections, proxied=proxied),
         )
         # The SDK takes these from variables that are meant for OpenAI's own service.
         self._client.organization = self._client.project = None
@@ -78,11 +85,11 @@ class OpenAIEngine:
         """The models on offer; never raises. Costs nothing."""
         try:
             raw = await self._send(self._models(), _HEALTH_TIMEOUT_S)
+            names = model_names(raw.content, self._where)
         except EngineError as exc:
-            # Not every gateway lists its models; one that says so is alive.
-            alive = exc.status in (404, 405)
+            # Not every gateway lists its models; one that says so, and not with a page, is alive.
+            alive = exc.status in (404, 405) and not _is_page(exc.__cause__)
             return Health(ok=alive, detail=f"lists no models: {exc}" if alive else str(exc))
-        names = model_names(raw.content)
         return Health(ok=True, detail=f"{self._where} answers, {len(names)} models", models=names)
 
     async def close(self) -> None:
@@ -99,9 +106,9 @@ class OpenAIEngine:
 
     def _learnt(self, request: Request, body: dict[str, Any], exc: EngineError) -> bool:
         cause = exc.__cause__
-        if exc.status not in (400, 422) or not isinstance(cause, openai.APIStatusError):
+        if not isinstance(cause, openai.APIStatusError):
             return False
-        return self._dialect.learn(request, body, cause.body)
+        return self._dialect.learn(request, body, exc.trouble, parsed(cause.response.content))
 
     async def _send(self, call: Awaitable[Any], limit_s: float) -> Any:
         try:
@@ -116,8 +123,13 @@ class OpenAIEngine:
             return EngineError(Trouble.UNAVAILABLE, f"{self._where}: this engine has been closed")
         if not isinstance(exc, openai.APIStatusError):
             return fault(exc, self._where, self._secret)
-        headers = exc.response.headers
-        return status_error(exc.status_code, exc.body, headers, self._where, self._secret)
+        reply = exc.response
+        body = parsed(reply.content)
+        return status_error(exc.status_code, body, reply.headers, self._where, self._secret)
+
+
+def _is_page(exc: BaseException | None) -> bool:
+    return isinstance(exc, openai.APIStatusError) and is_page(exc.response.text)
 
 
 def _account(address: httpx2.URL) -> dict[str, str]:
@@ -128,11 +140,58 @@ def _account(address: httpx2.URL) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(account).decode()}"}
 
 
+def _sendable(key: str | None) -> str | None:
+    """The key, as a header can carry it. Raises ConfigError, without the key."""
+    if key is not None and not all("!" <= character <= "~" for character in key):
+        said = "the API key holds a blank, a line break or a letter that is not ASCII"
+        raise ConfigError(f"{said}: copy it anew into FRONTIER_API_KEY or whatever names it")
+    return key
+
+
 def _http_client(
-    timeout: httpx2.Timeout, max_connections: int, *, proxied: bool
+    address: httpx2.URL, timeout: httpx2.Timeout, max_connections: int, *, proxied: bool
 ) -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=max_connections, keepalive_expiry=_KEEPALIVE_S)
     # Redirects are refused: a prompt goes to the address in the configuration, nowhere else.
     return openai.DefaultAioHttpClient(
-        timeout=timeout, limits=limits, follow_redirects=False, trust_env=proxied
+        timeout=timeout,
+        limits=limits,
+        follow_redirects=False,
+        verify=_trusted(heed_environment=proxied),
+        proxy=_proxy(address) if proxied else None,
+        trust_env=False,  # what it would take from there is read here, with errors that say so
     )
+
+
+def _trusted(*, heed_environment: bool) -> ssl.SSLContext:
+    """Whom to trust, by SSL_CERT_FILE or SSL_CERT_DIR or else the system. Raises ConfigError."""
+    try:
+        return httpx2.create_ssl_context(trust_env=heed_environment)
+    except OSError as exc:  # no such file, or one without certificates
+        name = next((each for each in _CERTIFICATES if os.environ.get(each)), _CERTIFICATES[0])
+        path = os.environ.get(name)
+        said = f"{name} is {path!r}, which cannot be used ({exc.strerror or exc}); name a file of "
+        raise ConfigError(f"{said}certificates in PEM, or unset it") from exc
+
+
+def _proxy(address: httpx2.URL) -> str | None:
+    """The proxy that the environment names for an address. Raises ConfigError where it is none
+    that can be used: aiohttp knows proxies of HTTP alone."""
+    named = {} if proxy_bypass(address.host) else getproxies()
+    name = next((each for each in (address.scheme, "all") if named.get(each)), None)
+    if name is None:
+        return None
+    url = named[name] if "://" in named[name] else f"http://{named[name]}"
+    if not _is_http(url):
+        raise ConfigError(
+            f"{name.upper()}_PROXY is {place(url)!r}: only proxies of HTTP can be used, written "
+            f"http://host:port; name one, or add {address.host} to NO_PROXY"
+        )
+    return url
+
+
+def _is_http(url: str) -> bool:
+    try:
+        return httpx2.URL(url).scheme in ("http", "https")
+    except httpx2.InvalidURL:
+        return False

@@ -1,151 +1,267 @@
 """What an OpenAI-compatible server's errors mean. Pure: status, body and headers in, error out.
 
 The codes are OpenAI's (https://platform.openai.com/docs/guides/error-codes), Anthropic's
-(https://docs.claude.com/en/api/errors), OpenRouter's and llama-server's.
+(https://docs.claude.com/en/api/errors), Gemini's (https://ai.google.dev/gemini-api/docs/troubleshooting),
+OpenRouter's, llama-server's and some others'. Where there is none, worker/llm/wordings.py knows
+the words.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from worker.llm.engine import EngineError, Trouble
-from worker.llm.faults import brief
-from worker.llm.headers import rate_limits, retry_after
+from worker.llm.faults import brief, sends_on
+from worker.llm.headers import go_duration, rate_limits, retry_after
+from worker.llm.openai.usage import cost_in, usage_in
+from worker.llm.wordings import is_page, trouble_in
 
-_QUOTA_CODES = {
-    "insufficient_quota",
-    "enforced_spend_limit_reached",
-    "billing_hard_limit_reached",
-    "billing_not_active",
-    "billing_error",
+_CODES: Mapping[Trouble, frozenset[str]] = {
+    Trouble.QUOTA: frozenset(
+        {
+            "insufficient_quota",
+            "exceeded_current_quota_error",
+            "enforced_spend_limit_reached",
+            "billing_hard_limit_reached",
+            "billing_not_active",
+            "billing_error",
+        }
+    ),
+    Trouble.CONTEXT_EXCEEDED: frozenset(
+        {
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "string_above_max_length",
+            "request_too_large",
+            "tokens_limit_reached",
+        }
+    ),
+    Trouble.CONTENT_FILTER: frozenset(
+        {
+            "content_policy_violation",
+            "content_filter",
+            "moderation_blocked",
+            "responsibleaipolicyviolation",
+            "data_inspection_failed",
+        }
+    ),
+    Trouble.RATE_LIMITED: frozenset(
+        {
+            "overloaded_error",
+            "overloaded",
+            "rate_limit_exceeded",
+            "rate_limit_error",
+            "resource_exhausted",
+        }
+    ),
+    Trouble.AUTH: frozenset(
+        {
+            "invalid_api_key",
+            "api_key_invalid",
+            "authentication_error",
+            "unauthenticated",
+            "permission_error",
+            "permission_denied",
+        }
+    ),
+    Trouble.MODEL_NOT_FOUND: frozenset(
+        {
+            "model_not_found",
+            "not_found_error",
+            "invalid_model",
+            "deploymentnotfound",
+            "model_decommissioned",
+        }
+    ),
 }
-_CONTEXT_CODES = {
-    "context_length_exceeded",
-    "exceed_context_size_error",
-    "string_above_max_length",
-    "request_too_large",
-}
-_FILTER_CODES = {"content_policy_violation", "content_filter", "moderation_blocked"}
-_LOAD_CODES = {"overloaded_error", "overloaded"}
-_LIMIT_CODES = {"rate_limit_exceeded", "rate_limit_error"}
-_MODEL_CODES = {"model_not_found", "not_found_error", "invalid_model"}
-_AUTH_CODES = {"invalid_api_key", "authentication_error", "permission_error"}
+_LOOSE = (None, Trouble.RATE_LIMITED, Trouble.MODEL_NOT_FOUND)
+"""What a code says too loosely: a prompt larger than a minute's tokens comes as a rate limit, a
+wrong path as something not found. There the words go first."""
 
-_QUOTA_WORDS = ("credit balance is too low", "insufficient credits")
-_CONTEXT_WORDS = (
-    "maximum context length",
-    "prompt is too long",
-    "input is too long",
-    "available context size",
-    "context window",
-    # A prompt larger than a whole minute's tokens: no wait will ever let it through.
-    "request too large",
-)
-_FILTER_WORDS = ("content policy", "content management policy", "was flagged")
-_MODEL_WORDS = ("not a valid model", "model not found")
+_NO_WAIT_LIFTS = (Trouble.QUOTA, Trouble.CONTEXT_EXCEEDED)
+"""What may come as a rate limit though it is none."""
 
 _BY_STATUS = {
     401: Trouble.AUTH,
     402: Trouble.QUOTA,
     403: Trouble.AUTH,
     404: Trouble.MODEL_NOT_FOUND,
+    405: Trouble.MISCONFIGURED,
+    407: Trouble.MISCONFIGURED,
     408: Trouble.SERVER_ERROR,
     409: Trouble.SERVER_ERROR,  # the same Idempotency-Key is still being answered
     413: Trouble.CONTEXT_EXCEEDED,
     425: Trouble.SERVER_ERROR,
     429: Trouble.RATE_LIMITED,
     499: Trouble.SERVER_ERROR,
+    501: Trouble.MISCONFIGURED,
     503: Trouble.UNAVAILABLE,
     529: Trouble.RATE_LIMITED,
 }
+_PAGES = {400, 404, 410, 421, 426}
+"""Where these come with a web page, no API has been asked."""
+
 _HINT = {
     Trouble.AUTH: "check the API key and what it may use",
     Trouble.QUOTA: "credit or spend limit is used up, top up or raise it",
+    Trouble.MISCONFIGURED: "no chat completions there, check base_url (most end with /v1)",
     Trouble.MODEL_NOT_FOUND: "check the model's name at this address",
+    Trouble.MODEL_UNFIT: "docmill.toml asks more of this model than it does: lower max_tokens, or "
+    "choose another",
+    Trouble.NO_MEMORY: "the model does not fit into memory there: choose a smaller one",
     Trouble.CONTEXT_EXCEEDED: "the prompt is too long for this model",
     Trouble.CONTENT_FILTER: "the provider refused this text",
     Trouble.UNAVAILABLE: "not ready",
 }
-# Without a definite refusal the model may have run, and the call may be on the bill.
+_MAY_HAVE_RUN = {Trouble.SERVER_ERROR, Trouble.TIMEOUT, Trouble.CONTENT_FILTER}
+"""Without a definite refusal the model may have run, and the call may be on the bill."""
+
 _UNDECIDED = {408, 409, 425, 499}
-_REFUSED_5XX = {503, 529}
+_MODERATED = 403
+"""A filter in front of the model, by OpenRouter's word; any other may be one behind it."""
 
 
 def status_error(
     status: int, body: object, headers: Mapping[str, str], where: str, secret: str = ""
 ) -> EngineError:
-    """The EngineError of a reply with a status of 300 or more; `body` is its parsed `error`."""
-    found = _Error(body)
-    trouble = _trouble(status, found)
-    billed = status in _UNDECIDED or (status >= 500 and status not in _REFUSED_5XX)
+    """The EngineError of a reply with a status of 300 or more; `body` is its JSON, or its text."""
+    said = Said(body)
+    trouble = _trouble(status, said)
     now = datetime.now(UTC)
+    wait = retry_after(headers, now)
+    hint = sends_on(headers.get("location", ""), secret) if _redirects(status) else ""
     return EngineError(
         trouble,
-        _said(trouble, status, found.message, where, secret),
+        _sentence(trouble, status, said, where, secret, hint),
         status=status,
-        retry_after_s=retry_after(headers, now),
-        maybe_billed=billed,
+        retry_after_s=said.retry_after_s if wait is None else wait,
+        maybe_billed=trouble in _MAY_HAVE_RUN and _undecided(status, trouble),
         rate_limits=rate_limits(headers, now),
+        usage=usage_in(said.body),
+        reported_cost_usd=cost_in(said.body),
     )
 
 
 def error_in_body(body: object, where: str, secret: str = "") -> EngineError:
     """The EngineError of an `error` that came with status 200; its code may be a status."""
-    found = _Error(body)
-    trouble = _trouble(found.status or 500, found)
-    # Such an error comes once the model has been asked; only a plain refusal costs nothing.
-    billed = trouble in (Trouble.SERVER_ERROR, Trouble.CONTENT_FILTER)
-    said = _said(trouble, 200, found.message, where, secret)
-    return EngineError(trouble, said, status=200, maybe_billed=billed)
+    said = Said(body)
+    trouble = _trouble(said.status or 500, said)
+    return EngineError(
+        trouble,
+        _sentence(trouble, 200, said, where, secret),
+        status=200,
+        # Such an error comes once the model has been asked; only a plain refusal costs nothing.
+        maybe_billed=trouble in _MAY_HAVE_RUN,
+        usage=usage_in(said.body),
+        reported_cost_usd=cost_in(said.body),
+    )
 
 
-def names_field(body: object, *fields: str) -> bool:
-    """Whether an error is about one of these request fields, by its `param` or its text."""
-    found = _Error(body)
-    return any(field in found.param or field in found.message for field in fields)
+def parsed(content: bytes) -> object:
+    """The body of an error: JSON where it is some, else text."""
+    text = content.decode("utf-8", "replace").strip()
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
-class _Error:
+class Said:
     """The parts of an error body, whatever its shape."""
 
     def __init__(self, body: object) -> None:
-        error: dict[str, Any] = body if isinstance(body, dict) else {}
-        details = error.get("details")
-        inner = details.get("error_code") if isinstance(details, dict) else None
-        words = (error.get("code"), error.get("type"), inner)
-        self.codes = {str(word).lower() for word in words if word is not None}
-        self.message = str(error.get("message") or body or "")
-        self.param = str(error.get("param") or "")
-        code = str(error.get("code"))
+        self.body = _mapping(_first(body))
+        error = _first(body)
+        while isinstance(error, dict) and error.get("error"):
+            error = error["error"]
+        inner = _mapping(error)
+        details = inner.get("details")
+        self._details = [_mapping(each) for each in details] if isinstance(details, list) else []
+        self.codes = {str(code).lower() for code in _codes(inner, self._details) if code}
+        self.message = _message(error)
+        self.param = str(inner.get("param") or "")
+        code = str(inner.get("code"))
         self.status = int(code) if code.isascii() and code.isdigit() and len(code) == 3 else None
 
-    def has(self, codes: set[str], words: tuple[str, ...] = ()) -> bool:
-        text = self.message.lower()
-        return bool(self.codes & codes) or any(word in text for word in words)
+    @property
+    def code(self) -> Trouble | None:
+        """The trouble that its codes stand for."""
+        return next((trouble for trouble, codes in _CODES.items() if codes & self.codes), None)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The wait that Gemini asks for in the body."""
+        waits = (go_duration(str(each.get("retryDelay", ""))) for each in self._details)
+        return next((wait for wait in waits if wait is not None), None)
+
+    @property
+    def is_about_the_limit(self) -> bool:
+        """Whether max_tokens is refused, and not only its name."""
+        renamed = self.param == "max_tokens" and "max_completion_tokens" in self.message
+        return self.param in ("max_tokens", "max_completion_tokens") and not renamed
+
+    def names(self, *fields: str) -> bool:
+        """Whether it is about one of these request fields, by its `param` or its text."""
+        return any(field in self.param or field in self.message for field in fields)
 
 
-def _trouble(status: int, error: _Error) -> Trouble:
-    named = _named(error)
-    if named:
-        return named
+def _first(body: object) -> object:
+    """Gemini answers with a list of one."""
+    return body[0] if isinstance(body, list) and body else body
+
+
+def _codes(error: Mapping[str, Any], details: list[dict[str, Any]]) -> Iterator[object]:
+    yield from (error.get("code"), error.get("type"), error.get("status"))
+    yield _mapping(error.get("details")).get("error_code")
+    yield _mapping(error.get("innererror")).get("code")
+    yield from (each.get("reason") for each in details)
+
+
+def _message(error: object) -> str:
+    inner = _mapping(error)
+    said = inner.get("message") or inner.get("detail") or error or ""
+    raw = _mapping(inner.get("metadata")).get("raw")  # what the provider behind OpenRouter said
+    return f"{said}: {raw}" if raw else str(said)
+
+
+def _trouble(status: int, said: Said) -> Trouble:
+    if _redirects(status):
+        return Trouble.MISCONFIGURED
+    page = is_page(said.message)
+    if (page and status in _PAGES) or (not said.message and status == 404):
+        return Trouble.MISCONFIGURED
     fallback = Trouble.SERVER_ERROR if status >= 500 else Trouble.BAD_REQUEST
-    return _BY_STATUS.get(status, fallback)
+    by_status = _BY_STATUS.get(status, fallback)
+    if page:
+        return by_status
+    by_code = said.code
+    if by_code not in _LOOSE:
+        return by_code
+    by_words = trouble_in(said.message)
+    if by_status is Trouble.RATE_LIMITED and by_words not in _NO_WAIT_LIFTS:
+        return by_status
+    if by_words is None and said.is_about_the_limit:
+        return Trouble.MODEL_UNFIT
+    return by_words or by_code or by_status
 
 
-def _named(error: _Error) -> Trouble | None:
-    for trouble, codes, words in (
-        (Trouble.QUOTA, _QUOTA_CODES, _QUOTA_WORDS),
-        (Trouble.CONTEXT_EXCEEDED, _CONTEXT_CODES, _CONTEXT_WORDS),
-        (Trouble.CONTENT_FILTER, _FILTER_CODES, _FILTER_WORDS),
-        (Trouble.RATE_LIMITED, _LOAD_CODES | _LIMIT_CODES, ()),
-        (Trouble.AUTH, _AUTH_CODES, ()),
-        (Trouble.MODEL_NOT_FOUND, _MODEL_CODES, _MODEL_WORDS),
-    ):
-        if error.has(codes, words):
-            return trouble
-    return None
+def _redirects(status: int) -> bool:
+    return 300 <= status < 400
 
 
-def _said(trouble: Trouble, status: int, text: str, where: str, secret: str) -> str:
-    hint = f", {_HINT[trouble]}" if trouble in _HINT else ""
-    return f"{where} answered {status}{hint}: {brief(text, secret) or 'no text'}"
+def _undecided(status: int, trouble: Trouble) -> bool:
+    filtered = trouble is Trouble.CONTENT_FILTER and status != _MODERATED
+    return filtered or status >= 500 or status in _UNDECIDED
+
+
+def _sentence(
+    trouble: Trouble, status: int, said: Said, where: str, secret: str, hint: str = ""
+) -> str:
+    hint = hint or _HINT.get(trouble, "")
+    text = "a web page" if is_page(said.message) else brief(said.message, secret)
+    return f"{where} answered {status}{', ' * bool(hint)}{hint}: {text or 'no text'}"
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

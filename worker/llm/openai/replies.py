@@ -7,13 +7,15 @@ has started, with no choices, with no usage, or with a refusal.
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from worker.llm.engine import Completion, EngineError, Finish, Trouble, Usage
+from worker.llm.counts import seconds, sum_of
+from worker.llm.engine import Completion, EngineError, Finish, Trouble
 from worker.llm.faults import brief
 from worker.llm.headers import rate_limits
 from worker.llm.openai.errors import error_in_body
+from worker.llm.openai.usage import cost_in, usage_in
+from worker.llm.wordings import is_no_api
 
 # OpenAI's own words, and those that gateways pass through from other makers.
 _FINISH = {
@@ -39,25 +41,26 @@ def completion(
     """The Completion of a chat completion. Raises EngineError where it holds none."""
     reply = _parsed(content, where, secret)
     choice = _choice(reply, where, secret)
-    text, finish = _answer(choice, where)
+    text, finish = _answer(choice, reply, where)
     return Completion(
         text=text,
         finish=finish,
         latency_ms=latency_ms,
-        usage=_usage(_object(reply.get("usage"))),
+        usage=usage_in(reply),
         model_answered=_word(reply.get("model")),
         engine_seconds=_engine_seconds(_object(reply.get("timings"))),
-        reported_cost_usd=_money(_object(reply.get("usage")).get("cost")),
+        reported_cost_usd=cost_in(reply),
         rate_limits=rate_limits(headers, datetime.now(UTC)),
     )
 
 
-def model_names(content: bytes) -> tuple[str, ...]:
-    """The ids of a `/models` listing; empty where it is none."""
+def model_names(content: bytes, where: str) -> tuple[str, ...]:
+    """The ids of a `/models` listing; empty where it is of another form. Raises EngineError where
+    it is no API's."""
     try:
         listed = _object(json.loads(content)).get("data")
-    except ValueError:
-        return ()
+    except (ValueError, RecursionError) as exc:
+        raise _not_json(content, brief(str(exc)), where) from exc
     entries = listed if isinstance(listed, list) else []
     return tuple(str(entry["id"]) for entry in entries if "id" in _object(entry))
 
@@ -65,12 +68,19 @@ def model_names(content: bytes) -> tuple[str, ...]:
 def _parsed(content: bytes, where: str, secret: str) -> dict[str, Any]:
     try:
         reply = json.loads(content)
-    except ValueError as exc:
-        raise _broken(f"the answer is not JSON ({brief(str(exc), secret)})", where) from exc
+    except (ValueError, RecursionError) as exc:
+        raise _not_json(content, brief(str(exc), secret), where) from exc
     if not isinstance(reply, dict):
         raise _broken("the answer is not a JSON object", where)
     found: dict[str, Any] = _without(reply, secret) if len(secret) >= _SECRET_CHARS else reply
     return found
+
+
+def _not_json(content: bytes, why: str, where: str) -> EngineError:
+    if not is_no_api(content.decode("utf-8", "replace")):
+        return _broken(f"the answer is not JSON ({why})", where)
+    said = f"{where} answered with a page and no JSON, check base_url (most end with /v1)"
+    return EngineError(Trouble.MISCONFIGURED, said, status=200)
 
 
 def _without(value: Any, secret: str) -> Any:
@@ -87,24 +97,22 @@ def _choice(reply: Mapping[str, Any], where: str, secret: str) -> dict[str, Any]
     choice = _object(choices[0]) if isinstance(choices, list) and choices else {}
     error = reply.get("error") or choice.get("error")
     if error:
-        raise error_in_body(error, where, secret)
+        raise error_in_body({"error": error, "usage": reply.get("usage")}, where, secret)
+    if reply.get("object") == "error":
+        raise error_in_body(reply, where, secret)
     if not choice:
-        raise _broken("the answer holds no choices", where)
+        raise _broken("the answer holds no choices", where, reply)
     return choice
 
 
-def _answer(choice: Mapping[str, Any], where: str) -> tuple[str, Finish]:
-    message = _object(choice.get("message"))
+def _answer(choice: Mapping[str, Any], reply: Mapping[str, Any], where: str) -> tuple[str, Finish]:
+    message, reason = _object(choice.get("message")), choice.get("finish_reason")
     text, refused = _content(message.get("content")), _word(message.get("refusal"))
-    reason = choice.get("finish_reason")
     if reason == "error":
-        raise _broken("the model stopped with an error", where)
-    finish = _finish(reason)
+        raise _broken("the model stopped with an error", where, reply)
     if refused:  # billed like any answer, so its usage must not be lost in an exception
         return text or refused, Finish.CONTENT_FILTER
-    if text is None and finish is Finish.STOP:
-        raise _broken(f"the answer holds no text (finish_reason {brief(str(reason))!r})", where)
-    return text or "", finish
+    return text or "", _finish(reason)
 
 
 def _finish(reason: object) -> Finish:
@@ -119,36 +127,22 @@ def _content(content: object) -> str | None:
     return _word(content)
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    read = _object(usage.get("prompt_tokens_details"))
-    written = _object(usage.get("completion_tokens_details"))
-    return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        cached_tokens=_count(read.get("cached_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-        reasoning_tokens=_count(written.get("reasoning_tokens")),
-    )
-
-
 def _engine_seconds(timings: Mapping[str, Any]) -> float | None:
     # llama-server states the milliseconds of prompt and answer.
-    spent = (timings.get("prompt_ms"), timings.get("predicted_ms"))
-    known = [float(part) for part in spent if isinstance(part, int | float)]
-    return sum(known) / 1000 if known else None
+    return sum_of(tuple(seconds(timings.get(part), 1000) for part in ("prompt_ms", "predicted_ms")))
 
 
-def _money(value: object) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and amount >= 0 else None
-
-
-def _broken(what: str, where: str) -> EngineError:
-    return EngineError(Trouble.SERVER_ERROR, f"{where}: {what}", status=200, maybe_billed=True)
+def _broken(what: str, where: str, reply: Mapping[str, Any] | None = None) -> EngineError:
+    """`reply`: what came all the same, with the tokens that it took."""
+    stated = reply or {}
+    return EngineError(
+        Trouble.SERVER_ERROR,
+        f"{where}: {what}",
+        status=200,
+        maybe_billed=True,
+        usage=usage_in(stated),
+        reported_cost_usd=cost_in(stated),
+    )
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -157,7 +151,3 @@ def _object(value: object) -> dict[str, Any]:
 
 def _word(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

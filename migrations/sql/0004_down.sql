@@ -1,0 +1,28 @@
+-- What belongs to no table. Triggers have gone with theirs.
+DROP FUNCTION docmill_batch_changed();
+DROP FUNCTION docmill_hold_changed();
+DROP FUNCTION docmill_jobs_made();
+DROP FUNCTION docmill_jobs_changed();
+DROP FUNCTION docmill_documents_made();
+DROP FUNCTION docmill_documents_changed();
+DROP FUNCTION docmill_calls_changed();
+DROP FUNCTION docmill_policy_stays();
+DROP FUNCTION docmill_enqueue(bigint[]);
+DROP FUNCTION docmill_enqueue_documents(bigint[]);
+DROP FUNCTION docmill_count_jobs_of_documents(bigint[], integer[]);
+DROP FUNCTION docmill_close_batches(bigint[]);
+DROP FUNCTION docmill_is_over(bigint);
+DROP FUNCTION docmill_refresh_lines(bigint, text, text, text);
+DROP FUNCTION docmill_refresh(bigint[]);
+DROP FUNCTION docmill_line(bigint, text, text, text, text, text);
+DROP FUNCTION docmill_queue(text, text, text);
+DROP FUNCTION docmill_add_spend(docmill_amount[]);
+DROP TYPE docmill_amount;
+DROP FUNCTION docmill_make_months();
+DROP FUNCTION docmill_make_month(timestamptz);
+DROP FUNCTION docmill_first_id(timestamptz);
+DROP FUNCTION docmill_call_id(timestamptz, uuid);
+DROP FUNCTION docmill_purge(bigint, integer);
+DROP FUNCTION docmill_begin_submit(bigint);
+DROP FUNCTION docmill_submit_state(bigint);
+DROP FUNCTION docmill_submit_key(bigint);

@@ -1,0 +1,161 @@
+"""Engines as docmill.toml names them: where each stands, how it is reached, what it allows."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from models.prices import Price
+from models.words import TaskType, Zone
+
+LOCAL, FRONTIER = "local", "frontier"
+"""The two engines that are there without being configured; each stands in the zone of its name."""
+
+MINUTE_S = 60
+
+DEFAULT_LOCAL_MODEL = "phi4-mini"
+DEFAULT_FRONTIER_MODEL = "anthropic/claude-sonnet-4-6"
+DEFAULT_FRONTIER_URL = "https://api.aicredits.in/v1"
+DEFAULT_OLLAMA_URL = "http://127.0.0.1:11434"
+
+EMBEDDED_MODEL = "gemma-3-270m"
+EMBEDDED_CONTEXT_TOKENS = 4096
+"""The context window of one request to the embedded model, in tokens."""
+EMBEDDED_SLOTS = 2
+"""Requests that it answers at the same time."""
+EMBEDDED_MAX_TOKENS = {
+    TaskType.EXTRACTION: 192,
+    TaskType.CLASSIFICATION: 48,
+    TaskType.SIMPLE_CODE: 224,
+    TaskType.SUMMARY: 224,
+    TaskType.REASONING: 256,
+}
+"""A 270M model has said what it has to say by then."""
+
+STAND_IN = "stand-in/"
+"""In front of the model's name wherever the embedded model serves a frontier queue."""
+
+CLOUD = ("-cloud", ":cloud")
+"""How names of models end that an Ollama only passes on to its maker's servers."""
+
+
+class Section(BaseModel):
+    """A table of docmill.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _engine_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name):
+        raise PydanticCustomError(
+            "engine_name", "a name has 1 to 63 letters, digits, dots, dashes and underscores"
+        )
+    return name
+
+
+EngineName = Annotated[str, AfterValidator(_engine_name)]
+
+
+class ModelLimits(Section):
+    """What the provider allows for one model, beside what it allows for the whole engine."""
+
+    rpm: PositiveInt | None = None
+    """Requests a minute."""
+    tpm: PositiveInt | None = None
+    """Tokens a minute, prompt and output together."""
+    max_in_flight: PositiveInt | None = None
+
+
+class EngineConfig(Section):
+    """One engine. `url` is for kind ollama, `base_url` for kind openai.
+
+    `rpm`, `tpm` and `max_in_flight` are for all of its models together.
+    """
+
+    zone: Zone
+    """local: in the building. Policy, pins and the receipt know nothing else of an engine."""
+    kind: Literal["ollama", "openai", "embedded"]
+    url: str | None = None
+    base_url: str | None = None
+    key_env: str | None = None
+    """The environment variable that holds its API key, on the hosts of its workers."""
+    model: str | None = Field(default=None, min_length=1)
+    """The model of tasks that run here and name none."""
+    slots: PositiveInt = 4
+    """Requests in flight per worker process; match OLLAMA_NUM_PARALLEL."""
+    usd_per_hour: Price | None = None
+    """What an hour of the machine costs; prices its engine seconds."""
+    rpm: PositiveInt | None = None
+    """Requests a minute."""
+    tpm: PositiveInt | None = None
+    """Tokens a minute, prompt and output together."""
+    window_s: PositiveInt = 60
+    """Seconds that the provider counts rpm and tpm over: at 10, a sixth of each in any 10 s."""
+    max_in_flight: PositiveInt | None = None
+    models: dict[Annotated[str, Field(min_length=1)], ModelLimits] = Field(default_factory=dict)
+    context_tokens: PositiveInt = 8192
+    timeout_s: PositiveInt = 600
+    keep_alive: str = "30m"
+    short_answers: bool = False
+    """Bound every free string by the output limit: for models that do not know when to stop."""
+
+    @property
+    def address(self) -> str:
+        """Where it answers; empty when nothing was configured."""
+        return (self.url if self.kind == "ollama" else self.base_url) or ""
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether the embedded model answers in place of a frontier model."""
+        return self.kind == "embedded" and self.zone is Zone.FRONTIER
+
+    @model_validator(mode="after")
+    def _a_window_holds_a_request(self) -> Self:
+        stated = (self.rpm, *(limits.rpm for limits in self.models.values()))
+        rpm = min((limit for limit in stated if limit is not None), default=None)
+        if rpm is not None and rpm * self.window_s < MINUTE_S:
+            raise ValueError(
+                f"window_s = {self.window_s} with rpm = {rpm} is less than one request in a "
+                f"window; make window_s {-(-MINUTE_S // rpm)} or more"
+            )
+        return self
+
+
+def default_engines() -> dict[str, dict[str, Any]]:
+    """Ollama where it usually is, and a gateway for the frontier, as docmill.toml would say it."""
+    return {
+        LOCAL: {
+            "zone": Zone.LOCAL,
+            "kind": "ollama",
+            "url": DEFAULT_OLLAMA_URL,
+            "model": DEFAULT_LOCAL_MODEL,
+        },
+        FRONTIER: {
+            "zone": Zone.FRONTIER,
+            "kind": "openai",
+            "base_url": DEFAULT_FRONTIER_URL,
+            "model": DEFAULT_FRONTIER_MODEL,
+            "max_in_flight": 32,
+            "context_tokens": 128_000,
+        },
+    }
+
+
+KEPT = ("zone", "model")
+"""What one of these two keeps of its defaults when it becomes another kind of engine."""
+
+
+def filled_engines(given: Any) -> Any:
+    """The user's engines over the default ones, key by key, so that a table may be partial."""
+    if not isinstance(given, dict):
+        return given
+    engines = default_engines()
+    for name, value in given.items():
+        known = engines.get(str(name), {})
+        if isinstance(value, dict):
+            if value.get("kind", known.get("kind")) != known.get("kind"):
+                known = {key: known[key] for key in KEPT if key in known}
+            value = {**known, **value}
+        engines[str(name)] = value
+    return engines

@@ -1,0 +1,239 @@
+"""What docmill.toml leaves open, decided: which engines answer at all. Pure.
+
+Local engine: what docmill.toml or OLLAMA_HOST names; else what was decided before; else an Ollama
+at its usual place; else the embedded model. Frontier engine: what docmill.toml, FRONTIER_BASE_URL
+or a key stand for; where nothing at all is configured, the embedded model stands in.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.config import Config, checked_config
+from models.engines import (
+    DEFAULT_FRONTIER_MODEL,
+    EMBEDDED_CONTEXT_TOKENS,
+    EMBEDDED_MAX_TOKENS,
+    EMBEDDED_MODEL,
+    EMBEDDED_SLOTS,
+    FRONTIER,
+    LOCAL,
+    STAND_IN,
+    EngineConfig,
+)
+from models.words import TaskType, Zone
+
+ADDRESSES = ("url", "base_url")
+
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+"""What TOML takes as a key without quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a process sees around it that speaks about engines."""
+
+    ollama_host: str | None = None
+    frontier_base_url: str | None = None
+    has_key: bool = False
+    ollama_answers: Callable[[], bool] = lambda: False
+    """Whether an Ollama answers at its usual place; asked only where nothing else decides."""
+    has_embedded: Callable[[], bool] = lambda: False
+    """Whether the embedded model is installed."""
+
+
+def resolve(file: Mapping[str, Any], around: Surroundings, known: Config | None) -> Config:
+    """The configuration with nothing left open. `known` is what was decided before, if anything.
+
+    Raises ConfigError, naming the key, what was found and what is allowed.
+    """
+    config = checked_config(dict(file), "docmill.toml")
+    asked = file.get("engines", {})
+    local = _local_engine(config, asked.get(LOCAL), around, known)
+    frontier = _frontier_engine(config, asked.get(FRONTIER), around, known, local)
+    engines = {**config.engines, LOCAL: local, FRONTIER: frontier}
+    engines = {name: _without_account(one) for name, one in engines.items()}
+    return _with_embedded_models(config.model_copy(update={"engines": engines}))
+
+
+def _local_engine(
+    config: Config, asked: Mapping[str, Any] | None, around: Surroundings, known: Config | None
+) -> EngineConfig:
+    default = config.engines[LOCAL]
+    if asked is not None:
+        return (
+            _embedded(default) if default.kind == "embedded" else _at_host(default, asked, around)
+        )
+    if around.ollama_host:
+        return default.model_copy(update={"url": around.ollama_host})
+    if known is not None:
+        return known.engines[LOCAL]
+    if not around.ollama_answers() and around.has_embedded():
+        return _embedded(default)
+    return default
+
+
+def _at_host(engine: EngineConfig, asked: Mapping[str, Any], around: Surroundings) -> EngineConfig:
+    if engine.kind == "ollama" and around.ollama_host and "url" not in asked:
+        return engine.model_copy(update={"url": around.ollama_host})
+    return engine
+
+
+def _frontier_engine(
+    config: Config,
+    asked: Mapping[str, Any] | None,
+    around: Surroundings,
+    known: Config | None,
+    local: EngineConfig,
+) -> EngineConfig:
+    default = config.engines[FRONTIER]
+    if around.frontier_base_url and default.kind == "openai" and "base_url" not in (asked or {}):
+        default = default.model_copy(update={"base_url": around.frontier_base_url})
+    if asked is not None or around.frontier_base_url or around.has_key:
+        return default
+    if known is not None and not known.engines[FRONTIER].stand_in:
+        return known.engines[FRONTIER]
+    return _embedded(default) if local.kind == "embedded" else default
+
+
+def _embedded(engine: EngineConfig) -> EngineConfig:
+    """The embedded model in an engine's place; what the machine costs stays."""
+    return EngineConfig(
+        zone=engine.zone,
+        kind="embedded",
+        model=engine.model,
+        slots=EMBEDDED_SLOTS,
+        context_tokens=EMBEDDED_CONTEXT_TOKENS,
+        short_answers=True,
+        usd_per_hour=engine.usd_per_hour,
+    )
+
+
+def _with_embedded_models(config: Config) -> Config:
+    """Whatever runs on an embedded engine runs on its one model."""
+    tasks = {}
+    for task, chosen in config.tasks.items():
+        kept = tuple(place for place in chosen.escalate if not _is_embedded(config, place))
+        update: dict[str, Any] = {"escalate": kept}  # the same model would answer the same again
+        if _is_embedded(config, chosen.engine):
+            update["model"] = _embedded_name(config.engines[chosen.engine])
+            update["max_tokens"] = min(chosen.max_tokens, EMBEDDED_MAX_TOKENS[task])
+        tasks[task] = chosen.model_copy(update=update)
+    languages = {k: v for k, v in config.languages.items() if not _is_embedded(config, v.engine)}
+    classifier = config.classifier
+    if _is_embedded(config, classifier.engine):
+        classifier = classifier.model_copy(update={"model": EMBEDDED_MODEL})
+    named = {"tasks": tasks, "languages": languages, "classifier": classifier}
+    return _with_compared_model(config, config.model_copy(update=named))
+
+
+def _with_compared_model(before: Config, after: Config) -> Config:
+    """A stand-in keeps the name of the model that it stands in for: savings are compared to it."""
+    frontier = after.engines[FRONTIER]
+    if not frontier.stand_in:
+        return after
+    named = (before.task(task) for task in (TaskType.REASONING, TaskType.SUMMARY))
+    model = next((one.model for one in named if one.engine == FRONTIER), DEFAULT_FRONTIER_MODEL)
+    engines = {**after.engines, FRONTIER: frontier.model_copy(update={"model": model})}
+    return after.model_copy(update={"engines": engines})
+
+
+def _is_embedded(config: Config, place: str) -> bool:
+    return config.engines[place.partition("/")[0]].kind == "embedded"
+
+
+def _embedded_name(engine: EngineConfig) -> str:
+    return (STAND_IN if engine.zone is Zone.FRONTIER else "") + EMBEDDED_MODEL
+
+
+def _without_account(engine: EngineConfig) -> EngineConfig:
+    """Users and passwords in addresses are each host's own: they are kept in no table."""
+    update = {
+        key: bare(value)
+        for key in ADDRESSES
+        if (value := getattr(engine, key)) is not None and "@" in value
+    }
+    return engine.model_copy(update=update) if update else engine
+
+
+def bare(address: str) -> str:
+    """An address without user and password. Any text will do.
+
+    All up to the last @ goes, for a password may hold a / ? or #.
+    """
+    scheme = re.match(r"\w+://|", address)
+    assert scheme is not None
+    return scheme[0] + address.removeprefix(scheme[0]).rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A key that two configurations say differently; None: not at all."""
+
+    key: str
+    here: Any
+    there: Any
+
+    def __str__(self) -> str:
+        return f"{self.key}: {_said(self.here)} here, {_said(self.there)} there"
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is None else str(value)
+
+
+def differences(here: Config, there: Config, file: Mapping[str, Any]) -> list[Difference]:
+    """What differs, key by key, in the order of their names.
+
+    Where an engine is found is each host's own: it makes a difference only where `file` says it.
+    How a host shows money makes none.
+    """
+    mine, theirs = (
+        {key: value for key, value in leaves(as_json(one)) if key.partition(".")[0] != "display"}
+        for one in (here, there)
+    )
+    asked = file.get("engines", {})
+    return [
+        Difference(key, mine.get(key), theirs.get(key))
+        for key in sorted(mine.keys() | theirs.keys())
+        if mine.get(key) != theirs.get(key) and not _own_address(key, here, there, asked)
+    ]
+
+
+def _own_address(
+    key: str, here: Config, there: Config, asked: Mapping[str, Mapping[str, Any]]
+) -> bool:
+    section, _, rest = key.partition(".")
+    name, _, field = rest.rpartition(".")
+    if section != "engines" or field not in ADDRESSES or field in asked.get(name, {}):
+        return False
+    return (
+        name in here.engines
+        and name in there.engines
+        and (here.engines[name].kind == there.engines[name].kind)
+    )
+
+
+def as_json(config: Config) -> dict[str, Any]:
+    """The configuration as Postgres holds it; `Config.model_validate` reads it back."""
+    return config.model_dump(mode="json", by_alias=True)
+
+
+def shareable(file: Mapping[str, Any]) -> dict[str, Any]:
+    """What docmill.toml says, as JSON, without the users and passwords of addresses."""
+    plain: dict[str, Any] = json.loads(json.dumps(file, default=str))
+    for engine in plain.get("engines", {}).values():
+        engine.update({key: bare(engine[key]) for key in ADDRESSES if key in engine})
+    return plain
+
+
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """What a configuration as JSON says, key by key; keys as TOML spells them."""
+    if isinstance(value, dict) and value:
+        for name, item in value.items():
+            spelt = name if BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+            yield from leaves(item, f"{key}.{spelt}" if key else spelt)
+    elif value not in ({}, [], None):
+        yield key, value

@@ -1,0 +1,103 @@
+"""The commands in the order of their list: each parses, calls one function and prints.
+
+What a command needs is imported inside it, so that --help is instant and a look at a batch loads
+neither queues nor migrations.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import typer
+
+from producer.cli import config, db, look, remove, run, steer
+from producer.cli.submit import submit
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "submit": submit,
+    "watch": look.watch,
+    "status": look.status,
+    "receipt": look.receipt,
+    "list": look.list_batches,
+    "results": look.results,
+    "costs": look.costs,
+    "pause": steer.pause,
+    "resume": steer.resume,
+    "cancel": steer.cancel,
+    "retry": steer.retry,
+    "priority": steer.priority,
+    "reroute": steer.reroute,
+    "purge": remove.purge,
+    "delete": remove.delete,
+    "worker": run.worker,
+    "up": run.up,
+    "web": run.web,
+    "demo": run.demo,
+    "doctor": run.doctor,
+}
+CONFIG_COMMANDS: dict[str, Callable[..., None]] = {
+    "show": config.show,
+    "diff": config.diff,
+    "apply": config.apply,
+}
+DATABASE_COMMANDS: dict[str, Callable[..., None]] = {
+    "upgrade": db.upgrade,
+    "downgrade": db.downgrade,
+    "current": db.current,
+}
+
+
+# On the way to a command typer converts a --help that was not given, with pydantic, unless it is a
+# bool already.
+NO_HELP = {"help": False}
+
+app = typer.Typer(
+    name="docmill",
+    help="Questions over piles of documents, answered by the smallest model that is good enough.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    # Plain help and errors: with its panels rich would cost more than all the rest of the start.
+    rich_markup_mode=None,
+    add_completion=False,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "default_map": {
+            **dict.fromkeys(COMMANDS, NO_HELP),
+            "config": {**dict.fromkeys(CONFIG_COMMANDS, NO_HELP), **NO_HELP},
+            "db": {**dict.fromkeys(DATABASE_COMMANDS, NO_HELP), **NO_HELP},
+            **NO_HELP,
+        },
+    },
+)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"docmill {version('docmill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _any_command(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """What stands before every command."""
+
+
+def _add(commands: Mapping[str, Callable[..., None]], group: typer.Typer) -> None:
+    for name, command in commands.items():
+        # Without a short help of its own typer cuts it off to fit one line.
+        group.command(name, short_help=command.__doc__)(command)
+
+
+_add(COMMANDS, app)
+_config = typer.Typer(help="The configuration that all processes go by.", no_args_is_help=True)
+_add(CONFIG_COMMANDS, _config)
+app.add_typer(_config, name="config")
+_database = typer.Typer(help="The database schema.", no_args_is_help=True)
+_add(DATABASE_COMMANDS, _database)
+app.add_typer(_database, name="db")

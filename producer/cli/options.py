@@ -1,0 +1,64 @@
+"""What several commands take: arguments, options and their values, checked."""
+
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from models.bounds import MOST_USD, NOT_STORED
+from models.words import TaskType
+
+TASKS = (AUTO := "auto", *TaskType)
+"""--task of submit: a task type, or auto, which leaves it to the classify step."""
+
+
+class FormatChoice(StrEnum):
+    """--format."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class ByChoice(StrEnum):
+    """--by."""
+
+    MODEL = "model"
+    TASK = "task"
+    BATCH = "batch"
+    DAY = "day"
+
+
+def task(value: str) -> str:
+    """A task type or auto. Raises BadParameter."""
+    if value not in TASKS:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(TASKS)}")
+    return value
+
+
+def text(value: str) -> str:
+    """Words that the database can be asked for. Raises BadParameter."""
+    if NOT_STORED.search(value):
+        raise typer.BadParameter("not text in UTF-8")
+    return value
+
+
+def usd(value: str) -> Decimal:
+    """An amount in USD. Raises BadParameter."""
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        raise typer.BadParameter(f"not an amount in USD: {value!r}") from None
+    if not amount.is_finite() or not 0 <= amount <= MOST_USD:
+        raise typer.BadParameter(f"must be from 0 to {MOST_USD}, found {value}")
+    return amount
+
+
+Batch = Annotated[int, typer.Argument(help="The batch's number, as submit printed it.")]
+OneBatch = Annotated[int | None, typer.Argument(help="Only this batch; every batch when left out.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Host = Annotated[str, typer.Option(help="Address where the page listens; it has no log-in.")]
+Port = Annotated[int, typer.Option(help="The page's port.")]

@@ -1,0 +1,226 @@
+"""Submitting: options and files made into a batch, or into a plan of one."""
+
+import base64
+import json
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from models.words import Policy, Scope
+from producer.cli.options import TASKS, AsJson, task, usd
+
+if TYPE_CHECKING:
+    from models.spec import Spec
+    from producer.sources import Source
+    from producer.submit import Submitted
+
+LONGEST_NAMED = 200
+"""Characters of the paths that are repeated in a command; more of them are left to the reader."""
+
+
+def submit(
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, globs, JSONL of texts; - reads standard input."),
+    ],
+    ask: Annotated[
+        list[str] | None, typer.Option(help="What to do or find. Repeat for several.")
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="A YAML file with asks and options, instead of --ask.")
+    ] = None,
+    fields: Annotated[
+        str | None, typer.Option(help="Answer with these fields, such as vendor,total,date.")
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(help="Answer as this JSON Schema file says; it describes an object."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            parser=task,
+            metavar=f"<{'|'.join(TASKS)}>",
+            help="Task type; auto, the default, lets the classify step decide.",
+        ),
+    ] = None,
+    scope: Annotated[
+        Scope | None, typer.Option(help="Ask each chunk, the default, or each document as a whole.")
+    ] = None,
+    policy: Annotated[
+        Policy | None,
+        typer.Option(
+            help="local-only: nothing of it may leave the building. Default: allow-frontier."
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What to call the batch.")] = None,
+    priority: Annotated[int | None, typer.Option(help="Higher runs first. Default: 0.")] = None,
+    max_cost: Annotated[
+        Decimal | None,
+        typer.Option(
+            parser=usd,
+            metavar="USD",
+            help="Budget of its frontier calls; the jobs beyond it are held.",
+        ),
+    ] = None,
+    no_reuse: Annotated[
+        bool,
+        typer.Option(
+            "--no-reuse", help="Ask anew, also where an equal question has been answered."
+        ),
+    ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Only say what would be done and what it may cost at most; nothing is stored.",
+        ),
+    ] = False,
+    resume: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BATCH", help="Go on with a submit that was interrupted, with the same paths."
+        ),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay and show the progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Submit documents with one or more asks; prints the batch's number."""
+    options = {"policy": policy, "name": name, "priority": priority, "max_cost": max_cost}
+    options["reuse"] = False if no_reuse else None
+    given = {key: value for key, value in options.items() if value is not None}
+    shape = {"fields": fields, "schema": schema, "task": task, "scope": scope}
+    if resume is not None:
+        if ask or spec or plan or given or any(shape.values()):
+            raise typer.BadParameter(
+                "--resume takes paths alone (and --watch, --json): what is asked and every other "
+                "option stand in the batch"
+            )
+        raise typer.Exit(_resume(resume, paths, as_json, watch))
+    if (ask is None) == (spec is None):
+        raise typer.BadParameter("give --ask (once or more) or --spec FILE, one of the two")
+    batch = _spec(ask or (), spec, shape, given)
+    raise typer.Exit(_plan(batch, paths, as_json) if plan else _new(batch, paths, as_json, watch))
+
+
+def _spec(
+    asks: Sequence[str], path: Path | None, shape: dict[str, Any], options: dict[str, Any]
+) -> "Spec":
+    if path is not None:
+        if any(shape.values()):
+            raise typer.BadParameter(
+                "--fields, --schema, --task and --scope stand in the spec file"
+            )
+        return spec_from_file(path, options)
+    if shape["fields"] and shape["schema"]:
+        raise typer.BadParameter("give --fields or --schema, not both")
+    return spec_from_asks(asks, **shape, options=options)
+
+
+def spec_from_file(path: Path, options: dict[str, Any]) -> "Spec":
+    """A spec file, with the batch's options over it. Raises ConfigError."""
+    from models.spec import load_spec, make_spec
+
+    checked = make_spec({"asks": [{"ask": "-"}], **options}, "options")
+    return load_spec(path).model_copy(update=checked.model_dump(include=set(options)))
+
+
+def spec_from_asks(
+    asks: Sequence[str],
+    fields: str | None,
+    schema: Path | None,
+    task: str | None,
+    scope: Scope | None,
+    options: dict[str, Any],
+) -> "Spec":
+    """The spec that the options come to: asks that all have one shape. Raises ConfigError."""
+    from models.spec import load_schema, make_spec
+
+    shape: dict[str, Any] = {"task": task, "scope": scope or Scope.CHUNK}
+    if fields:
+        shape["fields"] = [field.strip() for field in fields.split(",")]
+    if schema:
+        shape["schema"] = load_schema(schema)
+    return make_spec({"asks": [{"ask": ask, **shape} for ask in asks], **options}, "options")
+
+
+def _sources(paths: Sequence[str]) -> "Iterator[Source]":
+    from models.config import load_config
+    from models.settings import settings
+    from producer.sources import gather
+
+    file_mb = load_config(settings().docmill_config).limits.file_mb
+    return gather(paths, sys.stdin.buffer, file_mb)
+
+
+def _new(spec: "Spec", paths: Sequence[str], as_json: bool, watch: bool) -> int:
+    from producer.submit import submit as store
+
+    return _store(lambda stored: store(spec, _sources(paths), stored), paths, as_json, watch)
+
+
+def _resume(batch: int, paths: Sequence[str], as_json: bool, watch: bool) -> int:
+    from producer.submit import resume as store
+
+    return _store(lambda stored: store(batch, _sources(paths), stored), paths, as_json, watch)
+
+
+def _store(
+    store: "Callable[[Callable[[Submitted], None]], Submitted]",
+    paths: Sequence[str],
+    as_json: bool,
+    watch: bool,
+) -> int:
+    """Store documents and say so; exit code 1 when nothing could be submitted. One that is broken
+    off says what goes on with it."""
+    from producer import render
+    from producer.cli.look import follow, print_json
+
+    so_far: list[Submitted] = []
+    try:
+        result = store(so_far.append)
+    except BaseException:  # Ctrl-C too
+        if so_far:
+            render.broken_off(so_far[-1], _named(paths))
+        raise
+    if as_json:
+        print_json(result.as_json())
+    else:
+        render.submitted(result)
+    if result.batch is None:
+        return 1
+    if watch:
+        follow(result.batch, as_json)
+    return 0
+
+
+def _named(paths: Sequence[str]) -> str:
+    words = shlex.join(paths)
+    return words if len(words) <= LONGEST_NAMED else "PATHS"
+
+
+def _plan(spec: "Spec", paths: Sequence[str], as_json: bool) -> int:
+    """Read and cut the documents and count, without storing or sending any of them."""
+    from producer.processes import run_worker_module
+
+    words = ["plan", *(["--json"] if as_json else [])]
+    return run_worker_module(*words, lines=_plan_lines(spec, _sources(paths)))
+
+
+def _plan_lines(spec: "Spec", sources: "Iterable[Source]") -> Iterator[str]:
+    from producer import render
+    from producer.sources import Accepted
+
+    yield spec.model_dump_json(by_alias=True)
+    for source in sources:
+        if isinstance(source, Accepted):
+            data = base64.b64encode(source.data).decode()
+            document = {"path": source.path, "media_type": source.media_type, "data": data}
+            yield json.dumps(document)
+        else:
+            render.refused(source)

@@ -1,0 +1,129 @@
+"""Reasons as people read them: the database holds codes, and here they become sentences."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from models.reasons import CostReason, HoldCode
+
+COSTS = {
+    CostReason.NO_TOKENS: "the provider reported no tokens",
+    CostReason.NO_MACHINE_PRICE: "usd_per_hour of its engine is not set in docmill.toml",
+    CostReason.NO_ENGINE_TIME: "the engine did not report its time",
+    CostReason.STAND_IN: "stand-in: no frontier model was asked",
+    CostReason.LOST: "upper bound: the answer never arrived",
+    CostReason.LOST_UNKNOWN: "the answer never arrived and the price is not known",
+}
+
+
+ANOTHER_MODEL = "in docmill.toml, then `docmill config apply` and `docmill reroute {batch}`"
+
+PULL = "`ollama pull "
+"""What a message says that already tells how an Ollama gets a model: workers see when it has."""
+
+ADVICE = {
+    "quota": "top up the quota or credit",
+    "auth": "give its workers the right API key and restart them",
+    "misconfigured": "mend its address and restart its workers",
+    "model_not_found": f"let it have the model, or name another one {ANOTHER_MODEL}",
+    "model_unfit": f"name another model {ANOTHER_MODEL}",
+    "no_memory": f"make room for the model, or name a smaller one {ANOTHER_MODEL}",
+    "refuses_all": f"mend what it refuses {ANOTHER_MODEL}",
+}
+"""What to do about an engine's lasting trouble, by its code."""
+
+
+def cost_reason(said: str | None) -> str:
+    """Why the cost of calls is not known, and where docmill.toml can give a price, how."""
+    if not said:
+        return "no reason given"
+    code, _, model = said.partition(" ")
+    if code == CostReason.NO_PRICE:
+        return (
+            f'no price is known for {model}: [prices."{model}"] in docmill.toml sets one for '
+            "later calls"
+        )
+    return COSTS.get(CostReason(code), code) if code in set(CostReason) else said
+
+
+def held(code: str, about: Mapping[str, Any], batch: int) -> str:
+    """Why jobs are held, and what lets them go on."""
+    budget, spent = (
+        _usd(about.get("budget_usd"), " of {}"),
+        _usd(about.get("spent_usd"), " ({} spent)"),
+    )
+    match code:
+        case HoldCode.BUDGET:
+            return (
+                f"the budget{budget} does not cover the next frontier job{spent}; "
+                f"`docmill resume {batch} --max-cost USD` continues"
+            )
+        case HoldCode.BUDGET_UNDER_WAY:
+            return (
+                f"the budget{budget} does not cover the next frontier job{spent} until calls under "
+                "way have ended; it goes on by itself"
+            )
+        case HoldCode.DAY_BUDGET:
+            return (
+                f"the day's budget{budget} does not cover the next frontier job{spent}; it goes on "
+                "at midnight UTC, or raise limits.usd_per_day in docmill.toml, then "
+                f"`docmill config apply` and `docmill resume {batch}`"
+            )
+        case HoldCode.NO_PRICE:
+            model = about.get("model") or "the model"
+            return (
+                f"no price is known for {model}, so the budget cannot be kept; add one to [prices] "
+                f"in docmill.toml, then `docmill config apply` and `docmill resume {batch}`"
+            )
+        case HoldCode.ENGINE:
+            trouble, message = about.get("trouble"), str(about.get("message"))
+            return f"{message}; {_advice(trouble, message, batch)}"
+    return code
+
+
+def hold_category(code: str, about: Mapping[str, Any]) -> str:
+    """The one word for it beside the sentence: an engine's own trouble, else the hold's code."""
+    return str(about.get("trouble") or code)
+
+
+def mend(trouble: Mapping[str, Any], batch: int | None) -> str:
+    """What lets an engine or model be asked again that is not asked at present: a trouble as
+    `query.troubles` has it. `batch` None: whichever waits for it."""
+    named = "BATCH" if batch is None else batch
+    code, model, host = trouble["code"], trouble["model"], trouble["host"]
+    if code == "unavailable":
+        return f"check that it runs at {host}; it goes on by itself"
+    if not trouble["lasting"]:
+        return f"it goes on by itself; `docmill resume {named}` tries at once"
+    if code == "model_not_found" and model and trouble["kind"] == "ollama":
+        pull = f"{PULL}{model}`"
+        told = pull in trouble["message"]
+        return f"{'' if told else f'run {pull} at {host}; '}it goes on by itself"
+    return _advice(code, trouble["message"], named)
+
+
+def _advice(code: str | None, message: str, batch: int | str) -> str:
+    if code == "model_not_found" and PULL in message:
+        return "it goes on by itself"
+    advice = ADVICE.get(code or "", "mend it").format(batch=batch)
+    return f"{advice}; then `docmill resume {batch}`"
+
+
+def serve(stage: str, zone: str | None) -> str:
+    """What gives a queue a worker."""
+    return f"start `docmill worker {stage if zone is None else zone}`"
+
+
+def interrupted(batch: int, documents: int, paths: str = "PATHS") -> str:
+    """What became of a submit that was cut off, and what goes on with it or ends it."""
+    return (
+        f"submit was interrupted: {documents:,} document{'' if documents == 1 else 's'} stored; "
+        f"`docmill submit --resume {batch} {paths}` goes on, `docmill cancel {batch}` ends it"
+    )
+
+
+def _usd(amount: Any, form: str) -> str:
+    """An amount in such words; no words where it is not known."""
+    if amount is None:
+        return ""
+    return form.format(f"${Decimal(str(amount)).normalize():f}")

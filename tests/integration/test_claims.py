@@ -1,0 +1,299 @@
+"""The run stage's claim on a real Postgres: what may run comes back, and what may not is put where
+it belongs: a twin behind its moment, a budget's jobs behind a hold, a refused one nowhere."""
+
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from models.config import Config
+from models.words import Queue
+from tests.rows import (
+    FRONTIER,
+    LOCAL,
+    LOCAL_TOO,
+    Connection,
+    add_batch,
+    add_jobs,
+    add_whole,
+    column,
+    make_due,
+    one,
+    rows,
+    states,
+    value,
+)
+from tests.sessions import connect, meanwhile
+from tests.statements import Worker, bring_due, run
+from tests.stubs.fake import FakeEngine
+from worker.calls.access import EngineAccess
+from worker.calls.admission import Unlimited
+from worker.calls.journal import Journal
+from worker.calls.ledger import Ledger
+from worker.calls.prices import PriceBook
+from worker.calls.reservations import NotReserved, Reservations, Wanted
+from worker.configs import Configs
+from worker.db import Database
+from worker.deployment import Deployment
+from worker.persist import Persist
+from worker.route import Place
+from worker.run.outcome import Done, Turn
+from worker.run.stage import RunStage
+
+DOLLAR_A_CALL = {"m": {"input_per_mtok": "0", "output_per_mtok": "20000"}}
+"""[prices] at which the 50 tokens of an answer here cost a dollar."""
+
+Make = Callable[..., RunStage]
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def stage(database: Database, tmp_path: Path) -> Make:
+    """Makes the run stage of a place's engine, with these tables in its docmill.toml."""
+
+    def make(place: Place = FRONTIER, owner: UUID | None = None, **tables: Any) -> RunStage:
+        config = Config.model_validate({"prices": DOLLAR_A_CALL, **tables})
+        deployment = Deployment(place.engine, config.engines[place.engine], FakeEngine, "h:1")
+        owner = owner or uuid4()
+        journal = Journal(tmp_path / "journal")
+        journal.close()
+        access = EngineAccess(
+            deployment=deployment,
+            engine=FakeEngine(),
+            journal=journal,
+            ledger=Ledger(deployment, PriceBook(config), "m"),
+            reserve=Reservations(database, owner, deployment, config.limits.usd_per_day),
+            admission=Unlimited(),
+        )
+        persist = Persist(database, journal, owner)
+        return RunStage(database, access, persist.finish, Configs(database, 0, config), owner)
+
+    return make
+
+
+async def claimed(
+    stage: RunStage, queue: Queue = FRONTIER.queue, most: int = 32, claim: UUID | None = None
+) -> list[int]:
+    """The jobs that a claim brings."""
+    return [held.lease.item for held in (await stage.claim(queue, claim or uuid4(), most)).held]
+
+
+def waiting(db: Connection) -> list[int]:
+    return column(db, "SELECT item_id FROM waiting ORDER BY item_id")
+
+
+async def test_a_claim_brings_jobs_with_all_that_running_them_takes(
+    db: Connection, stage: Make
+) -> None:
+    batch = add_batch(db)
+    [job] = add_jobs(db, batch, 1, text="Rent: 900")
+    [held] = (await stage(LOCAL).claim(LOCAL.queue, uuid4(), 8)).held
+    found = held.payload
+    assert (found.id, found.batch_id, found.place) == (job, batch.id, LOCAL)
+    assert (found.ask, [piece.text for piece in found.pieces]) == ("Sum up.", ["Rent: 900"])
+    assert found.call_id == value(db, "SELECT id FROM calls")
+    assert held.line == value(db, "SELECT id FROM lines")
+
+
+async def test_a_whole_document_comes_with_all_its_text_in_order(
+    db: Connection, stage: Make
+) -> None:
+    add_whole(db, add_batch(db), 4)
+    [held] = (await stage(LOCAL).claim(LOCAL.queue, uuid4(), 8)).held
+    assert [piece.ordinal for piece in held.payload.pieces] == [1, 2, 3, 4]
+
+
+async def test_a_claim_whose_commit_was_not_heard_of_is_repeated_under_its_name(
+    db: Connection, stage: Make
+) -> None:
+    jobs = add_jobs(db, add_batch(db), 5, FRONTIER)
+    owner, claim = uuid4(), uuid4()
+    for _ in range(2):
+        assert await claimed(stage(owner=owner), most=3, claim=claim) == jobs[:3]
+    assert states(db, "calls") == {"reserved": 3}
+    assert waiting(db) == jobs[3:]
+
+
+async def test_a_twin_is_back_in_line_a_moment_later(db: Connection, stage: Make) -> None:
+    first, second = add_jobs(db, add_batch(db), 2, FRONTIER, text="same")
+    assert await claimed(stage()) == [first]
+    assert column(db, "SELECT item_id FROM delayed WHERE due_at > now()") == [second]
+    assert states(db) == {"running": 1, "ready": 1}
+    make_due(db)
+    bring_due(db)
+    assert waiting(db) == [second]
+
+
+async def test_what_was_claimed_and_not_begun_is_given_back_without_a_trace(
+    db: Connection, stage: Make
+) -> None:
+    jobs = add_jobs(db, add_batch(db), 3, FRONTIER)
+    one_stage = stage()
+    held = (await one_stage.claim(FRONTIER.queue, uuid4(), 8)).held
+    await one_stage.release(held)
+    assert waiting(db) == jobs
+    assert states(db, "calls") == {}
+    assert value(db, "SELECT coalesce(sum(usd), 0) FROM spend") == 0
+
+
+# --- budgets --------------------------------------------------------------------------------------
+
+
+async def test_a_budget_of_a_batch_lets_as_many_run_as_it_covers_then_holds_the_rest_in_one_row(
+    db: Connection, stage: Make
+) -> None:
+    batch, other = add_batch(db, max_cost_usd=2), add_batch(db)
+    jobs, free = add_jobs(db, batch, 5, FRONTIER), add_jobs(db, other, 2, FRONTIER)
+    assert sorted(await claimed(stage())) == [*jobs[:2], *free]
+    hold = "SELECT batch_id, zone, code, passing, until IS NULL FROM holds"
+    assert rows(db, hold) == [(batch.id, "frontier", "budget_under_way", True, False)]
+    db.execute("UPDATE calls SET state = 'settled', cost_usd = 1")
+    db.execute("DELETE FROM holds")
+    assert await claimed(stage()) == []
+    assert rows(db, hold) == [(batch.id, "frontier", "budget", False, True)]
+    assert states(db) == {"running": 4, "held": 3}
+    assert waiting(db) == jobs[2:]
+
+
+async def test_money_that_comes_back_is_there_for_the_next_job(db: Connection, stage: Make) -> None:
+    jobs = add_jobs(db, add_batch(db, max_cost_usd=1), 2, FRONTIER)
+    assert await claimed(stage(), most=1) == jobs[:1]
+    assert await claimed(stage()) == []
+    db.execute("UPDATE calls SET state = 'settled', cost_usd = 0")
+    db.execute("UPDATE holds SET until = now()")
+    run(db, "flow/end_holds")
+    assert await claimed(stage()) == jobs[1:]
+
+
+async def test_the_days_budget_holds_every_batch_until_the_day_is_over(
+    db: Connection, stage: Make
+) -> None:
+    first, second = (add_jobs(db, add_batch(db), 2, FRONTIER) for _ in "12")
+    local = add_jobs(db, add_batch(db), 2)
+    day = {"limits": {"usd_per_day": "1"}}
+    [ran] = await claimed(stage(**day))
+    db.execute("UPDATE calls SET state = 'settled', cost_usd = 1")
+    db.execute("DELETE FROM holds")
+    assert await claimed(stage(**day)) == []
+    assert one(db, "SELECT batch_id, zone, code, passing FROM holds") == (
+        *(None, "frontier", "day_budget"),
+        False,
+    )
+    assert value(db, "SELECT until = date_trunc('day', now(), 'UTC') + interval '1 day' FROM holds")
+    assert set(waiting(db)) == {*first, *second, *local} - {ran}
+    assert await claimed(stage(LOCAL, **day), LOCAL.queue) == local
+    db.execute("UPDATE spend SET day = day - 1")
+    db.execute("UPDATE holds SET until = now()")
+    run(db, "flow/end_holds")
+    assert len(await claimed(stage(**day))) == 1
+
+
+async def test_without_a_models_price_no_budget_can_be_kept_and_that_model_alone_is_held(
+    db: Connection, stage: Make
+) -> None:
+    batch = add_batch(db, max_cost_usd=5)
+    add_jobs(db, batch, 2, Place(FRONTIER.zone, "frontier", "of no known price"))
+    priced = add_jobs(db, batch, 2, FRONTIER)
+    assert (
+        await claimed(stage(), Queue(FRONTIER.queue.stage, "frontier", "of no known price")) == []
+    )
+    assert rows(db, "SELECT code, model FROM holds") == [("no_price", "of no known price")]
+    assert await claimed(stage()) == priced
+
+
+async def test_without_any_budget_no_price_is_needed(db: Connection, stage: Make) -> None:
+    jobs = add_jobs(db, add_batch(db), 2, FRONTIER)
+    assert await claimed(stage(prices={})) == jobs
+    assert column(db, "SELECT reserved_usd FROM calls") == [None, None]
+
+
+@pytest.mark.parametrize("limit", ["batch", "day"])
+async def test_an_answer_that_is_known_needs_no_budget(
+    db: Connection, stage: Make, limit: str
+) -> None:
+    owner, batch = uuid4(), add_batch(db)
+    [first] = add_jobs(db, batch, 1, FRONTIER, text="same")
+    asked = stage(owner=owner)
+    [held] = (await asked.claim(FRONTIER.queue, uuid4(), 1)).held
+    worker = Worker(db, owner)
+    worker.settle({"id": held.payload.call_id, "state": "settled", "cost_usd": "0"})
+    worker.finish(Turn(first, batch.id, Done({"a": 1}, None, None, held.payload.call_id)))
+    poor = add_batch(db, max_cost_usd=Decimal("0.5") if limit == "batch" else None)
+    dear = add_jobs(db, poor, 1, FRONTIER)
+    [known] = add_jobs(db, poor, 1, FRONTIER, text="same")
+    budget = {"limits": {"usd_per_day": "0.5"}} if limit == "day" else {}
+    [held] = (await stage(**budget).claim(FRONTIER.queue, uuid4(), 8)).held
+    assert (held.lease.item, held.payload.known.value) == (known, {"a": 1})
+    assert waiting(db) == dear
+    assert column(db, "SELECT code FROM holds") == ["budget" if limit == "batch" else "day_budget"]
+
+
+@pytest.mark.parametrize("limit", ["batch", "day"])
+def test_two_claims_at_the_same_moment_spend_no_more_than_the_budget(
+    db: Connection, database_url: str, limit: str
+) -> None:
+    add_jobs(db, add_batch(db, max_cost_usd="0.12" if limit == "batch" else None), 4, FRONTIER)
+    day = "0.12" if limit == "day" else None
+    got = []
+    with connect(database_url) as first:
+        first.execute("BEGIN")
+        got.append(Worker(first).claim(FRONTIER, most=2, usd_per_day=day))
+        with meanwhile(
+            db,
+            database_url,
+            lambda other: got.append(Worker(other).claim(FRONTIER, usd_per_day=day)),
+        ):
+            first.commit()
+    assert [len(claim.rows) for claim in got] == [2, 0]
+    assert set(got[1].short_of.values()) == {limit}
+    assert value(db, "SELECT sum(usd) FROM spend") == Decimal("0.102")
+
+
+async def test_a_further_call_that_a_budget_does_not_cover_is_refused_with_its_reason(
+    db: Connection, database: Database, stage: Make
+) -> None:
+    owner = uuid4()
+    [job] = add_jobs(db, add_batch(db, max_cost_usd=3), 1, FRONTIER)
+    one_stage = stage(owner=owner)
+    await claimed(one_stage)
+    reserve = one_stage._access.reserve
+    await reserve(Wanted(uuid4(), job, "repair", Decimal(2)))
+    with pytest.raises(NotReserved) as refused:
+        await reserve(Wanted(uuid4(), job, "repair", Decimal(1)))
+    assert refused.value.short_of == "batch"
+    assert value(db, "SELECT sum(usd) FROM spend") == 3
+
+
+# --- policy ---------------------------------------------------------------------------------------
+
+
+async def test_a_job_that_may_not_leave_the_building_is_taken_out_of_the_frontiers_way(
+    db: Connection, stage: Make
+) -> None:
+    """However it came there: the constraints are taken away here."""
+    db.execute("ALTER TABLE jobs DROP CONSTRAINT ck_jobs_local_only")
+    db.execute("ALTER TABLE jobs DROP CONSTRAINT ck_jobs_pinned")
+    kept, free = add_batch(db, local_only=True), add_batch(db)
+    add_jobs(db, kept, 2, FRONTIER)
+    others = add_jobs(db, free, 2, FRONTIER)
+    assert await claimed(stage()) == others
+    assert waiting(db) == []
+    assert value(db, "SELECT count(*) FROM leases") == 2
+    assert column(db, "SELECT DISTINCT batch_id FROM calls") == [free.id]
+
+
+async def test_a_queue_is_its_engines_and_models_own(db: Connection, stage: Make) -> None:
+    batch = add_batch(db)
+    here, there = add_jobs(db, batch, 2, LOCAL), add_jobs(db, batch, 2, LOCAL_TOO)
+    assert await claimed(stage(LOCAL), LOCAL.queue) == here
+    assert await claimed(stage(LOCAL), LOCAL_TOO.queue) == there

@@ -1,0 +1,315 @@
+"""How a host reaches the engines of the configuration: by which address, with which key."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.config import Config
+from models.configuration import Configuration
+from models.engines import DEFAULT_OLLAMA_URL
+from models.errors import ConfigError, NoKey
+from models.settings import Settings
+from models.words import Zone
+from tests.factories import a_config
+from worker import deployment as deployment_module
+from worker.deployment import EMBEDDED_HOST, Deployment, deploy, deployments, describe
+from worker.llm.ollama.engine import OllamaEngine
+from worker.llm.openai.engine import OpenAIEngine
+from worker.settings import Secrets
+
+KEY = "sk-very-secret"
+WITHOUT_KEY = Secrets()
+WITH_KEY = Secrets.model_validate({"FRONTIER_API_KEY": KEY})
+EVERYWHERE = frozenset(Zone)
+
+SEVERAL = a_config(
+    engines={
+        "gpu2": {"zone": "local", "kind": "openai", "base_url": "http://gpu2:8000/v1"},
+        "vault": {
+            "zone": "local",
+            "kind": "openai",
+            "base_url": "http://vault:9000",
+            "key_env": "VAULT_KEY",
+        },
+        "other": {"zone": "frontier", "kind": "openai", "base_url": "https://other.example/v1"},
+    }
+)
+
+
+def reached(
+    name: str,
+    config: Config = SEVERAL,
+    own: Config | None = None,
+    *,
+    keys: Secrets = WITH_KEY,
+    **around: Any,
+) -> Deployment:
+    return deploy(name, config, own, Settings(**around), keys)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
+    """The clients that were made, and with what."""
+    seen: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+
+    def noted(name: str) -> Any:
+        return lambda *args, **more: seen.append((name, args, more))
+
+    monkeypatch.setattr(deployment_module, "OllamaEngine", noted("ollama"))
+    monkeypatch.setattr(deployment_module, "OpenAIEngine", noted("openai"))
+    monkeypatch.setattr(deployment_module.embedded, "attach_llama", lambda home: f"{home}/llama")
+    return seen
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "around", "host"),
+    [
+        (None, None, "configured:11434"),
+        (None, "http://env:11434", "env:11434"),
+        ({"url": "http://own:11434"}, None, "own:11434"),
+        ({"url": "http://own:11434"}, "env", "env:11434"),
+        ({"kind": "openai", "base_url": "http://own:8000"}, None, "configured:11434"),
+        ({"slots": 2, "url": "http://own:1"}, None, "own:1"),
+    ],
+)
+def test_the_environment_goes_before_this_hosts_docmill_toml_and_that_before_the_configuration(
+    own, around, host
+):
+    config = a_config(engines={"local": {"url": "http://configured:11434"}})
+    mine = a_config(engines={"local": own}) if own else None
+    assert reached("local", config, mine, ollama_host=around).host == host
+
+
+@pytest.mark.parametrize(
+    ("own", "around", "host"),
+    [
+        (None, None, "api.aicredits.in"),
+        (None, "https://env.example/v1", "env.example"),
+        ({"base_url": "https://own.example/v1"}, None, "own.example"),
+        ({"base_url": "https://own.example/v1"}, "https://env.example/v1", "env.example"),
+    ],
+)
+def test_the_same_holds_for_the_frontier(own, around, host):
+    mine = a_config(engines={"frontier": own}) if own else None
+    assert reached("frontier", SEVERAL, mine, frontier_base_url=around).host == host
+
+
+def test_the_environment_speaks_of_the_two_engines_that_it_names_and_of_no_other():
+    around = {"ollama_host": "http://env:11434", "frontier_base_url": "https://env.example/v1"}
+    assert reached("gpu2", **around).host == "gpu2:8000"
+    assert reached("other", **around).host == "other.example"
+
+
+def test_an_address_of_an_ollama_is_none_of_an_engine_of_another_kind():
+    config = a_config(engines={"local": {"kind": "openai", "base_url": "http://vllm:8000/v1"}})
+    assert reached("local", config, ollama_host="http://env:11434").host == "vllm:8000"
+
+
+def test_ollamas_address_is_read_as_people_write_it():
+    assert reached("local", ollama_host="gpu").host == "gpu:11434"
+    assert reached("local", ollama_host="0.0.0.0").host == "127.0.0.1:11434"
+    assert f"http://{reached('local').host}" == DEFAULT_OLLAMA_URL
+
+
+@pytest.mark.parametrize(
+    ("engine", "field"), [({"kind": "ollama"}, "url"), ({"kind": "openai"}, "base_url")]
+)
+def test_an_engine_without_an_address_says_which_key_is_missing(engine, field):
+    config = a_config(engines={"gpu9": {"zone": "local", **engine}})
+    with pytest.raises(ConfigError, match=rf"engines\.gpu9: kind {engine['kind']} needs {field}"):
+        reached("gpu9", config)
+
+
+@pytest.mark.parametrize("address", ["http://u:se/cret@gpu", "gpu", "//"])
+def test_an_address_that_is_no_url_is_refused_without_a_word_of_its_password(address):
+    config = a_config(engines={"gpu9": {"zone": "local", "kind": "openai", "base_url": address}})
+    with pytest.raises(ConfigError) as caught:
+        reached("gpu9", config)
+    assert "engines.gpu9" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "cret@" not in str(caught.value)
+
+
+def test_the_host_of_the_receipt_holds_no_user_and_no_password():
+    url = "https://user:secret@gateway.example:8443/v1?x=1"
+    assert reached("frontier", frontier_base_url=url).host == "gateway.example:8443"
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def test_the_frontiers_key_is_sent_to_the_frontier_and_to_no_other_engine(made, monkeypatch):
+    monkeypatch.setenv("VAULT_KEY", "vault-key")
+    for name in SEVERAL.engines:
+        reached(name).make()
+    keys = {args[0]: args[1] for kind, args, _ in made if kind == "openai"}
+    assert keys == {
+        "https://api.aicredits.in/v1": KEY,
+        "https://other.example/v1": None,
+        "http://gpu2:8000/v1": None,
+        "http://vault:9000": "vault-key",
+    }
+    assert KEY not in str([call for call in made if call[0] == "ollama"])
+
+
+def test_without_its_key_the_frontier_is_not_reached_and_it_is_said_how_to_give_it():
+    with pytest.raises(NoKey) as caught:
+        reached("frontier", keys=WITHOUT_KEY, frontier_base_url="https://u:pw@gw.example/v1")
+    said = str(caught.value)
+    assert "set FRONTIER_API_KEY (or AICREDITS_API_KEY, or OPENAI_API_KEY)" in said
+    assert "gw.example" in said
+    assert "pw" not in said
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_an_engine_whose_variable_holds_no_key_is_not_reached(monkeypatch, value):
+    if value is not None:
+        monkeypatch.setenv("VAULT_KEY", value)
+    with pytest.raises(NoKey, match="engine vault has no API key here: set VAULT_KEY"):
+        reached("vault")
+
+
+def test_a_frontier_that_speaks_as_an_ollama_does_needs_no_key():
+    config = a_config(engines={"frontier": {"kind": "ollama", "url": "https://gpu.example"}})
+    assert reached("frontier", config, keys=WITHOUT_KEY).host == "gpu.example"
+
+
+def test_an_engine_of_ones_own_needs_no_key():
+    for name in ("local", "gpu2"):
+        assert reached(name, keys=WITHOUT_KEY).name == name
+
+
+# --- clients --------------------------------------------------------------------------------------
+
+
+def test_what_is_in_the_building_goes_to_its_address_and_through_no_proxy(made):
+    for name in ("gpu2", "frontier"):
+        reached(name).make()
+    proxied = {args[0]: more["proxied"] for _, args, more in made}
+    assert proxied == {"http://gpu2:8000/v1": False, "https://api.aicredits.in/v1": True}
+
+
+def test_a_client_has_the_time_limit_of_its_engine(made):
+    config = a_config(
+        engines={
+            "local": {"timeout_s": 7, "keep_alive": "5m"},
+            "gpu2": {"zone": "local", "kind": "openai", "base_url": "http://g", "timeout_s": 8},
+        }
+    )
+    for name in ("local", "gpu2"):
+        reached(name, config).make()
+    assert [more["timeout_s"] for _, _, more in made] == [7, 8]
+    assert made[0][2]["keep_alive"] == "5m"
+
+
+def test_the_embedded_model_is_started_when_its_client_is_made_and_not_before(made, tmp_path):
+    config = a_config(engines={"local": {"kind": "embedded"}})
+    found = reached("local", config, docmill_home=tmp_path, keys=WITHOUT_KEY)
+    assert (found.host, made) == (EMBEDDED_HOST, [])
+    found.make()
+    [(kind, args, more)] = made
+    assert (kind, args, more["proxied"]) == ("openai", (f"{tmp_path}/llama", None), False)
+
+
+async def test_the_clients_are_real_ones():
+    for name, kind in (("local", OllamaEngine), ("gpu2", OpenAIEngine)):
+        engine = reached(name).make()
+        assert type(engine) is kind
+        await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "limited", "stand_in"),
+    [
+        ("local", SEVERAL, False, False),
+        ("gpu2", SEVERAL, False, False),
+        ("frontier", SEVERAL, True, False),
+        ("other", SEVERAL, True, False),
+        ("frontier", a_config(engines={"frontier": {"kind": "embedded"}}), False, True),
+        ("local", a_config(engines={"local": {"kind": "embedded"}}), False, False),
+    ],
+)
+def test_what_is_not_ones_own_is_limited_and_the_embedded_model_at_the_frontier_stands_in(
+    name, config, limited, stand_in
+):
+    found = reached(name, config)
+    assert (found.limited, found.stand_in) == (limited, stand_in)
+    assert found.zone is config.engines[name].zone
+
+
+# --- all of them ----------------------------------------------------------------------------------
+
+
+def all_reached(zones: frozenset[Zone], *chosen: str, keys: Secrets = WITH_KEY) -> Any:
+    return deployments(SEVERAL, zones, None, Settings(), keys, chosen=frozenset(chosen))
+
+
+def test_a_pool_reaches_the_engines_of_its_zones_or_those_that_are_chosen():
+    assert set(all_reached(frozenset({Zone.LOCAL}))) == {"local", "gpu2", "vault"}
+    assert set(all_reached(frozenset({Zone.FRONTIER}))) == {"frontier", "other"}
+    assert set(all_reached(EVERYWHERE)) == set(SEVERAL.engines)
+    assert set(all_reached(EVERYWHERE, "gpu2")) == {"gpu2"}
+    assert all_reached(frozenset()) == {}
+
+
+def test_why_an_engine_is_not_reached_keeps_no_other_from_being_reached():
+    found = all_reached(EVERYWHERE, keys=WITHOUT_KEY)
+    assert {name for name, one in found.items() if isinstance(one, NoKey)} == {"vault", "frontier"}
+    assert {name for name, one in found.items() if isinstance(one, Deployment)} == {
+        "local",
+        "gpu2",
+        "other",
+    }
+
+
+def test_an_engine_that_there_is_not_or_not_in_this_pool_is_refused_by_name():
+    for zones, chosen in ((EVERYWHERE, "gpu7"), (frozenset({Zone.LOCAL}), "frontier")):
+        with pytest.raises(ConfigError, match=f"there is no engine {chosen} for this pool"):
+            all_reached(zones, chosen)
+
+
+# --- what the commands that start workers are told ------------------------------------------------
+
+
+@pytest.fixture
+def applied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Makes a configuration the one that counts."""
+
+    def apply(config: Config) -> None:
+        monkeypatch.setattr(deployment_module, "applied", lambda: Configuration(1, {}, config))
+
+    return apply
+
+
+def test_what_this_host_would_run(applied, monkeypatch):
+    applied(SEVERAL)
+    monkeypatch.setenv("FRONTIER_API_KEY", KEY)
+    assert describe() == {
+        "local": "phi4-mini at 127.0.0.1:11434",
+        "frontier": "anthropic/claude-sonnet-4-6 at api.aicredits.in",
+        "problem": None,
+    }
+
+
+def test_a_frontier_model_is_named_at_the_frontier_and_no_other(applied, monkeypatch):
+    applied(a_config(tasks={"summary": {"engine": "local", "model": "small"}}))
+    monkeypatch.setenv("FRONTIER_API_KEY", KEY)
+    assert describe()["frontier"] == "anthropic/claude-sonnet-4-6 at api.aicredits.in"
+
+
+def test_a_host_without_a_key_runs_the_local_pool_and_says_why_not_the_other(applied):
+    applied(SEVERAL)
+    found = describe()
+    assert (found["local"], found["frontier"]) == ("phi4-mini at 127.0.0.1:11434", None)
+    assert "set FRONTIER_API_KEY" in found["problem"]
+    assert KEY not in str(found)
+
+
+def test_a_host_that_reaches_no_local_engine_runs_nothing(applied):
+    applied(a_config(engines={"local": {"kind": "openai", "base_url": "gpu"}}))
+    with pytest.raises(ConfigError, match=r"engines\.local"):
+        describe()

@@ -1,0 +1,29 @@
+from models.config import Config
+from models.engines import EngineConfig
+from models.errors import ConfigError, NoKey
+from models.words import Zone
+from worker import doctor
+from worker.deployment import Deployment
+from worker.doctor import Grade
+
+CONFIG = Config()
+
+
+def unusable():
+    raise ConfigError("ALL_PROXY is 'socks://h:1'")
+
+
+def test_an_engine_that_cannot_be_made_here_is_a_finding_and_no_traceback():
+    engine = EngineConfig(zone=Zone.FRONTIER, kind="openai", base_url="http://host/v1")
+    found, *_ = doctor._engine("frontier", Deployment("frontier", engine, unusable, "host"), CONFIG)
+    assert found.grade is Grade.PROBLEM
+    assert "ALL_PROXY" in found.detail
+
+
+def test_a_key_that_only_this_host_lacks_is_a_note_and_a_wrong_address_a_problem():
+    grades = {
+        type(problem): finding.grade
+        for problem in (NoKey("no key here"), ConfigError("no URL"))
+        for finding in doctor._engine("frontier", problem, CONFIG)
+    }
+    assert grades == {NoKey: Grade.WARNING, ConfigError: Grade.PROBLEM}

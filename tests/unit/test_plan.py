@@ -1,0 +1,127 @@
+"""What a batch would take, counted from its documents without storing any."""
+
+import base64
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from models.errors import ReadError
+from models.spec import Spec, make_spec
+from models.words import TaskType
+from tests.factories import PRICED, a_config
+from worker import plan as plan_module
+from worker.plan import DEAREST, Plan, Planner
+from worker.prompts import fixed_tokens
+from worker.read.kinds import Text
+
+LETTER = "The store used more power this year than in the year before. " * 4
+CONFIG = a_config(
+    tasks={"summary": {"model": "big"}, "reasoning": {"model": "big"}},
+    prices=PRICED,
+)
+
+
+class FakeReader:
+    """Reads texts; a page break is a form feed, and what is broken is said to be."""
+
+    async def read(self, data: bytes, media_type: str, path: str) -> Text:
+        if data == b"broken":
+            raise ReadError("damaged", f"{path}: no PDF")
+        return Text.of(data.decode().split("\f"))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_module, "make_reader", lambda limits, children: FakeReader())
+
+
+def document(text: str, path: str = "a.txt") -> dict[str, str]:
+    data = base64.b64encode(text.encode()).decode()
+    return {"path": path, "media_type": "text/plain", "data": data}
+
+
+def a_spec(*asks: dict[str, Any], **more: Any) -> Spec:
+    return make_spec({"asks": list(asks), **more}, "spec")
+
+
+SUMMARY = {"ask": "Sum up.", "task": "summary"}
+EXTRACTION = {"ask": "Find the total.", "task": "extraction"}
+AUTO = {"ask": "What of it?"}
+
+
+async def planned(spec: Spec, *texts: str, config: Any = CONFIG) -> Plan:
+    documents = [document(text, f"{number}.txt") for number, text in enumerate(texts)]
+    return await Planner(spec, config).read(iter(documents))
+
+
+async def test_documents_pages_chunks_and_jobs_are_counted():
+    made = await planned(a_spec(SUMMARY, EXTRACTION), LETTER, f"{LETTER}\f \f{LETTER}")
+    assert (made.documents, made.pages) == (2, 4)
+    assert made.chunks - made.blank_chunks == 3
+    assert [asked.jobs for asked in made.asks] == [3, 3]
+    assert made.jobs == 6
+    assert made.classify_calls_max == 0
+
+
+async def test_each_ask_is_planned_where_the_rule_sends_it():
+    made = await planned(a_spec(SUMMARY, EXTRACTION), LETTER)
+    assert [(one.task, one.tier, one.model) for one in made.asks] == [
+        ("summary", "frontier", "big"),
+        ("extraction", "local", "phi4-mini"),
+    ]
+    inside = await planned(a_spec(SUMMARY, policy="local-only"), LETTER)
+    assert [(one.tier, one.cost_usd_max) for one in inside.asks] == [("local", 0)]
+
+
+async def test_an_upper_bound_prices_prompts_and_whole_answers():
+    made = await planned(a_spec(SUMMARY), LETTER, LETTER)
+    [asked] = made.asks
+    fixed = fixed_tokens(TaskType.SUMMARY, "Sum up.", None)
+    assert asked.input_tokens > 2 * fixed
+    assert asked.output_tokens_max == 2 * CONFIG.task(TaskType.SUMMARY).max_tokens
+    cost = Decimal(asked.input_tokens * 3 + asked.output_tokens_max * 15) / 10**6
+    assert asked.cost_usd_max == made.cost_usd_max == cost > 0
+
+
+async def test_an_ask_without_a_task_is_planned_as_the_dearest_and_has_to_be_classified():
+    made = await planned(a_spec(AUTO), LETTER, LETTER)
+    [asked] = made.asks
+    assert (asked.task, asked.tier, made.classify_calls_max) == ("auto", "frontier", 2)
+    assert asked.output_tokens_max == 2 * CONFIG.task(DEAREST).max_tokens
+
+
+async def test_at_an_unknown_price_the_cost_is_unknown_and_not_0():
+    config = a_config(tasks={"summary": {"model": "nobody/knows"}})
+    made = await planned(a_spec(SUMMARY, EXTRACTION), LETTER, config=config)
+    assert [asked.cost_usd_max for asked in made.asks] == [None, 0]
+    assert made.cost_usd_max is None
+
+
+async def test_what_cannot_be_read_is_named_and_nothing_else_of_it_is_counted():
+    made = await planned(a_spec(EXTRACTION), "broken", LETTER)
+    assert made.unreadable == [{"path": "0.txt", "category": "damaged", "message": "0.txt: no PDF"}]
+    assert (made.documents, made.jobs) == (1, 1)
+
+
+async def test_an_ask_that_is_not_meant_for_a_document_has_no_job_there():
+    made = await planned(a_spec({**EXTRACTION, "documents": ["*.pdf"]}), LETTER)
+    assert (made.documents, made.jobs, made.cost_usd_max) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(("text", "code"), [(LETTER, 0), ("broken", 1)])
+def test_the_command_prints_its_plan_and_fails_where_nothing_can_be_planned(
+    monkeypatch, capsys, text, code
+):
+    monkeypatch.setattr(plan_module, "proposed", lambda: CONFIG)
+    spec = json.dumps({"asks": [SUMMARY]})
+    for as_json in (True, False):
+        lines = [spec, json.dumps(document(text))]
+        assert plan_module.plan(lines, as_json=as_json) == code
+    shown = capsys.readouterr().out
+    assert json.loads(shown.splitlines()[0])["documents"] == 1 - code
+    assert "nothing was stored or sent" in shown

@@ -1,0 +1,164 @@
+"""One engine as this process uses it: its client, its gates, its limits and its ledger."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import redis
+
+from models.words import Zone
+from worker.calls.admission import Admission
+from worker.calls.journal import Journal
+from worker.calls.ledger import Ledger
+from worker.calls.reservations import Reservations
+from worker.deployment import Deployment
+from worker.llm.engine import Concern, Engine, EngineError, Health, Trouble
+from worker.llm.gate import Closed, Gate
+from worker.outage import Outage
+
+UNSEEN = Health(ok=False, detail="not looked at yet")
+
+
+@dataclass(slots=True)
+class EngineAccess:
+    """What every conversation with one engine shares."""
+
+    deployment: Deployment
+    engine: Engine
+    journal: Journal
+    ledger: Ledger
+    reserve: Reservations
+    admission: Admission
+    changed: Callable[[], None] = lambda: None
+    """Called when a gate opens."""
+    seen: Health = UNSEEN
+    """What the engine said when it last answered a look."""
+    _gates: dict[str, Gate] = field(default_factory=dict)
+    _pauses: Mapping[str, Closed] = field(default_factory=dict)
+    _outages: dict[str, Outage] = field(default_factory=dict)
+
+    def gate(self, model: str) -> Gate:
+        """The gate of one of its models; of the engine as a whole, where `model` is empty."""
+        if model not in self._gates:
+            self._gates[model] = Gate(
+                self._name(model),
+                model,
+                self.engine.health,
+                limited=self.deployment.limited,
+                changed=self.changed,
+            )
+            self._compare(model)
+        return self._gates[model]
+
+    def _compare(self, model: str) -> None:
+        """A model that an engine of one's own lacks is not asked for. A gateway's list is no
+        promise: what it lacks it says when it is asked."""
+        if self.deployment.limited or self.seen.offers(model):
+            self._gates[model].present()
+        else:
+            self._gates[model].absent(self._lacks(model))
+
+    def answerer(self, model: str) -> str:
+        """Whoever is asked under one name and has the same answerer gives the same answers. A
+        gateway's models are its own; local hosts with the same weights answer for each other."""
+        engine, host = self.deployment.config, self.deployment.host
+        at = f"@{host}" if self.deployment.zone is Zone.FRONTIER else ""
+        digests = self.seen.digests
+        digest = digests.get(model) or digests.get(f"{model}:latest") or ""
+        return f"{engine.kind}{at}/{engine.context_tokens}/{engine.short_answers}/{digest}"
+
+    def _name(self, model: str) -> str:
+        name = f"engine {self.deployment.name} at {self.deployment.host}"
+        return f"{name} ({model})" if model else name
+
+    def room(self, model: str, waiting: int, engaged: int) -> int | None:
+        """How many more jobs of this model may be claimed; None: as many as there are slots."""
+        rooms = [self.gate(name).room(waiting, engaged) for name in ("", model)]
+        if self.admission.held_up(model):
+            rooms.append(1 - waiting)
+        known = [room for room in rooms if room is not None]
+        return min(known) if known else None
+
+    def answered(self, model: str) -> None:
+        """A call of this model was answered."""
+        self.gate("").success()
+        self.gate(model).success()
+
+    def trouble(self, model: str, error: EngineError) -> bool:
+        """A call of this model failed. True when that is its prompt's own fault."""
+        own = self.gate(model).trouble(error)
+        if error.concern is Concern.ENGINE:
+            self.gate("").trouble(error)
+        return own
+
+    def healthy(self, model: str) -> bool:
+        """Whether most recent calls of this model went well."""
+        return self.gate(model).healthy
+
+    async def look(self) -> None:
+        """Ask an engine of one's own which models it has, and shut or open their gates; of a
+        gateway look up what all processes keep back."""
+        if self.deployment.limited:
+            with suppress(redis.RedisError, OSError):
+                self._tell(await self.admission.pauses())
+            return
+        health = await self.engine.health()
+        if not health.ok:
+            self._does_not_answer(health.detail)
+            return
+        self.seen = health
+        for model in self._gates:
+            self._compare(model)
+
+    def _does_not_answer(self, detail: str) -> None:
+        """Whoever comes first need not find that out. An engine that is at work and was slow to
+        answer a look is none of these."""
+        gate = self.gate("")
+        if gate.shut is None and not gate.healthy:
+            gate.trouble(EngineError(Trouble.UNAVAILABLE, detail))
+
+    def _tell(self, pauses: Mapping[str, Closed]) -> None:
+        """Note what all processes keep back, and say it once where one begins or ends."""
+        for model, closed in pauses.items():
+            self._outages.setdefault(model, Outage(self._name(model))).begin(closed.message)
+        for model in self._outages.keys() - pauses.keys():
+            self._outages[model].end()
+        self._pauses = pauses
+
+    def _lacks(self, model: str) -> str:
+        at = self.deployment.host
+        if self.deployment.config.kind == "ollama":
+            return f"the Ollama at {at} lacks {model}: run `ollama pull {model}` there"
+        return f"the server at {at} does not serve {model}: choose one that it offers"
+
+    def shut(self) -> Iterator[tuple[str, Closed]]:
+        """What is not asked at present, and why: models, or the empty name for the engine."""
+        gates = {name: gate.shut for name, gate in self._gates.items() if gate.shut is not None}
+        yield from {**self._pauses, **gates}.items()
+
+    async def lift(self, model: str) -> None:
+        """Somebody says that it has been mended: try at once."""
+        for name, gate in self._gates.items():
+            if model in ("", name):
+                gate.lift()
+        with suppress(redis.RedisError, OSError):
+            await self.admission.lift(model)
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        for gate in self._gates.values():
+            await gate.close()
+        await self.admission.close()
+        await self.engine.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAccess:
+    """One model of an engine, as the pump asks for it."""
+
+    access: EngineAccess
+    model: str
+
+    def room(self, waiting: int, engaged: int) -> int | None:
+        """How many more jobs may be claimed for it now."""
+        return self.access.room(self.model, waiting, engaged)

@@ -1,0 +1,175 @@
+"""How this host reaches the engines of the configuration: their addresses, keys and clients.
+
+The configuration says which engines there are; a host adds where it finds them. An address comes
+from the environment, else from this host's docmill.toml, else from the configuration.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx  # noqa: TID251  # the reading of addresses
+
+from models.config import Config
+from models.configuration import applied, own_config
+from models.engines import EMBEDDED_MODEL, FRONTIER, LOCAL, STAND_IN, EngineConfig
+from models.errors import ConfigError, NoKey
+from models.settings import KEY_NAMES, Settings, settings
+from models.words import Zone
+from worker.llm.embedded import server as embedded
+from worker.llm.engine import Engine
+from worker.llm.faults import place
+from worker.llm.ollama.engine import OllamaEngine, base_url
+from worker.llm.openai.engine import OpenAIEngine
+from worker.route import frontier_model
+from worker.settings import Secrets, secret_of, secrets
+
+EMBEDDED_HOST = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One engine as this host reaches it."""
+
+    name: str
+    config: EngineConfig
+    make: Callable[[], Engine]
+    host: str
+    """host:port that sees the prompts; part of the receipt."""
+
+    @property
+    def zone(self) -> Zone:
+        """Where it stands."""
+        return self.config.zone
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether the embedded model answers in place of a frontier model."""
+        return self.config.stand_in
+
+    @property
+    def limited(self) -> bool:
+        """Whether a rate limit that all processes share decides when calls go out: so it is with
+        engines that are not one's own. A local engine has its slots."""
+        return self.zone is Zone.FRONTIER and not self.stand_in
+
+
+def deploy(
+    name: str, config: Config, own: Config | None, around: Settings, keys: Secrets
+) -> Deployment:
+    """An engine of the configuration as this host reaches it; `own` is this host's docmill.toml.
+
+    Raises ConfigError, saying what this host lacks.
+    """
+    engine = config.engines[name]
+    if engine.kind == "embedded":
+        return Deployment(name, engine, _embedded(engine, around.home), EMBEDDED_HOST)
+    address = _address(name, engine, own, around)
+    key = _key(name, engine, address, keys)
+    if engine.kind == "ollama":
+        address = base_url(address)
+
+    def make() -> Engine:
+        if engine.kind == "ollama":
+            return OllamaEngine(address, timeout_s=engine.timeout_s, keep_alive=engine.keep_alive)
+        # What is in the building goes to its address, never through a proxy of the environment.
+        proxied = engine.zone is not Zone.LOCAL
+        return OpenAIEngine(address, key, timeout_s=engine.timeout_s, proxied=proxied)
+
+    return Deployment(name, engine, make, _host(name, address))
+
+
+def _embedded(engine: EngineConfig, home: Path) -> Callable[[], Engine]:
+    def make() -> Engine:
+        url = embedded.attach_llama(home)
+        return OpenAIEngine(url, None, timeout_s=engine.timeout_s, proxied=False)
+
+    return make
+
+
+def _address(name: str, engine: EngineConfig, own: Config | None, around: Settings) -> str:
+    named = {
+        LOCAL: ("ollama", around.ollama_host),
+        FRONTIER: ("openai", around.frontier_base_url),
+    }
+    kind, given = named.get(name, ("", None))
+    mine = own.engines.get(name) if own is not None else None
+    stated = mine.address if mine is not None and mine.kind == engine.kind else ""
+    address = (given if given and kind == engine.kind else "") or stated or engine.address
+    if not address:
+        field = "url" if engine.kind == "ollama" else "base_url"
+        raise ConfigError(f"engines.{name}: kind {engine.kind} needs {field}")
+    return address
+
+
+def _key(name: str, engine: EngineConfig, address: str, keys: Secrets) -> str | None:
+    if engine.key_env is not None:
+        key = secret_of(engine.key_env)
+        if key is None:
+            raise NoKey(f"engine {name} has no API key here: set {engine.key_env}")
+        return key.get_secret_value()
+    if name != FRONTIER or engine.kind != "openai":
+        return None
+    if keys.frontier_api_key is None:
+        first, *others = KEY_NAMES
+        raise NoKey(
+            f"the frontier pool has no API key for {place(address)}: set {first} "
+            f"(or {', or '.join(others)}). Without it, summary and reasoning jobs wait; "
+            "--policy local-only runs them locally."
+        )
+    return keys.frontier_api_key.get_secret_value()
+
+
+def _host(name: str, address: str) -> str:
+    """host:port of an address, without user and password. Raises ConfigError."""
+    try:
+        found = httpx.URL(address).netloc.decode()
+    except (httpx.InvalidURL, ValueError):  # its message may repeat a part of the password
+        found = ""
+    if not found:
+        raise ConfigError(f"engines.{name}: its address is no URL; write http://host:port")
+    return found
+
+
+def deployments(
+    config: Config,
+    zones: frozenset[Zone],
+    own: Config | None,
+    around: Settings,
+    keys: Secrets,
+    *,
+    chosen: frozenset[str] = frozenset(),
+) -> Mapping[str, Deployment | ConfigError]:
+    """Every engine of these zones, or only the `chosen` ones of them: as it is reached from here,
+    or why it is not. Raises ConfigError where one is chosen that there is not."""
+    names = {name for name, engine in config.engines.items() if engine.zone in zones}
+    if unknown := chosen - names:
+        raise ConfigError(
+            f"there is no engine {', '.join(sorted(unknown))} for this pool; there are: "
+            f"{', '.join(sorted(names))}"
+        )
+    found: dict[str, Deployment | ConfigError] = {}
+    for name in sorted(chosen or names):
+        try:
+            found[name] = deploy(name, config, own, around, keys)
+        except ConfigError as exc:
+            found[name] = exc
+    return found
+
+
+def describe() -> dict[str, str | None]:
+    """What this host would run, for the commands that start workers. Raises ConfigError.
+
+    Keys: local (model and host), frontier (the same; None: cannot be run), problem (why not).
+    """
+    config = applied().config
+    found = deployments(config, frozenset(Zone), own_config(), settings(), secrets())
+    chosen = config.classifier
+    local, frontier = found[chosen.engine], found[FRONTIER]
+    if isinstance(local, ConfigError):
+        raise local
+    where = f"{chosen.model} at {local.host}"
+    if isinstance(frontier, ConfigError):
+        return {"local": where, "frontier": None, "problem": str(frontier)}
+    model = STAND_IN + EMBEDDED_MODEL if frontier.stand_in else frontier_model(config)
+    return {"local": where, "frontier": f"{model} at {frontier.host}", "problem": None}

@@ -1,0 +1,147 @@
+"""Presence: a worker says that it lives, what it reaches and what it does not ask at present; and
+hears which configuration counts, which queues there are and what somebody lifted."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+
+from models.database import conninfo, database_url
+from models.sql import load_sql
+from models.words import Pool
+from worker.calls.access import EngineAccess
+from worker.configs import Configs
+from worker.db import Database
+from worker.flow.pump import Pump
+from worker.jsonb import as_json
+from worker.settings import PRESENCE_S, SILENCE_S
+
+MODELS_S = 10.0
+"""How often an engine is asked which models it has. That costs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRow:
+    """An engine as this process reaches it: a row of `servers`."""
+
+    engine: str
+    zone: str
+    kind: str
+    address: str
+    models: tuple[str, ...] | None
+    slots: int
+    in_use: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """What is not asked at present: a row of `gates`."""
+
+    engine: str
+    model: str
+    code: str
+    message: str
+    lasting: bool
+    since: datetime
+    until: datetime | None
+
+
+class Presence:
+    """One process's presence. `serve` is called when there may be queues to be served anew."""
+
+    def __init__(
+        self,
+        db: Database,
+        owner: UUID,
+        pool: Pool,
+        configs: Configs,
+        served: Mapping[str, tuple[EngineAccess, Pump]],
+        serve: Callable[[], object],
+    ) -> None:
+        self._db = db
+        self._owner = owner
+        self._pool = pool
+        self._configs = configs
+        self._served = served
+        self._serve = serve
+
+    async def run(self) -> None:
+        """Say and hear, until cancelled. Postgres may be away meanwhile."""
+        while True:
+            try:
+                await self.say()
+                await self._configs.look()
+                await self._serve_anew()
+            except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+                self._db.outage.begin(exc)
+            await asyncio.sleep(PRESENCE_S)
+
+    async def _serve_anew(self) -> None:
+        found = self._serve()
+        if asyncio.iscoroutine(found):
+            await found
+
+    async def say(self) -> None:
+        """One sign of life."""
+        params = {
+            "owner": self._owner,
+            "pool": self._pool,
+            "machine": socket.gethostname(),
+            "pid": os.getpid(),
+            "configuration": self._configs.number,
+            "servers": as_json([_server(*one) for one in self._served.values()]),
+            "gates": as_json(
+                [row for access, _ in self._served.values() for row in _gates(access)]
+            ),
+        }
+        [lifted] = await self._db.run_once([("flow/presence", params)])
+        for row in lifted:
+            await self._served[row["engine"]][0].lift(row["model"])
+
+    async def leave(self) -> None:
+        """Say goodbye."""
+        await self._db.run_once([("flow/leave", {"owner": self._owner})])
+
+    async def look(self) -> None:
+        """Look how every engine is, and which models those of one's own have."""
+        await asyncio.gather(*(access.look() for access, _ in self._served.values()))
+
+    async def watch_models(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(MODELS_S)
+            await self.look()
+
+
+def is_alive() -> bool:
+    """Whether a worker process of this machine has lately said that its loops go round."""
+    params = {"machine": socket.gethostname(), "silence_s": SILENCE_S}
+    with psycopg.connect(conninfo(database_url()), connect_timeout=5) as connection:
+        row = connection.execute(load_sql("worker", "flow/alive"), params).fetchone()
+        return bool(row and row[0])
+
+
+def _server(access: EngineAccess, pump: Pump) -> ServerRow:
+    deployment = access.deployment
+    return ServerRow(
+        deployment.name,
+        deployment.zone,
+        deployment.config.kind,
+        deployment.host,
+        access.seen.models or None,
+        pump.slots.size,
+        pump.in_use,
+    )
+
+
+def _gates(access: EngineAccess) -> list[GateRow]:
+    name = access.deployment.name
+    return [
+        GateRow(name, model, shut.code, shut.message, shut.lasting, shut.since, shut.until)
+        for model, shut in access.shut()
+    ]

@@ -1,0 +1,82 @@
+"""What a job's answer, or its absence, comes to. Pure."""
+
+from uuid import UUID
+
+from models.failure import Failure
+from models.reasons import HoldCode
+from models.words import TaskType
+from worker.calls.answer import Invalid, Valid
+from worker.calls.retry import ANOTHER_ENGINE_MAY, GiveUp, after_engine_error, after_fault
+from worker.llm.engine import Concern, EngineError, Trouble
+from worker.run.ground import ground
+from worker.run.job import Job
+from worker.run.outcome import Done, Escalate, Outcome, OverBudget
+
+PATIENT_TRIES = 2
+"""So many time-outs or server errors of its own before a job tries the next engine."""
+
+SHORT_OF = {"batch": HoldCode.BUDGET, "day": HoldCode.DAY_BUDGET, "price": HoldCode.NO_PRICE}
+
+
+def judge(job: Job, checked: Valid | Invalid, call_id: UUID) -> Outcome:
+    """An answer: taken, sent on to the next place of the chain, or tried again."""
+    if isinstance(checked, Valid):
+        return _judged(job, checked.value, call_id)
+    again = checked.category != Trouble.CONTENT_FILTER
+    failure = Failure(checked.category, "run", again, checked.problem)
+    return _next(job, failure) or _fault(job, failure)
+
+
+def _judged(job: Job, value: dict[str, object], call_id: UUID) -> Outcome:
+    if job.task is not TaskType.EXTRACTION or job.is_part:
+        return Done(value, None, None, call_id)
+    found = ground(value, job.pieces)
+    if found.grounded is False:
+        failure = Failure("ungrounded", "run", True, "a value is not in the text")
+        if (onward := _next(job, failure)) is not None:
+            return onward
+    return Done(value, found.grounded, found.spans, call_id)
+
+
+def judge_error(job: Job, error: EngineError, *, own: bool, pause_s: float) -> Outcome:
+    """No answer. `own`: the engine's gate says that it is this prompt's fault."""
+    failure = Failure(str(error.trouble), "run", error.concern is Concern.PASSING, str(error))
+    about_this_engine = own and error.trouble in ANOTHER_ENGINE_MAY and _tried_enough(job, error)
+    if about_this_engine and (onward := _next(job, failure)) is not None:
+        return onward
+    return after_engine_error(
+        error,
+        phase="run",
+        attempts=job.attempt,
+        max_attempts=job.config.limits.attempts,
+        own=own,
+        pause_s=pause_s,
+    )
+
+
+def _tried_enough(job: Job, error: EngineError) -> bool:
+    return error.concern is not Concern.PASSING or job.attempt >= PATIENT_TRIES
+
+
+def judge_parts(job: Job) -> GiveUp | None:
+    """A part that could not be answered leaves the whole without an answer."""
+    if job.broken is None:
+        return None
+    why = job.broken
+    message = f"a part of the document: {why.category}: {why.message}"
+    return GiveUp(Failure("part_failed", "run", why.retryable, message))
+
+
+def judge_budget(short_of: str) -> OverBudget:
+    """A budget does not cover the job's next call."""
+    code = SHORT_OF[short_of]
+    return OverBudget(code, Failure(str(code), "run", True, "the budget does not cover this job"))
+
+
+def _next(job: Job, failure: Failure) -> Escalate | None:
+    place = job.route.after(job.step)
+    return Escalate(place, job.step + 1, job.place, failure) if place is not None else None
+
+
+def _fault(job: Job, failure: Failure) -> Outcome:
+    return after_fault(failure, attempts=job.attempt, max_attempts=job.config.limits.attempts)

@@ -1,2 +1,0 @@
-SELECT id, text, json_schema, task, scope, documents FROM asks WHERE batch_id = %(batch_id)s
-ORDER BY ordinal

@@ -1,0 +1,43 @@
+-- The jobs that a claim took, with what is known of each (ask, text) pair: its verdict, or whether
+-- this worker is to find it. A pair that another worker is at comes back in neither way.
+WITH taken AS MATERIALIZED (
+    SELECT j.id, j.batch_id, j.classify_key AS key, j.ask_id, j.chunk_id, j.document_id, j.language,
+           j.tokens, j.local_only, j.pinned IS NOT NULL AS pinned, s.line_id
+    FROM leases s JOIN jobs j ON j.id = s.item_id
+    WHERE s.claim = %(claim)s AND j.state = 'pending'
+), asked AS (
+    INSERT INTO classifications AS c (key, job_id)
+    SELECT DISTINCT ON (key) key, id FROM taken ORDER BY key, id
+    ON CONFLICT (key) DO UPDATE SET job_id = excluded.job_id
+    WHERE c.task IS NULL AND (c.job_id IS NULL OR c.job_id = excluded.job_id OR NOT EXISTS (
+        SELECT FROM leases WHERE stage = 'classify' AND item_id = c.job_id AND until > now()))
+    RETURNING key, job_id, attempts, waits
+), under_way AS MATERIALIZED (
+    -- by a claim whose answer was lost
+    SELECT id, job_id FROM calls
+    WHERE job_id = ANY (ARRAY(SELECT id FROM taken)) AND state = 'reserved' AND owner = %(owner)s
+), reserved AS (
+    INSERT INTO calls (id, job_id, batch_id, local_only, purpose, zone, engine, kind, host, stand_in,
+                       model_asked, owner, attempt, reserved_usd)
+    SELECT docmill_call_id(now()), t.id, t.batch_id, t.local_only, 'classify', 'local', %(engine)s,
+           %(kind)s, %(host)s, false, %(model)s, %(owner)s, a.attempts + 1, NULL
+    FROM taken t JOIN asked a ON a.job_id = t.id
+    WHERE t.id <> ALL (ARRAY(SELECT job_id FROM under_way))
+    RETURNING id, job_id
+)
+SELECT t.*, b.configuration_id, known.task, known.found_by, known.confidence,
+       a.job_id IS NOT NULL AS to_ask, a.attempts, a.waits,
+       coalesce(r.id, c.id) AS call_id,
+       CASE WHEN a.job_id IS NOT NULL THEN left(coalesce(k.text, first.text), 1500) END AS excerpt
+FROM taken t
+JOIN batches b ON b.id = t.batch_id
+LEFT JOIN asked a ON a.job_id = t.id
+LEFT JOIN reserved r ON r.job_id = t.id
+LEFT JOIN under_way c ON c.job_id = t.id
+LEFT JOIN classifications known ON known.key = t.key AND known.task IS NOT NULL
+LEFT JOIN chunks k ON k.id = t.chunk_id
+LEFT JOIN LATERAL (
+    SELECT text FROM chunks
+    WHERE t.chunk_id IS NULL AND document_id = t.document_id AND blank IS NULL
+    ORDER BY ordinal LIMIT 1
+) first ON true

@@ -1,0 +1,2 @@
+-- A worker says goodbye.
+DELETE FROM workers WHERE owner = %(owner)s

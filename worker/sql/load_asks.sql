@@ -1,1 +1,0 @@
-SELECT id, text, json_schema FROM asks WHERE id = ANY(%(ids)s)

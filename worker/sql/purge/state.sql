@@ -1,0 +1,6 @@
+-- Why a batch cannot be purged.
+SELECT state, EXISTS (
+    SELECT FROM lines l
+    CROSS JOIN LATERAL (SELECT FROM leases WHERE line_id = l.id LIMIT 1) something
+    WHERE l.batch_id = b.id) AS busy
+FROM batches b WHERE id = %(batch)s

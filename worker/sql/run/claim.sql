@@ -1,0 +1,45 @@
+-- The jobs of a claim whose calls are reserved, with the text that each is about and what was found
+-- before: by the parts that it was asked in, or by a try that a crash cut off.
+SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS stays,
+       j.document_id, j.chunk_id,
+       j.ask_id, j.parent_id, j.level, j.task, j.found_by, j.confidence, j.zone, j.engine, j.model,
+       j.step, j.tokens, j.language, j.attempts, j.waits, b.configuration_id, s.line_id,
+       c.id AS call_id,
+       CASE WHEN j.chunk_id IS NULL THEN whole.pieces
+            ELSE jsonb_build_array(jsonb_build_object(
+                'ordinal', k.ordinal, 'start', k.char_start, 'text', k.text)) END AS pieces,
+       parts.found, parts.level AS found_level, parts.broken, earlier.answers AS earlier
+FROM leases s
+JOIN jobs j ON j.id = s.item_id AND j.state = 'ready'
+JOIN batches b ON b.id = j.batch_id
+JOIN calls c ON c.job_id = ANY (ARRAY(SELECT item_id FROM leases WHERE claim = %(claim)s))
+    AND c.job_id = j.id AND c.state = 'reserved' AND c.owner = %(owner)s
+LEFT JOIN chunks k ON k.id = j.chunk_id
+LEFT JOIN LATERAL (
+    SELECT jsonb_agg(jsonb_build_object('ordinal', ordinal, 'start', char_start, 'text', text)
+                     ORDER BY ordinal) AS pieces
+    FROM chunks
+    WHERE j.chunk_id IS NULL AND j.level < 2 AND document_id = j.document_id AND blank IS NULL
+      AND (j.parent_id IS NULL OR ordinal BETWEEN j.first AND j.last)
+) whole ON true
+LEFT JOIN LATERAL (
+    -- a whole document: its last level of parts; a part of a higher level: those that it sums up
+    SELECT p.level, jsonb_agg(jsonb_build_object(
+               'part', p.first, 'value', w.value, 'call_id', w.call_id)
+                              ORDER BY p.first) AS found,
+           (array_agg(p.error) FILTER (WHERE p.state = 'failed'))[1] AS broken
+    FROM jobs p LEFT JOIN answers w ON w.job_id = p.id
+    WHERE p.parent_id = coalesce(j.parent_id, j.id)
+      AND CASE WHEN j.parent_id IS NULL
+               THEN p.level = (SELECT max(level) FROM jobs WHERE parent_id = j.id)
+               ELSE j.level > 1 AND p.level = j.level - 1 AND p.first BETWEEN j.first AND j.last END
+    GROUP BY p.level
+) parts ON j.chunk_id IS NULL
+LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(request_key, jsonb_build_object(
+               'call_id', id, 'text', answer, 'finish', finish)) AS answers
+    FROM calls WHERE (j.attempts > 0 OR j.waits > 0 OR j.kills > 0)
+      AND calls.job_id = j.id AND calls.attempt = j.attempts + 1 AND calls.state = 'settled'
+      AND purpose <> 'classify' AND answer IS NOT NULL AND request_key IS NOT NULL
+) earlier ON true
+WHERE s.claim = %(claim)s

@@ -1,1 +1,0 @@
-SELECT id FROM batches WHERE id = ANY(%(ids)s) AND state <> 'running'

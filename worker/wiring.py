@@ -1,0 +1,149 @@
+"""What a worker process is made of: its engines, each with a pump and the stages that it serves."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from models.config import Config
+from models.queue import redis_url
+from models.words import INGEST, Queue, Stage, Zone
+from worker.calls.access import EngineAccess, ModelAccess
+from worker.calls.admission import Admission, Limited, Unlimited
+from worker.calls.grant import EngineLimits, Timing
+from worker.calls.journal import Journal
+from worker.calls.ledger import Ledger
+from worker.calls.limits import Limiter
+from worker.calls.prices import PriceBook
+from worker.calls.reservations import Reservations
+from worker.classify.stage import ClassifyStage
+from worker.configs import Configs
+from worker.db import Database, Row
+from worker.deployment import Deployment
+from worker.flow.leases import Leases
+from worker.flow.pump import Lane, Pump
+from worker.flow.slots import Slots
+from worker.flow.stage import StageWork
+from worker.ingest.stage import IngestStage
+from worker.persist import Persist
+from worker.read.sandbox import Reader
+from worker.route import classifier, frontier_model, places
+from worker.run.stage import RunStage
+
+READERS = 2
+"""Documents read at once; each has a child process."""
+
+LOADS_MODELS = frozenset({"ollama"})
+"""Kinds of engines that serve one model at a time well, and lose time when it changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What everything in one process shares."""
+
+    db: Database
+    leases: Leases
+    journal: Journal
+    persist: Persist
+    configs: Configs
+    owner: UUID
+    wanted: Callable[[], None]
+    """Called when messages are of use again."""
+
+
+class Service:
+    """One engine in this process: how it is reached, and what moves its work."""
+
+    def __init__(
+        self, deployment: Deployment, parts: Parts, slots: int | None, models: frozenset[str]
+    ) -> None:
+        self._parts = parts
+        self._models = models
+        """The models that this process keeps to; empty: all that the engine has."""
+        self.access = make_access(deployment, parts, self._changed)
+        self.pump = Pump(
+            deployment.name,
+            Slots(slots or _slots(deployment)),
+            parts.leases,
+            parts.db,
+            loads_models=deployment.config.kind in LOADS_MODELS,
+            wanted=parts.wanted,
+        )
+        self._run = RunStage(
+            parts.db, self.access, parts.persist.finish, parts.configs, parts.owner
+        )
+        self._classify = ClassifyStage(parts.db, self.access, parts.configs, parts.owner)
+
+    def _changed(self) -> None:
+        self.pump.look_again()
+        self._parts.wanted()
+
+    def serve(self, queues: Iterable[Queue]) -> None:
+        """Serve those of these queues that are this engine's."""
+        name = self.access.deployment.name
+        mine = (queue for queue in queues if queue.engine == name)
+        self.pump.serve(
+            Lane(queue, self._work(queue.stage), ModelAccess(self.access, queue.model))
+            for queue in mine
+            if not self._models or queue.model in self._models
+        )
+
+    def go_by(self, config: Config) -> None:
+        """Price calls by this configuration from now on, and keep to its budget of the day. What an
+        engine allows is read once, when the process starts."""
+        self.access.ledger = _ledger(self.access.deployment, config)
+        self.access.reserve.usd_per_day = config.limits.usd_per_day
+
+    def _work(self, stage: Stage) -> StageWork:
+        return self._classify if stage is Stage.CLASSIFY else self._run
+
+
+def _slots(deployment: Deployment) -> int:
+    config = deployment.config
+    if deployment.zone is Zone.FRONTIER and config.max_in_flight is not None:
+        return config.max_in_flight
+    return config.slots
+
+
+def make_access(deployment: Deployment, parts: Parts, changed: Callable[[], None]) -> EngineAccess:
+    """An engine with everything that calls to it take."""
+    config = parts.configs.current
+    return EngineAccess(
+        deployment=deployment,
+        engine=deployment.make(),
+        journal=parts.journal,
+        ledger=_ledger(deployment, config),
+        reserve=Reservations(parts.db, parts.owner, deployment, config.limits.usd_per_day),
+        admission=_admission(deployment),
+        changed=changed,
+    )
+
+
+def _ledger(deployment: Deployment, config: Config) -> Ledger:
+    return Ledger(deployment, PriceBook(config), frontier_model(config))
+
+
+def _admission(deployment: Deployment) -> Admission:
+    """The shared rate limit of an engine that is not one's own."""
+    if not deployment.limited:
+        return Unlimited()
+    limits, timing = EngineLimits.of(deployment.config), Timing.over(deployment.config.window_s)
+    name = f"{deployment.name}@{deployment.host}"
+    return Limited(Limiter(redis_url(), name, limits, timing))
+
+
+def queues_of(config: Config) -> set[Queue]:
+    """The queues that a configuration sends work to."""
+    return {place.queue for place in places(config)} | {classifier(config)}
+
+
+def queue_of(row: Row) -> Queue:
+    """The queue that a row of lines names."""
+    return Queue(Stage(row["stage"]), row["engine"], row["model"])
+
+
+def make_reading(parts: Parts, reader: Reader, readers: int) -> Pump:
+    """What reads documents."""
+    pump = Pump("ingest", Slots(readers), parts.leases, parts.db, wanted=parts.wanted)
+    stage = IngestStage(parts.db, reader, parts.configs, parts.owner)
+    pump.serve([Lane(INGEST, stage)])
+    return pump
