@@ -429,7 +429,7 @@ servers = Table(
     Column("zone", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("address", Text, nullable=False, comment="host:port that sees the prompts"),
-    Column("models", ARRAY(Text), comment="what it has; NULL: it does not say"),
+    Column("models", ARRAY(Text), comment="whose queues it serves"),
     Column("slots", Integer, nullable=False),
     Column("in_use", Integer, nullable=False, server_default="0"),
     comment="which engine each worker process reaches, where, and what it has",

@@ -85,8 +85,8 @@ def shut(
     db.execute(
         "WITH w AS (INSERT INTO workers (owner, pool, host, pid, configuration_id) "
         "VALUES (gen_random_uuid(), 'local', %s, 1, 1) RETURNING owner), s AS ("
-        "INSERT INTO servers (owner, engine, zone, kind, address, slots) "
-        "SELECT owner, 'local', 'local', 'ollama', %s, 4 FROM w) "
+        "INSERT INTO servers (owner, engine, zone, kind, address, models, slots) "
+        "SELECT owner, 'local', 'local', 'ollama', %s, ARRAY['phi4-mini', 'other'], 4 FROM w) "
         "INSERT INTO gates (owner, engine, model, code, message, lasting, since, until) "
         "SELECT owner, 'local', %s, %s, %s, %s, now(), %s FROM w",
         (

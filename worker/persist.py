@@ -12,7 +12,7 @@ from worker.calls.retry import GiveUp, Retry, Wait
 from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
 from worker.jsonb import as_json
-from worker.run.outcome import Done, Escalate, HoldRow, OverBudget, Split, Turn
+from worker.run.outcome import Done, Escalate, OverBudget, Split, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Persist:
     async def _write(self, turns: Sequence[Turn]) -> None:
         calls = [call for turn in turns for call in turn.calls]
         unused = [call_id for turn in turns for call_id in turn.unused]
-        held = [hold_row(turn) for turn in turns if isinstance(turn.outcome, OverBudget)]
+        held = [turn.outcome.hold for turn in turns if isinstance(turn.outcome, OverBudget)]
         statements: list[Statement] = []
         if calls:
             statements.append(("calls/settle", {"calls": as_json(calls)}))
@@ -68,13 +68,6 @@ class Persist:
         statements.append(("run/finish", {"rows": rows, "owner": self._owner}))
         await self._db.run_all(statements)
         self._journal.settled(call.id for call in calls)
-
-
-def hold_row(turn: Turn) -> HoldRow:
-    """What is held where a further call of a job is not covered."""
-    assert isinstance(turn.outcome, OverBudget)
-    day = turn.outcome.code == "day_budget"
-    return HoldRow(None if day else turn.batch_id, turn.outcome.code, {})
 
 
 def job_row(turn: Turn) -> JobRow:

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 
 from models.database import conninfo, database_url
+from models.errors import ConfigError
 from models.sql import load_sql
 from models.words import Pool
 from worker.calls.access import EngineAccess
@@ -19,6 +20,7 @@ from worker.configs import Configs
 from worker.db import Database
 from worker.flow.pump import Pump
 from worker.jsonb import as_json
+from worker.log import logger
 from worker.settings import PRESENCE_S, SILENCE_S
 
 MODELS_S = 10.0
@@ -33,7 +35,7 @@ class ServerRow:
     zone: str
     kind: str
     address: str
-    models: tuple[str, ...] | None
+    models: tuple[str, ...]
     slots: int
     in_use: int
 
@@ -69,6 +71,7 @@ class Presence:
         self._configs = configs
         self._served = served
         self._serve = serve
+        self._unread = ""
 
     async def run(self) -> None:
         """Say and hear, until cancelled. Postgres may be away meanwhile."""
@@ -79,7 +82,17 @@ class Presence:
                 await self._serve_anew()
             except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
                 self._db.outage.begin(exc)
+            except ConfigError as exc:
+                self._cannot_read(exc)
             await asyncio.sleep(PRESENCE_S)
+
+    def _cannot_read(self, exc: ConfigError) -> None:
+        """A newer Docmill wrote it: this worker goes on by the one that it knows."""
+        if str(exc) != self._unread:
+            self._unread = str(exc)
+            logger().error(
+                "a configuration cannot be read: give this host the newer Docmill", why=self._unread
+            )
 
     async def _serve_anew(self) -> None:
         found = self._serve()
@@ -133,7 +146,7 @@ def _server(access: EngineAccess, pump: Pump) -> ServerRow:
         deployment.zone,
         deployment.config.kind,
         deployment.host,
-        access.seen.models or None,
+        tuple(sorted({lane.queue.model for lane in pump.lanes.values()})),
         pump.slots.size,
         pump.in_use,
     )

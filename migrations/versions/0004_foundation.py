@@ -436,7 +436,7 @@ def upgrade() -> None:
             "models",
             postgresql.ARRAY(sa.Text()),
             nullable=True,
-            comment="what it has; NULL: it does not say",
+            comment="whose queues it serves",
         ),
         sa.Column("slots", sa.Integer(), nullable=False),
         sa.Column("in_use", sa.Integer(), server_default="0", nullable=False),

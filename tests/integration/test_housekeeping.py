@@ -1,5 +1,6 @@
 """What the leader does beside feeding, duty by duty, on a real Postgres."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -331,7 +332,13 @@ async def test_the_head_of_every_line_moves_also_behind_many_that_stand_still(
 # --- workers and engines --------------------------------------------------------------------------
 
 
-def say(db: Connection, worker: Worker, *gates: dict[str, Any], engine: str = "local") -> None:
+def say(
+    db: Connection,
+    worker: Worker,
+    *gates: dict[str, Any],
+    engine: str = "local",
+    models: Sequence[str] = ("m",),
+) -> None:
     """A worker's sign of life: it reaches an engine, whose gates are shut for these reasons."""
     server = {"engine": engine, "zone": "local", "kind": "ollama", "address": "h:1", "slots": 4}
     shut = {"engine": engine, "model": "", "code": "no_model", "message": "pull it"}
@@ -344,7 +351,7 @@ def say(db: Connection, worker: Worker, *gates: dict[str, Any], engine: str = "l
         machine="m",
         pid=1,
         configuration=1,
-        servers=Jsonb([server | {"models": None, "in_use": 0}]),
+        servers=Jsonb([server | {"models": list(models), "in_use": 0}]),
         gates=Jsonb([shut | gate for gate in gates]),
     )
 
@@ -385,6 +392,20 @@ async def test_a_model_is_held_once_no_worker_can_ask_it_and_until_one_can(
     say(db, second)
     await house.keep()
     assert Worker(db).take() == jobs
+
+
+async def test_a_worker_that_keeps_to_another_model_keeps_none_from_being_held(
+    db: Connection, house: House
+) -> None:
+    add_jobs(db, add_batch(db), 2)
+    able, other = Worker(db), Worker(db)
+    say(db, able, {"model": "m"})
+    say(db, other, models=["n"])
+    await house.keep()
+    assert column(db, "SELECT model FROM holds") == ["m"]
+    say(db, other, models=["m", "n"])
+    await house.keep()
+    assert column(db, "SELECT model FROM holds") == []
 
 
 async def test_an_engine_that_shut_for_all_its_models_is_held_as_a_whole(

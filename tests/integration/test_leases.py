@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +15,7 @@ from models.states import CallState
 from models.words import INGEST, Stage
 from tests.rows import (
     CLASSIFY,
+    FRONTIER,
     Connection,
     add_batch,
     add_jobs,
@@ -263,6 +266,21 @@ async def test_an_engine_in_trouble_costs_a_job_no_attempt(
 def reserve(worker: Worker, *wanted: dict[str, Any]) -> list[dict[str, Any]]:
     where = {"kind": "ollama", "host": "h:1", "stand_in": False, "usd_per_day": None}
     return run(worker.db, "calls/reserve", rows=as_json(wanted), owner=worker.owner, **where)
+
+
+def test_a_repair_that_is_not_covered_says_whether_calls_under_way_may_give_something_back(
+    db: Connection, worker: Worker
+) -> None:
+    [job] = add_jobs(db, add_batch(db, max_cost_usd="0.5"), 1, FRONTIER)
+    call = worker.claim(FRONTIER).calls[job]
+    wanted = {"id": uuid4(), "job_id": job, "purpose": "repair", "reserved_usd": "0.45"}
+    [row] = reserve(worker, wanted)
+    reserved = value(db, "SELECT reserved_usd FROM calls")
+    assert (row["short_of"], row["under_way"], row["written"]) == ("batch", True, False)
+    assert (row["spent_usd"], row["budget_usd"]) == (reserved, Decimal("0.5"))
+    worker.settle({**asdict(settled(call)), "cost_usd": "0.1"})
+    [row] = reserve(worker, wanted)
+    assert (row["short_of"], row["under_way"]) == ("batch", False)
 
 
 def test_a_reservation_repeated_after_a_broken_connection_is_not_taken_for_a_lost_lease(

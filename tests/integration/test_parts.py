@@ -6,6 +6,7 @@ from models.failure import Failure
 from models.states import CallState
 from tests.recount import offences
 from tests.rows import (
+    FRONTIER,
     LOCAL,
     Connection,
     add_batch,
@@ -84,6 +85,24 @@ def test_a_second_level_sums_up_what_the_first_one_found(
     end(worker, claim, top=None)
     [row] = worker.claim().rows.values()
     assert (row["id"], row["found_level"], len(row["found"])) == (whole, 2, 1)
+
+
+@pytest.mark.parametrize("task", ["summary", "extraction"])
+def test_a_whole_whose_parts_are_paid_for_is_reserved_at_what_is_left_to_ask(
+    db: Connection, worker: Worker, task: str
+) -> None:
+    job = add_whole(db, add_batch(db, max_cost_usd="100"), 4, FRONTIER)
+    db.execute("UPDATE jobs SET tokens = 9000, task = %s", (task,))
+    claim = worker.claim(FRONTIER)
+    before = value(db, "SELECT reserved_usd FROM calls")
+    worker.finish(Turn(job, 0, Split(HALVES), unused=[claim.calls[job]]))
+    end(worker, worker.claim(FRONTIER), first=None, second=None)
+    [row] = worker.claim(FRONTIER).rows.values()
+    assert row["id"] == job
+    after = value(db, "SELECT reserved_usd FROM calls WHERE id = %s", row["call_id"])
+    assert before > 9
+    assert after < 1
+    assert (after == 0) is (task == "extraction")
 
 
 def test_a_part_that_failed_is_said_to_the_whole_and_a_retry_asks_it_alone(

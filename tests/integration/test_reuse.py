@@ -25,7 +25,7 @@ from tests.statements import Claim, Worker, reap
 from worker.calls.ledger import CallRow
 from worker.calls.retry import Retry, Wait
 from worker.route import Place
-from worker.run.outcome import Done, Outcome, Turn
+from worker.run.outcome import Done, Escalate, Outcome, Turn
 
 BAD = Failure("bad_json", "run", True, "no JSON")
 VALUE = {"a": 1}
@@ -68,6 +68,30 @@ def answer(db: Connection) -> None:
     worker = Worker(db)
     claim = worker.claim(FRONTIER, most=1)
     end(worker, claim, *claim.rows)
+
+
+def test_a_claim_that_is_repeated_after_a_lost_commit_still_has_the_known_answer(
+    db: Connection,
+) -> None:
+    twins(db, 1)
+    answer(db)
+    [twin] = twins(db, 1)
+    worker, name = Worker(db), uuid4()
+    for _ in range(2):
+        claim = worker.claim(FRONTIER, claim=name)
+        assert list(claim.rows) == [twin]
+        assert claim.rows[twin]["known"]["value"] == VALUE
+    assert value(db, "SELECT reserved_usd FROM calls WHERE job_id = %s", twin) == 0
+
+
+def test_a_twin_that_has_gone_on_to_another_model_is_waited_for_no_longer(db: Connection) -> None:
+    [first] = twins(db, 1, LOCAL)
+    worker = Worker(db)
+    claim = worker.claim(LOCAL)
+
+    end(worker, claim, first, Escalate(FRONTIER, 1, LOCAL, BAD))
+    [second] = twins(db, 1, LOCAL)
+    assert list(Worker(db).claim(LOCAL).rows) == [second]
 
 
 def of_last_month(db: Connection) -> None:

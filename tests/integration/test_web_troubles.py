@@ -67,6 +67,8 @@ def test_a_batch_says_which_of_its_queues_no_worker_serves(
     assert "No worker serves local/phi4-mini" in see(client, f"/batches/{batch}")
     shut(db)  # a worker that reaches the local engine
     assert "local/phi4-mini" not in {row["queue"] for row in query.status(batch)["unserved"]}
+    db.execute("UPDATE servers SET models = ARRAY['another']")  # docmill worker local --models
+    assert "local/phi4-mini" in {row["queue"] for row in query.status(batch)["unserved"]}
     db.execute("UPDATE batches SET state = 'paused'")
     assert query.status(batch)["unserved"] == []
 

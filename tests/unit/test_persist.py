@@ -13,7 +13,7 @@ from tests.factories import OWNER, a_place
 from tests.fakes import FakeDatabase, FakeJournal
 from worker.calls.ledger import CallRow
 from worker.calls.retry import GiveUp, Retry, Wait
-from worker.persist import JobRow, Persist, hold_row, job_row
+from worker.persist import JobRow, Persist, job_row
 from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Part, Split, Turn
 
 FAILURE = Failure("timeout", "run", True, "no answer within the limit")
@@ -68,7 +68,7 @@ ROWS: dict[type, tuple[Outcome, JobRow]] = {
         JobRow(5, JobState.READY, attempts=1, delay_s=1.5, error=ERROR),
     ),
     OverBudget: (
-        OverBudget(HoldCode.BUDGET, FAILURE),
+        OverBudget(HoldRow(3, HoldCode.BUDGET, {}), FAILURE),
         JobRow(5, JobState.READY, waits=1, error=ERROR),
     ),
     GiveUp: (GiveUp(FAILURE), JobRow(5, JobState.FAILED, attempts=1, error=ERROR)),
@@ -116,17 +116,6 @@ def test_an_attempt_is_spent_by_a_try_that_ended_and_not_by_one_that_had_to_wait
 def test_a_wait_of_no_time_is_back_in_line_at_once_and_no_moment_is_written():
     row = job_row(Turn(5, 3, Wait(FAILURE, 0.0)))
     assert row.delay_s is None
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (HoldCode.BUDGET, HoldRow(3, HoldCode.BUDGET, {})),
-        (HoldCode.DAY_BUDGET, HoldRow(None, HoldCode.DAY_BUDGET, {})),
-    ],
-)
-def test_a_budget_that_is_used_up_is_held_for_its_batch_or_for_the_day(code, expected):
-    assert hold_row(Turn(5, 3, OverBudget(code, FAILURE))) == expected
 
 
 # --- writing --------------------------------------------------------------------------------------

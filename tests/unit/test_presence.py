@@ -7,10 +7,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from models.resolve import as_json
 from models.sql import load_sql
-from models.words import Pool
+from models.words import Pool, Queue, Stage
 from tests.clock import virtual_time
 from tests.factories import OWNER, a_config, a_deployment, an_access
 from tests.fakes import FakeDatabase
@@ -18,7 +19,7 @@ from tests.stubs.fake import FakeEngine
 from worker.calls.access import EngineAccess
 from worker.configs import Configs
 from worker.flow.leases import Leases
-from worker.flow.pump import Pump
+from worker.flow.pump import Lane, Pump
 from worker.flow.slots import Slots
 from worker.llm.engine import EngineError, Trouble
 from worker.presence import MODELS_S, GateRow, Presence, ServerRow
@@ -61,24 +62,23 @@ class Rig:
         return [p for each in self.db.transactions for n, p in each if n == "flow/presence"][-1]
 
 
-async def test_a_sign_of_life_says_what_the_worker_reaches_and_which_models_are_there():
+async def test_a_sign_of_life_says_what_the_worker_reaches():
     r = Rig()
-    await r.access.look()
     await r.pump.slots.acquire()
     await r.presence.say()
     said = r.said()
     assert (said["owner"], said["pool"], said["configuration"]) == (OWNER, "local", 1)
-    assert said["servers"].obj == [
-        ServerRow("local", "local", "ollama", "gpu:11434", ("phi4-mini",), 4, 1)
-    ]
+    assert said["servers"].obj == [ServerRow("local", "local", "ollama", "gpu:11434", (), 4, 1)]
     assert said["gates"].obj == []
 
 
-async def test_an_engine_that_does_not_say_what_it_has_has_unknown_models_and_not_none():
+async def test_it_says_whose_queues_it_serves():
     r = Rig()
+    queues = (Queue(Stage.RUN, "local", "b"), Queue(Stage.CLASSIFY, "local", "a"))
+    r.pump.serve(Lane(queue, None, None) for queue in queues)  # type: ignore[arg-type]
     await r.presence.say()
     [server] = r.said()["servers"].obj
-    assert server.models is None
+    assert server.models == ("a", "b")
 
 
 @virtual_time
@@ -140,6 +140,22 @@ async def test_an_outage_of_postgres_silences_it_and_does_not_end_it():
     assert "flow/presence" in r.db.ran
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@virtual_time
+async def test_a_configuration_that_only_a_newer_docmill_can_read_ends_no_worker():
+    r = Rig()
+    r.db.answers["flow/configuration"] = [{"id": 2, "settings": {"of": "the future"}}]
+    with capture_logs() as said:
+        running = asyncio.create_task(r.presence.run())
+        await asyncio.sleep(10 * PRESENCE_S)
+        assert not running.done()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert r.configs.number == 1
+    assert r.db.ran.count("flow/presence") > 5
+    [once] = said
+    assert "newer Docmill" in once["event"]
 
 
 @virtual_time

@@ -62,6 +62,13 @@ AWAY = (
 )
 """Redis cannot decide now; all of it passes."""
 
+AWAY_REPLIES = ("MISCONF", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")
+"""The same as replies for which redis-py has no class of their own."""
+
+
+def _is_away(exc: Exception) -> bool:
+    return isinstance(exc, AWAY) or str(exc).startswith(AWAY_REPLIES)
+
 
 @dataclass(slots=True)
 class _Waiter:
@@ -345,7 +352,9 @@ class Limiter:
         while True:
             try:
                 answer = await self._once(line, op, values)
-            except AWAY as exc:
+            except (*AWAY, redis.ResponseError) as exc:
+                if not _is_away(exc):
+                    raise
                 self._outage.begin(exc)
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, LONGEST_WAIT_S)
@@ -374,7 +383,13 @@ class Limiter:
             for line in list(self._lines.values()):
                 leases = [(grant.id, grant.granted_at) for grant in line.live.values()]
                 if leases:
-                    await self._call(line, "renew", leases=leases)
+                    await self._renewed(line, leases)
+
+    async def _renewed(self, line: _Line, leases: Sequence[tuple[str, int]]) -> None:
+        try:
+            await self._call(line, "renew", leases=leases)
+        except redis.RedisError:  # the next turn tries again
+            logger().exception("the leases of calls could not be renewed")
 
     async def _listen(self) -> None:
         """Pass on the wakes of other processes. One that is missed costs a second, no more."""
@@ -384,7 +399,7 @@ class Limiter:
                     if not wakes.subscribed:
                         await wakes.subscribe(self._channel)
                     message = await wakes.get_message(timeout=30)
-                except AWAY:
+                except (*AWAY, redis.RedisError):
                     await asyncio.sleep(LONGEST_WAIT_S)
                     continue
                 for line in self._lines.values() if message else ():

@@ -8,7 +8,7 @@ loop never waits for a long one. One bad file, line or row takes no other along.
 import asyncio
 import fcntl
 import os
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,15 +104,12 @@ class Replay:
             reason(exc),
         )
 
-    async def forget(self, purged: Callable[[Sequence[UUID]], Awaitable[set[UUID]]]) -> None:
+    async def forget(self, purged: "Purged") -> None:
         """Take out of what is kept aside the answers of calls whose job was purged."""
         for path in sorted(self._folder.glob("*.bad")):
-            with suppress(OSError), _locked(path) as file:  # what fails is looked at again
-                blocks = _blocks(path, file) if file is not None else ()
-                kept = {UUID(one.row["id"]): one.line for block in blocks for one in block}
-                gone = await purged(list(kept))
-                if gone:
-                    _rewrite(path, [line for call, line in kept.items() if call not in gone])
+            with suppress(OSError, psycopg.Error), _locked(path) as file:  # and looked at again
+                if file is not None:
+                    await _forget_in(path, file, purged)
 
     def _say(self, path: Path, what: str, why: str | None) -> None:
         if path not in self._said:
@@ -157,14 +154,37 @@ def _blocks(path: Path, file: BinaryIO) -> Iterator[list[Entry]]:
         yield block
 
 
-def _rewrite(path: Path, lines: Sequence[bytes]) -> None:
-    if not lines:
-        path.unlink()
-        return
+Purged = Callable[[Sequence[UUID]], Awaitable[set[UUID]]]
+
+
+async def _forget_in(path: Path, file: BinaryIO, purged: Purged) -> None:
+    gone: set[UUID] = set()
+    blocks = _blocks(path, file)
+    while block := await asyncio.to_thread(next, blocks, None):
+        calls = [call for entry in block if (call := _call_of(entry.row)) is not None]
+        gone |= await purged(calls)
+    if gone:
+        await asyncio.to_thread(_rewrite, path, file, gone)
+
+
+def _call_of(row: Row) -> UUID | None:
+    try:
+        return UUID(row.get("id"))
+    except (ValueError, TypeError, AttributeError):  # a line of which nobody knows whose it is
+        return None
+
+
+def _rewrite(path: Path, file: BinaryIO, gone: Collection[UUID]) -> None:
     draft = path.with_suffix(".tmp")
-    with open(draft, "wb", opener=_private) as file:
-        file.writelines(lines)
-    draft.replace(path)
+    file.seek(0)
+    with open(draft, "wb", opener=_private) as kept:
+        for block in _blocks(path, file):
+            kept.writelines(one.line for one in block if _call_of(one.row) not in gone)
+    if draft.stat().st_size:
+        draft.replace(path)
+    else:
+        draft.unlink()
+        path.unlink()
 
 
 def _row(line: bytes) -> Row | None:

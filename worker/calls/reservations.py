@@ -3,9 +3,10 @@
 The sums themselves stand in `spend`, which the ledger's own triggers keep.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from models.words import Zone
@@ -19,11 +20,20 @@ DAY_LOCK = 0x64617973
 
 class NotReserved(Exception):
     """A further call was not written into the ledger. `short_of` is the budget that does not cover
-    it, `batch` or `day`; None: the job belongs to somebody else by now."""
+    it, `batch` or `day`; None: the job belongs to somebody else by now. `about` has `spent_usd` and
+    `budget_usd`; `under_way`: calls that are may give something back."""
 
-    def __init__(self, short_of: str | None) -> None:
+    def __init__(
+        self,
+        short_of: str | None,
+        about: Mapping[str, Any] | None = None,
+        *,
+        under_way: bool = False,
+    ) -> None:
         super().__init__(short_of)
         self.short_of = short_of
+        self.about = dict(about or {})
+        self.under_way = under_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +97,10 @@ class Reservations:
         found = {row["id"]: row for row in await self._db.run_all([*locks, reserve])}
         for one in group:
             row = found.get(one.id)
-            if row is None or not row["written"]:
-                self._refused[one.id] = NotReserved(row["short_of"] if row is not None else None)
+            if row is None:
+                self._refused[one.id] = NotReserved(None)
+            elif not row["written"]:
+                about = {key: row[key] for key in ("spent_usd", "budget_usd")}
+                self._refused[one.id] = NotReserved(
+                    row["short_of"], about, under_way=row["under_way"]
+                )

@@ -66,6 +66,11 @@ class Pair:
     """Its batch's."""
 
     @property
+    def model(self) -> str:
+        """Whose queue it was taken from: its batch may name another one by now."""
+        return str(self.row["model"])
+
+    @property
     def attempts(self) -> int:
         """Tries of the pair that ended badly, before this one."""
         return int(self.row["attempts"])
@@ -186,7 +191,7 @@ class ClassifyStage:
     async def _asked(self, pair: Pair, caller: Caller) -> Verdict | Setback:
         messages = classify_messages(pair.ask["text"], pair.row["excerpt"] or "")
         request = Request(
-            model_name=pair.config.classifier.model,
+            model_name=pair.model,
             messages=messages,
             max_tokens=MAX_TOKENS,
             context_tokens=self._access.deployment.config.context_tokens,
@@ -203,15 +208,14 @@ class ClassifyStage:
         return Verdict(TaskType(checked.value["task"]), Finder.MODEL)
 
     def _after_error(self, pair: Pair, error: EngineError) -> Setback:
-        model = pair.config.classifier.model
-        own = self._access.trouble(model, error)
+        own = self._access.trouble(pair.model, error)
         return after_engine_error(
             error,
             phase="classify",
             attempts=pair.attempts + 1,
             max_attempts=pair.config.limits.attempts,
             own=own,
-            pause_s=self._access.gate(model).pause_s,
+            pause_s=self._access.gate(pair.model).pause_s,
         )
 
     async def finish(self, outcome: Sorted) -> None:

@@ -262,16 +262,20 @@ class Pump:
     async def _finish(self, carried: Carried, outcome: object) -> None:
         """Write an outcome, or that it cannot be written: else it would be worked out, and paid,
         again and again."""
-        work = carried.lane.work
-        for _ in range(REFUSALS):
+        work, refusals = carried.lane.work, 0
+        while True:
             try:
                 await work.finish(outcome)
                 return
+            except psycopg.errors.QueryCanceled:  # it took too long: no fault of the outcome
+                await asyncio.sleep(AFTER_FAULT_S)
             except psycopg.Error as exc:
+                if refusals == REFUSALS:
+                    raise
+                refusals += 1
                 said = {"lease": str(carried.held.lease), "why": reason(exc)}
                 logger().error("Postgres refuses an outcome", **said)
                 outcome = work.refused(outcome, exc)
-        await work.finish(outcome)
 
     def _leave(self, carried: Carried) -> None:
         """The engine is done with it: its place is free for the next."""
@@ -314,10 +318,22 @@ class Pump:
             [rows] = await self._db.run_once([("flow/stopped", {"lines": list(lines)})])
             closed = {row["id"] for row in rows}
             await self._give_back(lambda one: one.held.line in closed)
+        await self._make_room()
         if self._loads_models and sum(lane.rung for lane in self._lanes.values()) > 1:
             engines = list({lane.queue.engine for lane in self._lanes.values()})
             [rows] = await self._db.run_once([("flow/served", {"engines": engines})])
             self._served = frozenset(row["queue"] for row in rows)
+
+    async def _make_room(self) -> None:
+        """Jobs of a model that may not be asked for now hold no place that another's could have."""
+        wanted = any(lane.rung and self._room_in(lane) > 0 for lane in self._lanes.values())
+        if not wanted or self._worth_a_claim():
+            return
+        surplus: set[int] = set()
+        for lane in self._lanes.values():
+            waiting = [id(one) for one in lane.carried if one.phase is Phase.WAITING]
+            surplus.update(waiting[: max(0, -self._room_in(lane))])
+        await self._give_back(lambda one: id(one) in surplus)
 
     async def _give_back(self, which: Callable[[Carried], bool]) -> None:
         for lane in self._lanes.values():

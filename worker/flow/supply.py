@@ -11,7 +11,7 @@ from typing import Any
 
 import redis
 
-from models.queue import depths, ring
+from models.queue import KombuError, depths, ring
 from worker.db import Row
 from worker.outage import Outage
 
@@ -36,7 +36,7 @@ class Supply:
         queues = [row["queue"] for row in await self._run("flow/waiting_queues")]
         try:
             sent = await asyncio.to_thread(_top_up, queues) if queues else 0
-        except (redis.RedisError, OSError) as exc:
+        except (redis.RedisError, OSError, KombuError) as exc:  # one that reads and does not write
             self._outage.begin(exc)
             sent = 0
         else:

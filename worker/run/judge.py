@@ -1,5 +1,8 @@
 """What a job's answer, or its absence, comes to. Pure."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from models.failure import Failure
@@ -10,10 +13,13 @@ from worker.calls.retry import ANOTHER_ENGINE_MAY, GiveUp, after_engine_error, a
 from worker.llm.engine import Concern, EngineError, Trouble
 from worker.run.ground import ground
 from worker.run.job import Job
-from worker.run.outcome import Done, Escalate, Outcome, OverBudget
+from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget
 
 PATIENT_TRIES = 2
 """So many time-outs or server errors of its own before a job tries the next engine."""
+
+REFUND_S = 0.5
+"""For how long a budget that calls under way may give something back to is let be."""
 
 SHORT_OF = {"batch": HoldCode.BUDGET, "day": HoldCode.DAY_BUDGET, "price": HoldCode.NO_PRICE}
 
@@ -67,10 +73,20 @@ def judge_parts(job: Job) -> GiveUp | None:
     return GiveUp(Failure("part_failed", "run", why.retryable, message))
 
 
-def judge_budget(short_of: str) -> OverBudget:
-    """A budget does not cover the job's next call."""
+def judge_budget(
+    batch_id: int, short_of: str, about: Mapping[str, Any], *, under_way: bool
+) -> OverBudget:
+    """A budget does not cover a job's next call. `under_way`: calls that are may give something
+    back, so what is held is let go again in a moment."""
     code = SHORT_OF[short_of]
-    return OverBudget(code, Failure(str(code), "run", True, "the budget does not cover this job"))
+    batch = None if code is HoldCode.DAY_BUDGET else batch_id
+    hold = HoldRow(batch, code, dict(about))
+    if code is HoldCode.NO_PRICE:
+        hold = replace(hold, model=about["model"])
+    elif under_way:
+        hold = replace(hold, code=HoldCode.BUDGET_UNDER_WAY, delay_s=REFUND_S)
+    failure = Failure(str(hold.code), "run", True, "the budget does not cover this job")
+    return OverBudget(hold, failure)
 
 
 def _next(job: Job, failure: Failure) -> Escalate | None:

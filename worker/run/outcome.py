@@ -50,10 +50,22 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldRow:
+    """A row for run/hold.sql: what a budget does not cover. `batch_id` None: the day's budget;
+    `delay_s`: it is let be for so long, None: until somebody does something or the day ends."""
+
+    batch_id: int | None
+    code: HoldCode
+    about: dict[str, Any]
+    model: str | None = None
+    delay_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OverBudget:
     """A budget does not cover its next call: what that concerns is held, and the job waits."""
 
-    code: HoldCode
+    hold: HoldRow
     failure: Failure
 
 
@@ -79,14 +91,3 @@ def refused(turn: Turn, exc: Exception) -> Turn:
     tried = isinstance(turn.outcome, GiveUp) and turn.outcome.failure.category == INTERNAL
     calls = [bare(call) for call in turn.calls] if tried else turn.calls
     return replace(turn, outcome=failed, calls=calls)
-
-
-@dataclass(frozen=True, slots=True)
-class HoldRow:
-    """A row for run/hold.sql: what a budget does not cover."""
-
-    batch_id: int | None
-    code: HoldCode
-    about: dict[str, Any]
-    model: str | None = None
-    delay_s: float | None = None

@@ -49,7 +49,10 @@ def _runs(sizes: Sequence[int], room: int, least: int) -> list[tuple[int, int]]:
             used = 0
         used += size
     if len(starts) > 1 and len(sizes) - starts[-1] < least:
-        starts.pop()
+        if starts[-1] - starts[-2] > least:
+            starts[-1] -= 1
+        else:
+            starts.pop()
     return list(pairwise([*starts, len(sizes)]))
 
 

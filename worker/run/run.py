@@ -38,7 +38,7 @@ async def run(job: Job, access: EngineAccess, slot: Slot) -> Turn:
         pause_s = access.gate(job.place.model).pause_s
         outcome = judge_error(job, error, own=own, pause_s=pause_s)
     except NotReserved as refusal:
-        outcome = _not_reserved(refusal)
+        outcome = _not_reserved(job, refusal)
     except asyncio.CancelledError:
         # The worker is leaving, or lost the lease. Its call is lost; the job goes back in line.
         outcome = Wait(Failure("interrupted", "run", True, "the worker was stopped"), 0.0)
@@ -50,10 +50,10 @@ async def run(job: Job, access: EngineAccess, slot: Slot) -> Turn:
     return Turn(job.id, job.batch_id, outcome, caller.calls, caller.unused)
 
 
-def _not_reserved(refusal: NotReserved) -> Outcome:
+def _not_reserved(job: Job, refusal: NotReserved) -> Outcome:
     if refusal.short_of is None:
         return Wait(Failure("lease_lost", "run", True, "another worker has this job"), 0.0)
-    return judge_budget(refusal.short_of)
+    return judge_budget(job.batch_id, refusal.short_of, refusal.about, under_way=refusal.under_way)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,21 +16,19 @@ from worker.configs import Configs
 from worker.db import Database, Row, Statement
 from worker.flow.stage import Claimed, Held, Lease, Slot
 from worker.jsonb import as_json
+from worker.log import logger
 from worker.prompts import prompt
 from worker.recent import Recent
 from worker.route import Facts, Place
 from worker.run.ground import Source
 from worker.run.job import Found, Job
-from worker.run.judge import SHORT_OF
+from worker.run.judge import SHORT_OF, judge_budget
 from worker.run.outcome import HoldRow, Turn, refused
 from worker.run.run import run
 from worker.settings import LEASE_S
 
 TWIN_S = 0.3
 """After which a job whose answer another one is about to have is looked at again."""
-
-REFUND_S = 0.5
-"""For how long a budget that calls under way may give something back to is let be."""
 
 
 class RunStage:
@@ -61,6 +59,8 @@ class RunStage:
         await self._give_back([row for row in judged if not row["reserved"]])
         answers = {row["id"]: row["answer"] for row in judged}
         answers |= {row["job_id"]: row["answer"] for row in late}
+        # of an earlier try of this claim, whose COMMIT went through unheard
+        answers |= {row["id"]: row["known"] for row in rows if row["known"] is not None}
         asks = await self._asks.of({row["ask_id"] for row in rows})
         held = [
             Held(
@@ -111,6 +111,12 @@ class RunStage:
         if twins:
             statements.append(self._release(twins, TWIN_S))
         if refused:
+            logger().error(
+                "jobs that must stay in the building stood in a queue that leaves it; nothing of "
+                "them was sent, and they stand in no queue now: `docmill reroute` their batches",
+                engine=self._access.deployment.name,
+                jobs=refused,
+            )
             statements.append(("run/drop_refused", {"ids": refused, "owner": self._owner}))
         await self._db.run_all(statements)
 
@@ -179,19 +185,18 @@ def facts(row: Row) -> Facts:
 
 
 def _holds(rows: Iterable[Row], usd_per_day: Decimal | None) -> list[HoldRow]:
-    """One hold for each budget that is used up: for a moment, while calls under way may give
-    something back. The first job that a budget does not cover says which."""
+    """One hold for each budget that is used up; the first job that it does not cover says which."""
     holds: dict[tuple[int | None, HoldCode], HoldRow] = {}
     for row in rows:
-        code = SHORT_OF[row["short_of"]]
-        batch = None if code is HoldCode.DAY_BUDGET else row["batch_id"]
-        of_day, of_batch = (row["day_usd"], usd_per_day), (row["batch_usd"], row["max_cost_usd"])
-        spent, budget = of_day if batch is None else of_batch
+        spent, budget = (
+            (row["day_usd"], usd_per_day)
+            if row["short_of"] == "day"
+            else (row["batch_usd"], row["max_cost_usd"])
+        )
         about = {"model": row["model"], "spent_usd": spent, "budget_usd": budget}
-        hold = HoldRow(batch, code, about, row["model"] if code is HoldCode.NO_PRICE else None)
-        if row["under_way"] and code is not HoldCode.NO_PRICE:
-            hold = HoldRow(batch, HoldCode.BUDGET_UNDER_WAY, about, delay_s=REFUND_S)
-        holds.setdefault((batch, code), hold)
+        under_way = bool(row["under_way"])
+        hold = judge_budget(row["batch_id"], row["short_of"], about, under_way=under_way).hold
+        holds.setdefault((hold.batch_id, hold.code), hold)
     return list(holds.values())
 
 

@@ -341,6 +341,48 @@ async def test_a_replay_that_is_cut_off_keeps_the_journal_and_frees_it(folder):
     assert await replayed(folder) == [{"n": 1}]
 
 
+# --- purged answers among those that are kept aside -----------------------------------------------
+
+
+@pytest.mark.parametrize("purged", [(), (0,), (0, 1), (0, 1, 2)])
+async def test_purged_answers_are_forgotten_whatever_else_stands_beside_them(folder, purged):
+    calls = [UUID(int=number) for number in range(3)]
+    rows = [{"id": str(call)} for call in calls]
+    odd = ({"id": "no uuid"}, {"id": None}, {"id": 7}, {})
+    aside = abandon(folder, *rows, *odd, b"{broken\n").with_suffix(".bad")
+    (folder / "a-000001.jsonl").rename(aside)
+
+    async def gone(asked: Sequence[UUID]) -> set[UUID]:
+        return {calls[number] for number in purged} & set(asked)
+
+    await Replay(folder, Ledger().settle).forget(gone)
+    kept = [json.loads(line) for line in aside.read_bytes().splitlines() if line != b"{broken"]
+    assert kept == [row for n, row in enumerate(rows) if n not in purged] + list(odd)
+    assert names(folder) == [aside.name]
+
+
+async def test_where_all_of_it_was_purged_no_file_is_left(folder):
+    aside = abandon(folder, {"id": str(UUID(int=1))}).with_suffix(".bad")
+    (folder / "a-000001.jsonl").rename(aside)
+
+    async def every(asked: Sequence[UUID]) -> set[UUID]:
+        return set(asked)
+
+    await Replay(folder, Ledger().settle).forget(every)
+    assert names(folder) == []
+
+
+async def test_a_postgres_that_is_away_is_asked_again_at_the_next_look(folder):
+    aside = abandon(folder, {"id": str(UUID(int=1))}).with_suffix(".bad")
+    (folder / "a-000001.jsonl").rename(aside)
+
+    async def away(_: Sequence[UUID]) -> set[UUID]:
+        raise psycopg.OperationalError("away")
+
+    await Replay(folder, Ledger().settle).forget(away)
+    assert names(folder) == [aside.name]
+
+
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=50)
 
 

@@ -59,6 +59,7 @@ def a_row(**more: Any) -> dict[str, Any]:
         "document_id": 2,
         "language": "en",
         "tokens": 40,
+        "model": "phi4-mini",
         "local_only": False,
         "pinned": False,
         "line_id": 4,

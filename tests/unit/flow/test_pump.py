@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -49,6 +49,8 @@ class FakeStage:
         self.finish_fails: set[int] = set()
         self.refusals: dict[int, int] = {}
         """How many outcomes of an item Postgres refuses, one after another."""
+        self.slow: dict[int, int] = {}
+        """How many times it takes Postgres too long to write an item."""
         self.claim_fault: Exception | None = None
         self.line_of: Callable[[int], int] = lambda item: LINE
         self.claims: list[list[int]] = []
@@ -120,6 +122,9 @@ class FakeStage:
         await asyncio.sleep(0)
         if outcome[1] in self.finish_fails:
             raise ValueError(outcome)
+        if self.slow.get(outcome[1]):
+            self.slow[outcome[1]] -= 1
+            raise psycopg.errors.QueryCanceled("statement timeout")
         if self.refusals.get(outcome[1]):
             self.refusals[outcome[1]] -= 1
             raise psycopg.errors.UntranslatableCharacter(outcome[0])
@@ -439,6 +444,38 @@ async def test_a_queue_that_is_known_to_hold_something_needs_no_message():
         assert r.pump.wants(r.queue)
 
 
+class HeldUp(FakeStage):
+    """A model that may not be asked for: its jobs wait for leave, and take no slot."""
+
+    async def work(self, held: Held, slot: Slot) -> tuple[str, int]:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return ("not begun", held.payload)
+
+
+class LateAccess(FakeAccess):
+    """It is known from some moment on that one of its jobs may wait for leave, and no more."""
+
+    held_up = False
+
+    def room(self, waiting: int, engaged: int) -> int | None:
+        return 1 - waiting if self.held_up else None
+
+
+@virtual_time
+async def test_a_model_that_may_not_be_asked_holds_no_place_that_another_could_use():
+    async with rig() as r:
+        access, paused, other = LateAccess(), HeldUp(range(50)), FakeStage(range(100, 110))
+        first, second = r.lane("P", paused, access), r.lane("Q", other, FakeAccess())
+        r.pump.ring(first)
+        await asyncio.sleep(1)
+        access.held_up = True
+        r.pump.ring(second)
+        await asyncio.sleep(5)
+        assert sorted(other.finished) == list(range(100, 110))
+        assert len(paused.claimed) - len(paused.released) == 1
+
+
 @virtual_time
 async def test_messages_for_an_engine_that_is_not_asked_are_left_to_others():
     async with rig() as r:
@@ -579,6 +616,16 @@ async def test_what_postgres_refuses_is_written_as_less_and_no_item_is_worked_on
         done, less = "done", "less than done"
         assert r.stage.written == {0: done, 1: less, 2: f"less than {less}", 4: done}
         assert sorted(r.stage.begun) == [0, 1, 2, 3, 4]
+
+
+@virtual_time
+async def test_what_took_postgres_too_long_is_written_again_as_it_is():
+    async with rig() as r:
+        r.stage.slow = {1: 3}
+        r.ring(range(2))
+        await asyncio.sleep(4 * AFTER_FAULT_S + 1)
+        assert r.stage.written == {0: "done", 1: "done"}
+        assert sorted(r.stage.begun) == [0, 1]
 
 
 @virtual_time

@@ -40,6 +40,7 @@ def pair() -> Pair:
     row = {
         "id": 7,
         "key": UUID(int=9),
+        "model": "phi4-mini",
         "call_id": CALL,
         "to_ask": True,
         "task": None,

@@ -5,6 +5,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.queue import KombuError
 from tests.fakes import FakeDatabase
 from worker.flow import supply as supply_module
 from worker.flow.supply import BUSY_S, IDLE_S, MESSAGES, Supply
@@ -70,6 +71,18 @@ async def test_the_next_look_comes_soon_while_messages_are_taken_and_later_when_
     assert supply.pause_s == IDLE_S
     await supply.top_up()
     assert supply.pause_s == BUSY_S
+    await supply.top_up()
+    assert supply.pause_s == IDLE_S
+
+
+async def test_a_redis_that_reads_and_does_not_write_is_away_too(broker, monkeypatch):
+    """Its memory is used up, or it is a replica now; Celery has words of its own for that."""
+
+    def refuses(queue):
+        raise KombuError("OOM command not allowed when used memory > 'maxmemory'")
+
+    monkeypatch.setattr(supply_module, "ring", refuses)
+    supply = supplied("a")
     await supply.top_up()
     assert supply.pause_s == IDLE_S
 

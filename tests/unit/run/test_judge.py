@@ -16,8 +16,15 @@ from worker.calls.retry import ANOTHER_ENGINE_MAY, GiveUp, Retry, Wait
 from worker.llm.engine import CONCERN, Concern, EngineError, Trouble
 from worker.route import Facts
 from worker.run.job import Job
-from worker.run.judge import PATIENT_TRIES, judge, judge_budget, judge_error, judge_parts
-from worker.run.outcome import Done, Escalate, Outcome, OverBudget, Split
+from worker.run.judge import (
+    PATIENT_TRIES,
+    REFUND_S,
+    judge,
+    judge_budget,
+    judge_error,
+    judge_parts,
+)
+from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Split
 
 CHAINED = a_config(
     engines={
@@ -204,6 +211,9 @@ def test_a_part_without_an_answer_leaves_the_whole_without_one_and_says_which(re
     assert judge_parts(a_job()) is None
 
 
+ABOUT = {"model": "m", "spent_usd": 1, "budget_usd": 2}
+
+
 @pytest.mark.parametrize(
     ("short_of", "code"),
     [
@@ -213,9 +223,21 @@ def test_a_part_without_an_answer_leaves_the_whole_without_one_and_says_which(re
     ],
 )
 def test_what_a_budget_does_not_cover_is_held_for_it(short_of, code):
-    outcome = judge_budget(short_of)
-    assert isinstance(outcome, OverBudget)
-    assert (outcome.code, outcome.failure.category, outcome.failure.retryable) == (code, code, True)
+    outcome = judge_budget(3, short_of, ABOUT, under_way=False)
+    model = "m" if code is HoldCode.NO_PRICE else None
+    batch = None if code is HoldCode.DAY_BUDGET else 3
+    assert outcome.hold == HoldRow(batch, code, ABOUT, model)
+    assert (outcome.failure.category, outcome.failure.retryable) == (code, True)
+
+
+@pytest.mark.parametrize(("short_of", "batch"), [("batch", 3), ("day", None)])
+def test_where_calls_under_way_may_give_something_back_it_is_held_for_a_moment(short_of, batch):
+    outcome = judge_budget(3, short_of, ABOUT, under_way=True)
+    assert outcome.hold == HoldRow(batch, HoldCode.BUDGET_UNDER_WAY, ABOUT, delay_s=REFUND_S)
+
+
+def test_a_price_that_is_not_known_is_given_back_by_no_call():
+    assert judge_budget(3, "price", ABOUT, under_way=True).hold.code is HoldCode.NO_PRICE
 
 
 def test_every_outcome_but_split_is_in_the_table():
@@ -226,7 +248,7 @@ def test_every_outcome_but_split_is_in_the_table():
         Retry: outcome_of(a_job(config=ALONE), BAD),
         GiveUp: judge_parts(a_job(broken=Failure("x", "run", False, "x"))),
         Wait: after_error(a_job(), Trouble.UNAVAILABLE, own=False),
-        OverBudget: judge_budget("day"),
+        OverBudget: judge_budget(3, "day", {}, under_way=False),
     }
     assert {type(outcome) for outcome in seen.values()} == set(seen)
     assert set(seen) | {Split} == set(get_args(Outcome))

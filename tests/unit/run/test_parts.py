@@ -103,6 +103,18 @@ def test_a_part_of_a_higher_level_is_within_its_room_unless_two_are_not(found, r
         assert len(run) == 2 or part.tokens <= room
 
 
+@pytest.mark.parametrize(
+    ("parts", "runs"), [(3, [3]), (4, [2, 2]), (5, [3, 2]), (6, [3, 3]), (7, [3, 2, 2])]
+)
+def test_no_part_is_left_over_and_none_gets_more_than_fits_for_it(parts, runs):
+    found = said(*["word " * 30] * parts)
+    room = 3 * size(found[0])
+    made = next_level(found, 1, room)
+    counts = [sum(one.first <= f.part <= one.last for f in found) for one in made]
+    assert counts == runs
+    assert all(one.tokens <= room for one in made)
+
+
 @given(st.integers(2, 600), st.integers(20, 400))
 def test_however_long_a_document_is_a_few_levels_come_to_one_answer(parts, room):
     found, level = said(*["It went on and on."] * parts), 1

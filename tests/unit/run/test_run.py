@@ -207,7 +207,7 @@ async def test_a_repair_that_a_budget_does_not_cover_is_not_made(short_of, code)
     reserve = FakeReservations(short_of)
     turn, engine = await turn_of(a_job(), BAD, GOOD, reserve=reserve)
     assert isinstance(turn.outcome, OverBudget)
-    assert turn.outcome.code is code
+    assert turn.outcome.hold.code is code
     assert len(engine.requests) == 1
     assert states(turn) == ["settled"]
     assert CALL not in turn.unused

@@ -18,16 +18,17 @@ WITH asked AS (
     -- by a try whose connection broke before it could say so
     LEFT JOIN calls known ON known.id = r.id
 ), spent AS MATERIALIZED (
-    SELECT batch_id, sum(usd) AS usd FROM spend
+    SELECT batch_id, sum(usd) AS usd, sum(under_way) AS under_way FROM spend
     WHERE zone = 'frontier'
       AND batch_id = ANY (ARRAY(SELECT batch_id FROM given WHERE max_cost_usd IS NOT NULL))
     GROUP BY batch_id
 ), today AS MATERIALIZED (
-    SELECT coalesce(sum(usd), 0) AS usd FROM spend
+    SELECT coalesce(sum(usd), 0) AS usd, coalesce(sum(under_way), 0) AS under_way FROM spend
     WHERE %(usd_per_day)s::numeric IS NOT NULL AND zone = 'frontier'
       AND day = (now() AT TIME ZONE 'UTC')::date
 ), judged AS (
-    SELECT g.*, CASE
+    SELECT g.*, coalesce(s.usd, 0) AS batch_usd, coalesce(s.under_way, 0) AS batch_under_way,
+           today.usd AS day_usd, today.under_way AS day_under_way, CASE
         WHEN g.written OR g.zone = 'local' OR %(stand_in)s THEN NULL
         WHEN g.max_cost_usd IS NOT NULL
              AND (coalesce(s.usd, 0) + g.of_batch <= g.max_cost_usd) IS NOT TRUE THEN 'batch'
@@ -44,4 +45,9 @@ WITH asked AS (
     FROM judged g WHERE g.short_of IS NULL AND NOT g.written
     ON CONFLICT (id) DO NOTHING
 )
-SELECT id, short_of, short_of IS NULL AS written, batch_id FROM judged
+SELECT id, short_of, short_of IS NULL AS written, batch_id,
+       -- calls under way may give something back; the job's own first one, too
+       CASE short_of WHEN 'batch' THEN batch_under_way ELSE day_under_way END > 0 AS under_way,
+       CASE short_of WHEN 'batch' THEN batch_usd ELSE day_usd END AS spent_usd,
+       CASE short_of WHEN 'batch' THEN max_cost_usd ELSE %(usd_per_day)s::numeric END AS budget_usd
+FROM judged

@@ -2,7 +2,7 @@
 -- this worker is to find it. A pair that another worker is at comes back in neither way.
 WITH taken AS MATERIALIZED (
     SELECT j.id, j.batch_id, j.classify_key AS key, j.ask_id, j.chunk_id, j.document_id, j.language,
-           j.tokens, j.local_only, j.pinned IS NOT NULL AS pinned, s.line_id
+           j.tokens, j.model, j.local_only, j.pinned IS NOT NULL AS pinned, s.line_id
     FROM leases s JOIN jobs j ON j.id = s.item_id
     WHERE s.claim = %(claim)s AND j.state = 'pending'
 ), asked AS (

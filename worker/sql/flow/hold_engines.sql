@@ -3,7 +3,7 @@
 WITH hopeless AS (
     SELECT w.engine, w.model, min(g.code) AS code, min(g.message) AS message
     FROM (SELECT DISTINCT engine, model FROM gates WHERE lasting) w
-    JOIN servers s ON s.engine = w.engine
+    JOIN servers s ON s.engine = w.engine AND (w.model = '' OR w.model = ANY (s.models))
     LEFT JOIN LATERAL (
         SELECT code, message FROM gates
         WHERE owner = s.owner AND engine = w.engine AND model IN (w.model, '') AND lasting

@@ -8,7 +8,8 @@ SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS
        CASE WHEN j.chunk_id IS NULL THEN whole.pieces
             ELSE jsonb_build_array(jsonb_build_object(
                 'ordinal', k.ordinal, 'start', k.char_start, 'text', k.text)) END AS pieces,
-       parts.found, parts.level AS found_level, parts.broken, earlier.answers AS earlier
+       parts.found, parts.level AS found_level, parts.broken, earlier.answers AS earlier,
+       known.answer AS known
 FROM leases s
 JOIN jobs j ON j.id = s.item_id AND j.state = 'ready'
 JOIN batches b ON b.id = j.batch_id
@@ -42,4 +43,10 @@ LEFT JOIN LATERAL (
       AND calls.job_id = j.id AND calls.attempt = j.attempts + 1 AND calls.state = 'settled'
       AND purpose <> 'classify' AND answer IS NOT NULL AND request_key IS NOT NULL
 ) earlier ON true
+LEFT JOIN LATERAL (
+    SELECT jsonb_build_object('call_id', w.call_id, 'value', w.value,
+                              'would_have_cost_usd', given.would_have_cost_usd::text) AS answer
+    FROM calls given JOIN answers w ON w.call_id = given.id AND w.job_id = given.job_id
+    WHERE given.id = c.reused_from
+) known ON c.reused_from IS NOT NULL
 WHERE s.claim = %(claim)s

@@ -33,11 +33,20 @@ WITH mine AS MATERIALIZED (
            -- a request that brought no answer once is no longer worth waiting for
            CASE WHEN NOT coalesce(known.asked, false) THEN k.key END AS key,
            CASE WHEN known.answer IS NOT NULL THEN 0
-                ELSE (m.tokens + m.fixed_tokens) * %(usd_per_input)s::numeric
+                -- what its parts said is put together without a call
+                WHEN found.bytes IS NOT NULL AND m.task IN ('extraction', 'classification') THEN 0
+                ELSE (least(m.tokens, found.bytes) + m.fixed_tokens) * %(usd_per_input)s::numeric
                      + m.max_tokens::integer * %(usd_per_output)s::numeric END AS usd
     FROM mine m
     JOIN texts x ON x.id = m.id
     JOIN asks a ON a.id = m.ask_id
+    -- a whole document is asked about what its parts said; no token is less than a byte
+    LEFT JOIN LATERAL (
+        SELECT sum(octet_length(w.value::text)) AS bytes
+        FROM jobs p JOIN answers w ON w.job_id = p.id
+        WHERE m.chunk_id IS NULL AND m.parent_id IS NULL AND p.parent_id = m.id
+          AND p.level = (SELECT max(level) FROM jobs WHERE parent_id = m.id)
+    ) found ON true
     LEFT JOIN jsonb_to_recordset(%(versions)s) AS v (task text, version text) ON v.task = m.task
     -- a second try asks differently, a part is nobody else's question
     LEFT JOIN LATERAL (
@@ -54,6 +63,7 @@ WITH mine AS MATERIALIZED (
                    FILTER (WHERE given.id IS NOT NULL))[1] AS answer,
                -- its worker died after the answer came: the job will find it when it runs again
                bool_or(w.job_id IS NULL AND o.state = 'ready' AND o.attempts = 0
+                       AND o.engine = asked.engine AND o.model = asked.model_asked
                        AND ab.state = 'running') AS coming
         FROM calls asked
         JOIN jobs o ON o.id = asked.job_id AND o.id <> m.id
