@@ -25,9 +25,9 @@ WARM_S = 15.0
 """Every host loads a model, and they share them out."""
 
 
-def run(seconds: float = TEN_MINUTES_S) -> Iterator[Measured]:
+def run(seconds: float = TEN_MINUTES_S, warm_s: float = WARM_S) -> Iterator[Measured]:
     """Two batches, one a model, that are longer than is watched."""
-    jobs = int(PER_S * (seconds + 2 * WARM_S))
+    jobs = int(PER_S * (seconds + 2 * warm_s))
     with ExitStack() as stack:
         knobs = {"slots": str(SLOTS), "latency": str(LATENCY_S), "load-delay": str(LOAD_S)}
         knobs["max-loaded"] = "1"
@@ -50,7 +50,7 @@ def run(seconds: float = TEN_MINUTES_S) -> Iterator[Measured]:
         for stub in stubs:
             host = replace(docmill, environment={**docmill.environment, "OLLAMA_HOST": stub.url})
             stack.enter_context(host.worker("local", "--slots", str(SLOTS)))
-        until(lambda: count(database, DONE) >= PER_S * WARM_S, every_s=LOOK_S)
+        until(lambda: count(database, DONE) >= PER_S * warm_s, every_s=LOOK_S)
         loads = [stub.stats()["loads"] for stub in stubs]
         answered, started = sum(stub.stats()["answered"] for stub in stubs), time.perf_counter()
         time.sleep(seconds)

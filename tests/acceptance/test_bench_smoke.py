@@ -12,7 +12,7 @@ PARTS = "abcdefghjkl"
 
 
 @pytest.mark.model
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(660)
 def test_every_part_of_the_benchmark_runs_and_leaves_its_figures(tmp_path: Path) -> None:
     out = tmp_path / "bench.json"
     done = subprocess.run(
@@ -20,7 +20,7 @@ def test_every_part_of_the_benchmark_runs_and_leaves_its_figures(tmp_path: Path)
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=450,
+        timeout=630,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(out.read_text())
