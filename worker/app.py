@@ -24,7 +24,7 @@ from models.settings import settings
 from models.words import Pool, Zone
 from worker.deployment import Deployment, deployments
 from worker.log import logger, set_up
-from worker.process import Plan, WorkerProcess
+from worker.process import Assignment, WorkerProcess
 from worker.settings import secrets
 
 RECONNECT_S = 2
@@ -38,23 +38,23 @@ def serve(pool: Pool, slots: int | None, engines: frozenset[str], models: frozen
     Raises DocmillError when it cannot be run here (no API key, wrong config, no schema).
     """
     set_up(pool)
-    plan = make_plan(pool, slots, engines, models)
+    assignment = assign(pool, slots, engines, models)
     make_ready()
-    process = WorkerProcess(plan, database_url(), settings().home)
+    process = WorkerProcess(assignment, database_url(), settings().home)
     process.start()
     logger().info(
         "worker started",
-        configuration=plan.configuration.number,
+        configuration=assignment.configuration.number,
         queues=",".join(sorted(process.queues)),
-        engines=",".join(f"{one.name} at {one.host}" for one in plan.deployments),
+        engines=",".join(f"{one.name} at {one.host}" for one in assignment.deployments),
     )
     _consume(process)
     return int(process.failed)
 
 
-def make_plan(
+def assign(
     pool: Pool, slots: int | None, engines: frozenset[str], models: frozenset[str]
-) -> Plan:
+) -> Assignment:
     """What a worker of this pool does here. Raises ConfigError where it could do nothing, or not
     what it was told to."""
     configuration = gone_by(pool.zones)
@@ -67,7 +67,7 @@ def make_plan(
         if name in engines or not _other(reached, configuration.config.engines[name].zone):
             raise problem
         logger().warning("an engine is left to other workers", engine=name, why=str(problem))
-    return Plan(pool, configuration, reached, slots, models)
+    return Assignment(pool, configuration, reached, slots, models)
 
 
 def _other(reached: list[Deployment], zone: Zone) -> bool:

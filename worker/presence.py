@@ -4,7 +4,7 @@ hears which configuration counts, which queues there are and what somebody lifte
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -63,7 +63,7 @@ class Presence:
         pool: Pool,
         configs: Configs,
         served: Mapping[str, tuple[EngineAccess, Pump]],
-        serve: Callable[[], object],
+        serve: Callable[[], Awaitable[None]],
     ) -> None:
         self._db = db
         self._owner = owner
@@ -79,7 +79,7 @@ class Presence:
             try:
                 await self.say()
                 await self._configs.look()
-                await self._serve_anew()
+                await self._serve()
             except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
                 self._db.outage.begin(exc)
             except ConfigError as exc:
@@ -93,11 +93,6 @@ class Presence:
             logger().error(
                 "a configuration cannot be read: give this host the newer Docmill", why=self._unread
             )
-
-    async def _serve_anew(self) -> None:
-        found = self._serve()
-        if asyncio.iscoroutine(found):
-            await found
 
     async def say(self) -> None:
         """One sign of life."""

@@ -38,7 +38,7 @@ from worker.persist import Persist, purged_calls, settle_calls
 from worker.presence import Presence
 from worker.read.sandbox import Reader, make_reader
 from worker.settings import GRACE_S
-from worker.wiring import READERS, Parts, Service, make_reading, queue_of, queues_of
+from worker.wiring import READERS, Service, Shared, make_reading, queue_of, queues_of
 
 STOP_S = 10.0
 """How long the last writes may take once running calls had their time."""
@@ -51,7 +51,7 @@ FORGET_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Assignment:
     """What a worker process is to do."""
 
     pool: Pool
@@ -77,17 +77,18 @@ class Hooks:
 class WorkerProcess:
     """Everything between the Celery task and the outside, on a loop thread of its own."""
 
-    def __init__(self, plan: Plan, database_url: str, home: Path) -> None:
+    def __init__(self, assignment: Assignment, database_url: str, home: Path) -> None:
         self.owner = uuid4()
         self.hooks = Hooks()
         self.failed = False
         """Whether a background loop ended by itself."""
-        self._plan = plan
+        self._assignment = assignment
         self._journals = home / "journal"
         self._db = Database(database_url)
         self._leases = Leases(database_url, self.owner)
         self._leadership = Leadership(database_url)
-        self._configs = Configs(self._db, plan.configuration.number, plan.configuration.config)
+        known = assignment.configuration
+        self._configs = Configs(self._db, known.number, known.config)
         self._services: dict[str, Service] = {}
         self._reader: Reader | None = None
         self._reading: Pump | None = None
@@ -145,7 +146,7 @@ class WorkerProcess:
         self._journal = Journal(self._journals)
         self._replay = Replay(self._journals, partial(settle_calls, self._db))
         await self._replay.look()
-        parts = Parts(
+        shared = Shared(
             db=self._db,
             leases=self._leases,
             journal=self._journal,
@@ -154,15 +155,15 @@ class WorkerProcess:
             owner=self.owner,
             wanted=self._hungry,
         )
-        for deployment in self._plan.deployments:
-            service = Service(deployment, parts, self._plan.slots, self._plan.models)
+        for deployment in self._assignment.deployments:
+            service = Service(deployment, shared, self._assignment.slots, self._assignment.models)
             self._services[deployment.name] = service
-        if self._plan.pool.reads:
-            self._read(parts, self._configs.current)
+        if self._assignment.pool.reads:
+            self._read(shared, self._configs.current)
         self._presence = Presence(
             self._db,
             self.owner,
-            self._plan.pool,
+            self._assignment.pool,
             self._configs,
             {name: (one.access, one.pump) for name, one in self._services.items()},
             self._serve,
@@ -172,10 +173,10 @@ class WorkerProcess:
         await self._presence.say()
         self._running = asyncio.create_task(self._run(), name="process")
 
-    def _read(self, parts: Parts, config: Config) -> None:
-        readers = self._plan.slots or READERS
+    def _read(self, shared: Shared, config: Config) -> None:
+        readers = self._assignment.slots or READERS
         self._reader = make_reader(config.limits, readers)
-        self._reading = make_reading(parts, self._reader, readers)
+        self._reading = make_reading(shared, self._reader, readers)
         self._pump_of[INGEST.name] = self._reading
 
     async def _serve(self) -> None:

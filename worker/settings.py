@@ -17,6 +17,9 @@ RENEW_S = 4.0
 CONTROL_S = 1.0
 """How often a worker looks whether a batch that it holds jobs of was paused or cancelled."""
 
+TWIN_S = 0.3
+"""After which what waits for another job's answer to the same question is looked at again."""
+
 GRACE_S = 30.0
 """How long running calls may go on after the first SIGTERM."""
 

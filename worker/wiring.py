@@ -37,7 +37,7 @@ LOADS_MODELS = frozenset({"ollama"})
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Shared:
     """What everything in one process shares."""
 
     db: Database
@@ -54,28 +54,28 @@ class Service:
     """One engine in this process: how it is reached, and what moves its work."""
 
     def __init__(
-        self, deployment: Deployment, parts: Parts, slots: int | None, models: frozenset[str]
+        self, deployment: Deployment, shared: Shared, slots: int | None, models: frozenset[str]
     ) -> None:
-        self._parts = parts
+        self._shared = shared
         self._models = models
         """The models that this process keeps to; empty: all that the engine has."""
-        self.access = make_access(deployment, parts, self._changed)
+        self.access = make_access(deployment, shared, self._changed)
         self.pump = Pump(
             deployment.name,
             Slots(slots or _slots(deployment)),
-            parts.leases,
-            parts.db,
+            shared.leases,
+            shared.db,
             loads_models=deployment.config.kind in LOADS_MODELS,
-            wanted=parts.wanted,
+            wanted=shared.wanted,
         )
         self._run = RunStage(
-            parts.db, self.access, parts.persist.finish, parts.configs, parts.owner
+            shared.db, self.access, shared.persist.finish, shared.configs, shared.owner
         )
-        self._classify = ClassifyStage(parts.db, self.access, parts.configs, parts.owner)
+        self._classify = ClassifyStage(shared.db, self.access, shared.configs, shared.owner)
 
     def _changed(self) -> None:
         self.pump.look_again()
-        self._parts.wanted()
+        self._shared.wanted()
 
     def serve(self, queues: Iterable[Queue]) -> None:
         """Serve those of these queues that are this engine's."""
@@ -104,15 +104,17 @@ def _slots(deployment: Deployment) -> int:
     return config.slots
 
 
-def make_access(deployment: Deployment, parts: Parts, changed: Callable[[], None]) -> EngineAccess:
+def make_access(
+    deployment: Deployment, shared: Shared, changed: Callable[[], None]
+) -> EngineAccess:
     """An engine with everything that calls to it take."""
-    config = parts.configs.current
+    config = shared.configs.current
     return EngineAccess(
         deployment=deployment,
         engine=deployment.make(),
-        journal=parts.journal,
+        journal=shared.journal,
         ledger=_ledger(deployment, config),
-        reserve=Reservations(parts.db, parts.owner, deployment, config.limits.usd_per_day),
+        reserve=Reservations(shared.db, shared.owner, deployment, config.limits.usd_per_day),
         admission=_admission(deployment),
         changed=changed,
     )
@@ -141,9 +143,9 @@ def queue_of(row: Row) -> Queue:
     return Queue(Stage(row["stage"]), row["engine"], row["model"])
 
 
-def make_reading(parts: Parts, reader: Reader, readers: int) -> Pump:
+def make_reading(shared: Shared, reader: Reader, readers: int) -> Pump:
     """What reads documents."""
-    pump = Pump("ingest", Slots(readers), parts.leases, parts.db, wanted=parts.wanted)
-    stage = IngestStage(parts.db, reader, parts.configs, parts.owner)
+    pump = Pump("ingest", Slots(readers), shared.leases, shared.db, wanted=shared.wanted)
+    stage = IngestStage(shared.db, reader, shared.configs, shared.owner)
     pump.serve([Lane(INGEST, stage)])
     return pump

@@ -25,7 +25,8 @@ def watch(batch: Batch, as_json: AsJson = False) -> None:
 
 
 def follow(batch: int, as_json: bool, check: Callable[[], None] | None = None) -> None:
-    """Follow a batch to its end, whatever its jobs come to; `check` runs at each look."""
+    """Follow a batch to its end, whatever its jobs come to. `check` looks each time after
+    workers of one's own: while they start, they are not missing."""
     from producer import query
 
     query.require(batch)
@@ -38,6 +39,8 @@ def follow(batch: int, as_json: bool, check: Callable[[], None] | None = None) -
     with Progress() as progress:
         while True:
             found = query.status(batch)
+            if check is not None:
+                found["unserved"] = []
             notes = render.notes(found, query.failures(batch), query.troubles(batch))
             progress.show(found, query.stages(batch), notes)
             if query.is_over(found):

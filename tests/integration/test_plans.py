@@ -254,7 +254,7 @@ def statements(live: Live) -> dict[str, Params]:
             "before": 10**9,
         },
         "reroute/next": {"line": live.lines[0], "before": 10**9, "xact": 0, "item": 0, "most": 9},
-        "run/asks": {"ids": [live.ask]},
+        "calls/asks": {"ids": [live.ask]},
         "run/claim": {"claim": live.claim, **owner},
         "run/drop_refused": {"ids": live.jobs, **owner},
         "run/finish": {"rows": as_json(run_rows(live)), **owner},

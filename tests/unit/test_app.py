@@ -179,7 +179,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def plan(pool: Pool, *engines: str) -> Any:
-    return app.make_plan(pool, 3, frozenset(engines), frozenset({"m"}))
+    return app.assign(pool, 3, frozenset(engines), frozenset({"m"}))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from models.configuration import Configuration
 from models.words import Pool
 from tests.clock import virtual_time
 from tests.factories import a_config
-from worker.process import Hooks, Plan, WorkerProcess
+from worker.process import Assignment, Hooks, WorkerProcess
 
 
 class FakePump:
@@ -47,7 +47,7 @@ async def for_ever() -> None:
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Any]:
     """A process that is not started."""
-    plan = Plan(Pool.ALL, Configuration(1, {}, a_config()), [])
+    plan = Assignment(Pool.ALL, Configuration(1, {}, a_config()), [])
     made: Any = WorkerProcess(plan, "postgresql://nowhere/none", tmp_path)
     for part in ("_leases", "_leadership"):
         setattr(made, part, SimpleNamespace(run=for_ever))

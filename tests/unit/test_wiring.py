@@ -13,7 +13,7 @@ from worker.configs import Configs
 from worker.deployment import Deployment
 from worker.flow.leases import Leases
 from worker.persist import Persist
-from worker.wiring import Parts, Service, make_reading, queue_of, queues_of
+from worker.wiring import Service, Shared, make_reading, queue_of, queues_of
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ class Rig:
     def __init__(self, config: Config | None = None) -> None:
         self.wanted = 0
         database: Any = FakeDatabase()
-        self.parts = Parts(
+        self.shared = Shared(
             db=database,
             leases=Leases("postgresql://somewhere/x", OWNER),
             journal=FakeJournal(),  # type: ignore[arg-type]
@@ -44,7 +44,7 @@ class Rig:
         slots: int | None = None,
         models: frozenset[str] = frozenset(),
     ) -> Service:
-        return Service(deployment or a_deployment(), self.parts, slots, models)
+        return Service(deployment or a_deployment(), self.shared, slots, models)
 
 
 def lanes(service: Service, config: Config) -> set[str]:
@@ -170,6 +170,6 @@ async def test_a_new_configuration_prices_calls_without_a_restart():
 
 
 async def test_readers_serve_the_queue_of_documents():
-    pump = make_reading(Rig().parts, None, 2)  # type: ignore[arg-type]
+    pump = make_reading(Rig().shared, None, 2)  # type: ignore[arg-type]
     assert (set(pump.lanes), pump.slots.size) == ({INGEST.name}, 2)
     assert queue_of({"stage": "ingest", "engine": "", "model": ""}) == Queue(Stage.INGEST)

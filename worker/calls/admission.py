@@ -1,6 +1,6 @@
-"""Leave for each call: whoever wants to ask an engine takes a turn first.
+"""Leave for each call: whoever wants to ask an engine waits for it first.
 
-A turn says what is to be known of a call beforehand and tells what became of it afterwards, so that
+Leave says what is to be known of a call beforehand and tells what became of it afterwards, so that
 a caller cannot forget either. Nothing here ever spends an attempt.
 """
 
@@ -11,7 +11,7 @@ from typing import Protocol
 
 from worker.calls.grant import Amount, Grant, ShutReason
 from worker.calls.limits import Limiter
-from worker.calls.reserve import OutputReserve
+from worker.calls.output_reserve import OutputReserve
 from worker.llm.engine import Completion, EngineError, Request, Trouble
 from worker.llm.gate import Closed
 from worker.tokens import estimate
@@ -30,7 +30,7 @@ PAUSED = {
 UNANSWERED = frozenset({Trouble.UNAVAILABLE, Trouble.SERVER_ERROR, Trouble.TIMEOUT})
 
 
-class Turn(Protocol):
+class Leave(Protocol):
     """Leave to make one call. Left without a word the call counts in full, if it went out."""
 
     async def sent(self) -> None:
@@ -45,7 +45,7 @@ class Turn(Protocol):
 class Admission(Protocol):
     """Who lets calls out to one engine."""
 
-    def turn(self, ask_id: int, request: Request) -> AbstractAsyncContextManager[Turn]:
+    def leave(self, ask_id: int, request: Request) -> AbstractAsyncContextManager[Leave]:
         """Wait until this request may go out. An EngineError on the way out tells why it failed."""
         ...
 
@@ -70,9 +70,9 @@ class Admission(Protocol):
 class Unlimited:
     """For a local engine: its slots are the only limit, and no process asks another."""
 
-    def turn(self, ask_id: int, request: Request) -> AbstractAsyncContextManager[Turn]:
-        """It is always the next one's turn."""
-        return nullcontext(_FreeTurn())
+    def leave(self, ask_id: int, request: Request) -> AbstractAsyncContextManager[Leave]:
+        """Whoever asks has it."""
+        return nullcontext(_FreeLeave())
 
     def held_up(self, model: str) -> bool:
         """Never."""
@@ -89,7 +89,7 @@ class Unlimited:
         """There is nothing to pass on."""
 
 
-class _FreeTurn:
+class _FreeLeave:
     async def sent(self) -> None:
         pass
 
@@ -105,22 +105,22 @@ class Limited:
         self._reserve = OutputReserve()
 
     @asynccontextmanager
-    async def turn(self, ask_id: int, request: Request) -> AsyncIterator[Turn]:
+    async def leave(self, ask_id: int, request: Request) -> AsyncIterator[Leave]:
         """Wait for a grant, and settle it or give it back."""
         grant = await self._limiter.acquire(request.model_name, self._amount(ask_id, request))
-        turn = _GrantedTurn(grant, self._limiter)
+        leave = _GrantedLeave(grant, self._limiter)
         try:
-            yield turn
+            yield leave
         except EngineError as error:
-            self._failed(turn.grant, error)
+            self._failed(leave.grant, error)
             raise
         except BaseException:
-            turn.left()
+            leave.left()
             raise
-        if turn.completion is None:
-            turn.left()
+        if leave.completion is None:
+            leave.left()
         else:
-            self._answered(turn.grant, ask_id, turn.completion)
+            self._answered(leave.grant, ask_id, leave.completion)
 
     def held_up(self, model: str) -> bool:
         """Whether the limit was met, or a pause."""
@@ -171,7 +171,7 @@ class Limited:
             self._limiter.settle(grant, rate_limits=headers)
 
 
-class _GrantedTurn:
+class _GrantedLeave:
     def __init__(self, grant: Grant, limiter: Limiter) -> None:
         self.grant = grant
         self.completion: Completion | None = None
@@ -184,7 +184,7 @@ class _GrantedTurn:
         self._is_out = True
 
     def answered(self, completion: Completion) -> None:
-        """Settled when the turn is left."""
+        """Settled when it is left."""
         self.completion = completion
 
     def left(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from worker.calls.access import EngineAccess
-from worker.calls.admission import Turn
+from worker.calls.admission import Leave
 from worker.calls.ledger import CallRow, KnownAnswer, new_call_id, request_key
 from worker.calls.reservations import Wanted
 from worker.flow.stage import Slot
@@ -79,10 +79,10 @@ class Caller:
         return replace(request, idempotency_key=str(uuid5(NAMESPACE, f"{self._job_id}:{key}")))
 
     async def _let_out(self, purpose: str, request: Request) -> tuple[UUID, Completion]:
-        async with self._access.admission.turn(self._ask_id, request) as turn:
+        async with self._access.admission.leave(self._ask_id, request) as leave:
             call_id = await self._next_call(purpose, request)
-            completion = await self._send(turn, call_id, request)
-            turn.answered(completion)
+            completion = await self._send(leave, call_id, request)
+            leave.answered(completion)
             return call_id, completion
 
     async def _next_call(self, purpose: str, request: Request) -> UUID:
@@ -95,9 +95,9 @@ class Caller:
             await self._access.reserve(Wanted(call_id, self._job_id, purpose, most))
         return self.unused[-1]
 
-    async def _send(self, turn: Turn, call_id: UUID, request: Request) -> Completion:
+    async def _send(self, leave: Leave, call_id: UUID, request: Request) -> Completion:
         async with self._slot:
-            await turn.sent()
+            await leave.sent()
             started = time.monotonic()
             self.unused.remove(call_id)
             try:

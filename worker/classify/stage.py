@@ -16,6 +16,7 @@ from models.states import JobState
 from models.words import Finder, Queue, Scope, Stage, TaskType
 from worker.calls.access import EngineAccess
 from worker.calls.answer import Invalid, check
+from worker.calls.asks import recent_asks
 from worker.calls.caller import CLASSIFY, Caller
 from worker.calls.ledger import CallRow, bare
 from worker.calls.retry import (
@@ -31,20 +32,16 @@ from worker.calls.retry import (
 from worker.configs import Configs
 from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
-from worker.flow.stage import Claimed, Held, Lease, Slot
+from worker.flow.stage import Claimed, Held, Lease, Slot, put_back
 from worker.jsonb import as_json
 from worker.llm.engine import EngineError, Request
 from worker.log import logger
 from worker.prompts import CLASSIFY_SCHEMA, classify_messages, fixed_tokens, prompt
-from worker.recent import Recent
 from worker.route import Facts, route
-from worker.settings import LEASE_S
+from worker.settings import LEASE_S, TWIN_S
 
 MAX_TOKENS = 40
 """Room for {"task": "classification"} and an engine's white space."""
-
-TWIN_S = 0.3
-"""After which a job whose pair somebody else is at is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ class ClassifyStage:
         self._access = access
         self._configs = configs
         self._owner = owner
-        self._asks: Recent[int, Row] = Recent(self._load_asks)
+        self._asks = recent_asks(db)
         self._group: GroupCommit[Sorted] = GroupCommit(self._write, gather_s=GATHER_S)
 
     async def claim(self, queue: Queue, claim: UUID, most: int) -> Claimed:
@@ -152,9 +149,6 @@ class ClassifyStage:
         ]
         return Claimed(len(taken), held)
 
-    async def _load_asks(self, ids: Sequence[int]) -> dict[int, Row]:
-        return {row["id"]: row for row in await self._db.run("run/asks", ids=ids)}
-
     async def _pair(self, row: Row, ask: Row) -> Pair:
         return Pair(row, ask, await self._configs.of(row["configuration_id"]))
 
@@ -164,12 +158,7 @@ class ClassifyStage:
     async def _put_off(self, twins: Sequence[Pair]) -> None:
         if twins:
             ids = [pair.row["id"] for pair in twins]
-            await self._db.run_all([self._release(ids, TWIN_S)])
-
-    def _release(self, ids: Sequence[int], delay_s: float | None) -> Statement:
-        stages = [Stage.CLASSIFY] * len(ids)
-        params = {"stages": stages, "items": list(ids), "owner": self._owner, "delay_s": delay_s}
-        return ("flow/release", params)
+            await self._db.run_all([put_back(Stage.CLASSIFY, ids, self._owner, TWIN_S)])
 
     async def work(self, held: Held, slot: Slot) -> Sorted:
         """Ask which task type it is; returns what came of it whatever happens."""
@@ -239,7 +228,9 @@ class ClassifyStage:
         for one in group:
             if isinstance(one.result, Wait | Retry):
                 delay_s = one.result.delay_s or None
-                statements.append(self._release([one.pair.row["id"]], delay_s))
+                statements.append(
+                    put_back(Stage.CLASSIFY, [one.pair.row["id"]], self._owner, delay_s)
+                )
         await self._db.run_all(statements)
         self._access.journal.settled(call.id for call in calls)
 
@@ -253,7 +244,9 @@ class ClassifyStage:
         """Back in line, without a trace."""
         ids = [item.lease.item for item in held]
         unused = [item.payload.row["call_id"] for item in held]
-        await self._db.run_all([("calls/drop", {"ids": unused}), self._release(ids, None)])
+        await self._db.run_all(
+            [("calls/drop", {"ids": unused}), put_back(Stage.CLASSIFY, ids, self._owner)]
+        )
 
 
 def _to_ask(pair: Pair) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from models.words import Queue, Stage
+from worker.db import Statement
 
 Slot = AbstractAsyncContextManager[None]
 """A place at the engine or a reader, held between entering and leaving; it may be entered again."""
@@ -37,6 +38,18 @@ class Claimed:
 
     taken: int
     held: Sequence[Held] = ()
+
+
+def put_back(
+    stage: Stage, items: Sequence[int], owner: UUID, delay_s: float | None = None
+) -> Statement:
+    """The statement that gives up a worker's leases of these items: they are in line again, at once
+    or in so many seconds."""
+    stages = [stage] * len(items)
+    return (
+        "flow/release",
+        {"stages": stages, "items": list(items), "owner": owner, "delay_s": delay_s},
+    )
 
 
 class StageWork(Protocol):

@@ -13,7 +13,7 @@ from models.words import Queue, Scope, Stage, TaskType
 from worker.configs import Configs
 from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
-from worker.flow.stage import Claimed, Held, Lease, Slot
+from worker.flow.stage import Claimed, Held, Lease, Slot, put_back
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import AskRow, Ingested, ingest
 from worker.jsonb import as_json
@@ -147,7 +147,7 @@ class IngestStage:
             rows = as_json([_failure_row(outcome) for outcome in failed])
             statements.append(("ingest/fail", {"rows": rows, "owner": self._owner}))
         if stopped:
-            statements.append(self._release(stopped))
+            statements.append(put_back(Stage.INGEST, stopped, self._owner))
         if statements:
             await self._db.run_all(statements)
         for part in _parts(read):
@@ -162,12 +162,9 @@ class IngestStage:
 
     async def release(self, held: Sequence[Held]) -> None:
         """Back in line, without a trace."""
-        await self._db.run_all([self._release([item.lease.item for item in held])])
-
-    def _release(self, ids: Sequence[int]) -> Statement:
-        stages = [Stage.INGEST] * len(ids)
-        params = {"stages": stages, "items": list(ids), "owner": self._owner, "delay_s": None}
-        return ("flow/release", params)
+        await self._db.run_all(
+            [put_back(Stage.INGEST, [item.lease.item for item in held], self._owner)]
+        )
 
 
 def _ask(row: Row) -> AskRow:
@@ -199,7 +196,7 @@ def _parts(
 
 
 def _read_rows(read: Sequence[tuple[int, Ingested]]) -> dict[str, Any]:
-    """The parameters of finish_documents.sql."""
+    """The parameters of ingest/finish.sql."""
     return {
         "documents": as_json([_document_row(*one) for one in read]),
         "chunks": as_json([{**row, "document_id": n} for n, made in read for row in made.chunks]),

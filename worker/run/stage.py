@@ -9,26 +9,23 @@ from models.failure import Failure
 from models.reasons import HoldCode
 from models.words import Finder, Queue, Scope, Stage, TaskType, Zone
 from worker.calls.access import EngineAccess
+from worker.calls.asks import recent_asks
 from worker.calls.ledger import KnownAnswer
 from worker.calls.prices import MILLION
 from worker.calls.reservations import budget_locks
 from worker.configs import Configs
 from worker.db import Database, Row, Statement
-from worker.flow.stage import Claimed, Held, Lease, Slot
+from worker.flow.stage import Claimed, Held, Lease, Slot, put_back
 from worker.jsonb import as_json
 from worker.log import logger
 from worker.prompts import prompt
-from worker.recent import Recent
 from worker.route import Facts, Place
 from worker.run.ground import Source
 from worker.run.job import Found, Job
 from worker.run.judge import SHORT_OF, judge_budget
 from worker.run.outcome import HoldRow, Turn, refused
 from worker.run.run import run
-from worker.settings import LEASE_S
-
-TWIN_S = 0.3
-"""After which a job whose answer another one is about to have is looked at again."""
+from worker.settings import LEASE_S, TWIN_S
 
 
 class RunStage:
@@ -47,7 +44,7 @@ class RunStage:
         self._finish = finish
         self._configs = configs
         self._owner = owner
-        self._asks: Recent[int, Row] = Recent(self._load_asks)
+        self._asks = recent_asks(db)
         self._versions = as_json(
             [{"task": task, "version": prompt(task).version} for task in TaskType]
         )
@@ -107,9 +104,9 @@ class RunStage:
         if short:
             holds = _holds(short, self._configs.current.limits.usd_per_day)
             statements.append(("run/hold", {"rows": as_json(holds)}))
-            statements.append(self._release([row["id"] for row in short], None))
+            statements.append(put_back(Stage.RUN, [row["id"] for row in short], self._owner))
         if twins:
-            statements.append(self._release(twins, TWIN_S))
+            statements.append(put_back(Stage.RUN, twins, self._owner, TWIN_S))
         if refused:
             logger().error(
                 "jobs that must stay in the building stood in a queue that leaves it; nothing of "
@@ -119,14 +116,6 @@ class RunStage:
             )
             statements.append(("run/drop_refused", {"ids": refused, "owner": self._owner}))
         await self._db.run_all(statements)
-
-    def _release(self, ids: Sequence[int], delay_s: float | None) -> Statement:
-        stages = [Stage.RUN] * len(ids)
-        params = {"stages": stages, "items": list(ids), "owner": self._owner, "delay_s": delay_s}
-        return ("flow/release", params)
-
-    async def _load_asks(self, ids: Sequence[int]) -> dict[int, Row]:
-        return {row["id"]: row for row in await self._db.run("run/asks", ids=ids)}
 
     async def _job(self, row: Row, ask: Row, answers: Mapping[int, Any]) -> Job:
         broken = row["broken"]
@@ -167,7 +156,9 @@ class RunStage:
         """Back in line, without a trace."""
         ids = [item.lease.item for item in held]
         unused = [item.payload.call_id for item in held]
-        await self._db.run_all([("calls/drop", {"ids": unused}), self._release(ids, None)])
+        await self._db.run_all(
+            [("calls/drop", {"ids": unused}), put_back(Stage.RUN, ids, self._owner)]
+        )
 
 
 def facts(row: Row) -> Facts:

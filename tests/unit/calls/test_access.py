@@ -29,7 +29,7 @@ class SharedLimit:
         self.lifted: list[str] = []
         self.is_away = False
 
-    def turn(self, ask_id: int, request: object) -> Any:
+    def leave(self, ask_id: int, request: object) -> Any:
         return nullcontext()
 
     def held_up(self, model: str) -> bool:

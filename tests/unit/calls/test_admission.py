@@ -15,7 +15,7 @@ from tests.stubs.fake import FakeEngine, Hang
 from tests.waiting import until
 from worker.calls.admission import Limited, Unlimited
 from worker.calls.grant import Amount, Grant, Shut, ShutReason
-from worker.calls.reserve import ENOUGH
+from worker.calls.output_reserve import ENOUGH
 from worker.flow.stage import Slot
 from worker.llm.engine import (
     Completion,
@@ -125,13 +125,13 @@ class Rig:
     async def leave(self, how: BaseException | Completion | None, *, sent: bool = True) -> None:
         """One turn that ends so."""
         try:
-            async with self.admission.turn(ASK, REQUEST) as turn:
+            async with self.admission.leave(ASK, REQUEST) as leave:
                 if sent:
-                    await turn.sent()
+                    await leave.sent()
                 if isinstance(how, BaseException):
                     raise how
                 if how is not None:
-                    turn.answered(how)
+                    leave.answered(how)
         except BaseException as exc:
             if exc is not how:
                 raise
@@ -163,11 +163,11 @@ async def test_whether_calls_wait_is_said_per_model(rig):
 
 async def test_a_local_engine_lets_everything_out_and_nothing_waits():
     unlimited = Unlimited()
-    async with unlimited.turn(ASK, REQUEST) as turn:
-        await turn.sent()
-        turn.answered(Completion("", Finish.STOP, 1))
+    async with unlimited.leave(ASK, REQUEST) as leave:
+        await leave.sent()
+        leave.answered(Completion("", Finish.STOP, 1))
     with pytest.raises(EngineError):
-        async with unlimited.turn(ASK, REQUEST):
+        async with unlimited.leave(ASK, REQUEST):
             raise EngineError(Trouble.TIMEOUT, "no")
     assert not unlimited.held_up(MODEL)
     await unlimited.close()

@@ -28,7 +28,7 @@ class Turnstile:
         self.told: list[str] = []
 
     @asynccontextmanager
-    async def turn(self, ask_id: int, request: Request) -> Any:
+    async def leave(self, ask_id: int, request: Request) -> Any:
         self.reached.set()
         await self.open.wait()
         try:

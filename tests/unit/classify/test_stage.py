@@ -23,7 +23,6 @@ from worker.calls.retry import GiveUp, Retry, Wait
 from worker.classify import stage as stage_module
 from worker.classify.stage import (
     MAX_TOKENS,
-    TWIN_S,
     ClassifyStage,
     JobRow,
     Pair,
@@ -37,6 +36,7 @@ from worker.configs import Configs
 from worker.flow.stage import Held, Lease
 from worker.llm.engine import Completion, EngineError, Finish, Trouble
 from worker.route import Facts, route
+from worker.settings import TWIN_S
 
 CLAIM, KEY = UUID(int=1), UUID(int=9)
 QUEUE = Queue(Stage.CLASSIFY, "local", "phi4-mini")
@@ -100,7 +100,7 @@ class Rig:
         self.db = FakeDatabase(
             flow__take=[{"item_id": row["id"], "line_id": 4} for row in claimed],
             classify__claim=claimed,
-            run__asks=[ASK],
+            calls__asks=[ASK],
             flow__configuration=lambda params: [
                 {"id": params["number"], "settings": as_json(CONFIG)}
             ],
@@ -179,7 +179,7 @@ async def test_asks_are_read_once():
     r = Rig()
     for _ in range(3):
         await r.stage.claim(QUEUE, CLAIM, 8)
-    assert r.db.ran.count("run/asks") == 1
+    assert r.db.ran.count("calls/asks") == 1
 
 
 async def test_each_job_goes_by_its_batchs_configuration():

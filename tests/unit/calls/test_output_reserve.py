@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.calls.reserve import ASKS, ENOUGH, RECENT, OutputReserve
+from worker.calls.output_reserve import ASKS, ENOUGH, RECENT, OutputReserve
 
 OUTPUTS = st.lists(st.integers(0, 5_000), max_size=2 * RECENT)
 ENOUGH_OUTPUTS = st.lists(st.integers(0, 5_000), min_size=ENOUGH, max_size=2 * RECENT)
