@@ -5,6 +5,7 @@ DROP FUNCTION docmill_jobs_made();
 DROP FUNCTION docmill_jobs_changed();
 DROP FUNCTION docmill_documents_made();
 DROP FUNCTION docmill_documents_changed();
+DROP FUNCTION docmill_drop_calls(uuid[]);
 DROP FUNCTION docmill_calls_changed();
 DROP FUNCTION docmill_policy_stays();
 DROP FUNCTION docmill_enqueue(bigint[]);

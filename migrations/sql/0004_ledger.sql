@@ -115,3 +115,18 @@ REFERENCING OLD TABLE AS before NEW TABLE AS changed
 FOR EACH STATEMENT EXECUTE FUNCTION docmill_calls_changed();
 CREATE TRIGGER spend_gone AFTER DELETE ON calls REFERENCING OLD TABLE AS before
 FOR EACH STATEMENT EXECUTE FUNCTION docmill_calls_changed();
+
+-- Calls that were reserved and never made. Whoever gave them up as lost meanwhile did not know that:
+-- then they count as under way once more, until they are gone.
+CREATE FUNCTION docmill_drop_calls(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE calls
+    SET state = 'reserved', finished_at = NULL, cost_usd = NULL, cost_reason = NULL, answer_key = NULL
+    WHERE id = ANY (ids) AND state = 'lost';
+    -- Said as what they are not: the index of what is reserved looks so short that all of it would
+    -- be read.
+    DELETE FROM calls
+    WHERE id = ANY (ids) AND state NOT IN ('settled', 'refused', 'lost', 'reused');
+END $$;
+
+COMMENT ON FUNCTION docmill_drop_calls IS 'takes calls that were never made out of the ledger and its sums';

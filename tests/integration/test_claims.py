@@ -11,6 +11,7 @@ import pytest
 
 from models.config import Config
 from models.words import Queue
+from tests.recount import offences
 from tests.rows import (
     FRONTIER,
     LOCAL,
@@ -20,6 +21,7 @@ from tests.rows import (
     add_jobs,
     add_whole,
     column,
+    let_lapse,
     make_due,
     one,
     rows,
@@ -27,7 +29,7 @@ from tests.rows import (
     value,
 )
 from tests.sessions import connect, meanwhile
-from tests.statements import Worker, bring_due, run
+from tests.statements import Worker, bring_due, reap, run
 from tests.stubs.fake import FakeEngine
 from worker.calls.access import EngineAccess
 from worker.calls.admission import Unlimited
@@ -144,6 +146,24 @@ async def test_what_was_claimed_and_not_begun_is_given_back_without_a_trace(
     assert waiting(db) == jobs
     assert states(db, "calls") == {}
     assert value(db, "SELECT coalesce(sum(usd), 0) FROM spend") == 0
+
+
+async def test_a_call_that_was_never_made_is_on_no_bill_though_it_was_given_up_as_lost(
+    db: Connection, stage: Make
+) -> None:
+    made, unmade = add_jobs(db, add_batch(db, max_cost_usd=9), 2, FRONTIER)
+    one_stage, owner = stage(), uuid4()
+    held = (await one_stage.claim(FRONTIER.queue, uuid4(), 8)).held
+    let_lapse(db)
+    reap(db)
+    assert states(db, "calls") == {"lost": 2}
+    assert sorted(await claimed(stage(owner=owner))) == [made, unmade]
+    await one_stage.release([one for one in held if one.lease.item == unmade])
+    spent = one(db, "SELECT sum(usd), sum(known_usd), sum(under_way), sum(lost) FROM spend")
+    assert spent == (3, 1, 2, 1)
+    assert states(db, "calls") == {"lost": 1, "reserved": 2}
+    assert column(db, "SELECT item_id FROM leases WHERE owner = %s", owner) == [made, unmade]
+    assert offences(db) == []
 
 
 # --- budgets --------------------------------------------------------------------------------------
