@@ -29,9 +29,9 @@ from models.engines import (
 )
 from models.words import TaskType
 from tests.commands import Docmill
-from worker.calls.answer import bounded
 from worker.llm.embedded.server import attach_llama
 from worker.llm.engine import Request
+from worker.llm.grammar import bounded
 from worker.llm.openai.engine import OpenAIEngine
 from worker.prompts import task_messages
 

@@ -1,6 +1,8 @@
 """Answer schemas: JSON Schema of draft 2020-12, which answers are checked with."""
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
 from jsonschema_rs import Draft202012Validator, FancyRegexOptions, ValidationError
 
@@ -13,7 +15,9 @@ def validator(schema: dict[str, Any]) -> Draft202012Validator:
     """What checks values against the schema. Raises ValueError, saying what is wrong and where, if
     it is none or a $ref leads nowhere in it: nothing is fetched to check an answer."""
     try:
-        return Draft202012Validator(schema, retriever=_fetch, pattern_options=PATTERNS)
+        return Draft202012Validator(
+            schema, retriever=_fetch, pattern_options=PATTERNS, validate_formats=True
+        )
     except ValidationError as exc:
         raise ValueError(f"not a JSON Schema: {place(exc)}{exc.message}") from exc
     except ValueError as exc:
@@ -64,6 +68,16 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     if isinstance(values, list) and None not in values:
         schema = {**schema, "enum": [*values, None]}
     return schema
+
+
+def target(root: Mapping[str, Any], ref: str) -> Any:
+    """What a reference into the schema itself points to; None where it points elsewhere."""
+    node: Any = root
+    start, *steps = ref.split("/")
+    for step in steps:
+        key = unquote(step).replace("~1", "/").replace("~0", "~")
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node if start == "#" else None
 
 
 def place(problem: ValidationError) -> str:

@@ -17,13 +17,14 @@ from typing import Any
 from models.config import Config
 from models.configuration import proposed
 from models.errors import ReadError
-from models.spec import Spec, make_spec
+from models.spec import Ask, Spec, make_spec
 from models.states import JobState
 from models.terminal import to_json, visible
 from models.words import Policy, TaskType, Zone
 from worker.calls.prices import MILLION, PriceBook
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import AskRow, ingest
+from worker.llm.grammar import grammar
 from worker.prompts import fixed_tokens
 from worker.read.sandbox import Reader, make_reader
 from worker.route import Facts, route
@@ -44,6 +45,8 @@ class AskPlan:
     input_tokens: int = 0
     output_tokens_max: int = 0
     cost_usd_max: Decimal | None = Decimal(0)
+    only_checked: tuple[str, ...] = ()
+    """What of its schema no engine holds by itself: answers are checked against it."""
 
 
 @dataclass(slots=True)
@@ -81,12 +84,15 @@ class Planner:
             AskRow(number, ask.text, ask.answer_schema, ask.task, ask.scope, ask.documents)
             for number, ask in enumerate(spec.asks)
         ]
-        self._plan = Plan(asks=[self._ask_plan(ask.label, ask.task) for ask in spec.asks])
+        self._plan = Plan(asks=[self._ask_plan(ask) for ask in spec.asks])
 
-    def _ask_plan(self, label: str, task: TaskType | None) -> AskPlan:
-        facts = Facts(task or DEAREST, local_only=self._local_only)
+    def _ask_plan(self, ask: Ask) -> AskPlan:
+        facts = Facts(ask.task or DEAREST, local_only=self._local_only)
         place = route(facts, self._config).first
-        return AskPlan(label, task or "auto", place.zone, place.model)
+        left_out = grammar(ask.answer_schema).left_out if ask.answer_schema is not None else ()
+        return AskPlan(
+            ask.label, ask.task or "auto", place.zone, place.model, only_checked=left_out
+        )
 
     async def read(self, documents: Iterator[dict[str, str]]) -> Plan:
         """Read, cut and count them."""
@@ -181,6 +187,13 @@ def _as_text(made: Plan) -> str:
             f"at most {made.classify_calls_max} classify calls, "
             f"USD <= {'unknown' if made.cost_usd_max is None else made.cost_usd_max}"
         )
+        for asked in made.asks:
+            if asked.only_checked:
+                listed = ", ".join(asked.only_checked)
+                console.print(
+                    f"{escape(visible(asked.ask[:40]))}: no engine holds "
+                    f"{escape(visible(listed))} by itself; every answer is checked against it"
+                )
         for category, number in Counter(entry["category"] for entry in made.unreadable).items():
             console.print(f"{number} documents cannot be read: {category}")
     return capture.get()

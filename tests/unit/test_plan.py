@@ -102,6 +102,12 @@ async def test_at_an_unknown_price_the_cost_is_unknown_and_not_0():
     assert made.cost_usd_max is None
 
 
+async def test_what_no_engine_holds_by_itself_is_named():
+    schema = {"type": "object", "properties": {"id": {"type": "string", "pattern": "^(?!a)b+$"}}}
+    made = await planned(a_spec({**EXTRACTION, "schema": schema}, SUMMARY), LETTER)
+    assert [asked.only_checked for asked in made.asks] == [("id: pattern",), ()]
+
+
 async def test_what_cannot_be_read_is_named_and_nothing_else_of_it_is_counted():
     made = await planned(a_spec(EXTRACTION), "broken", LETTER)
     assert made.unreadable == [{"path": "0.txt", "category": "damaged", "message": "0.txt: no PDF"}]

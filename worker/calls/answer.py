@@ -16,9 +16,6 @@ from worker.llm.engine import Completion, Finish
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 """NUL and halves of characters: JSON can spell them, no database stores them."""
-CHARS_PER_TOKEN = 1.2
-"""Digits and Indian scripts come to little more than one character a token; a bound string must end
-before the output limit whatever it is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,33 +183,3 @@ _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, strict=
 @lru_cache(maxsize=512)
 def _validator(schema: bytes) -> Draft202012Validator:
     return validator(json.loads(schema))
-
-
-def bounded(schema: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
-    """The schema for generation with every free string bounded, for models that ramble.
-
-    Only what the engine generates is bounded so; answers are checked against the user's schema.
-    """
-    strings = max(1, _count_strings(schema))
-    most = max(24, int(max_tokens * CHARS_PER_TOKEN / strings) - 16)
-    result: dict[str, Any] = _bound(schema, most)
-    return result
-
-
-def _count_strings(node: Any) -> int:
-    if isinstance(node, Mapping):
-        return int(_is_free_string(node)) + sum(map(_count_strings, node.values()))
-    return sum(map(_count_strings, node)) if isinstance(node, list) else 0
-
-
-def _is_free_string(node: Mapping[str, Any]) -> bool:
-    kinds = node.get("type")
-    is_string = kinds == "string" or (isinstance(kinds, list) and "string" in kinds)
-    return is_string and "enum" not in node and "maxLength" not in node
-
-
-def _bound(node: Any, most: int) -> Any:
-    if isinstance(node, Mapping):
-        copy = {key: _bound(value, most) for key, value in node.items()}
-        return {**copy, "maxLength": most} if _is_free_string(node) else copy
-    return [_bound(item, most) for item in node] if isinstance(node, list) else node

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from models.schema import target
+
 _MOST_CHARS = 20_000
 """What references may bring in. Each that names two others would double it."""
 
@@ -55,7 +57,7 @@ class _Sketcher:
             return f"{name} as before"
         if len(within) >= _MOST_WITHIN or self._brought_in > _MOST_CHARS:
             return name
-        found = self.of(_target(self._root, ref), (*within, ref))
+        found = self.of(target(self._root, ref), (*within, ref))
         self._brought_in += len(found)
         return found
 
@@ -97,13 +99,3 @@ def _either(shapes: Iterable[str]) -> str:
 
 def _quoted(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _target(root: Mapping[str, Any], ref: str) -> Any:
-    """What a reference into the schema itself points to; None where it points elsewhere."""
-    node: Any = root
-    start, *steps = ref.split("/")
-    for step in steps:
-        key = unquote(step).replace("~1", "/").replace("~0", "~")
-        node = node.get(key) if isinstance(node, Mapping) else None
-    return node if start == "#" else None

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from models.failure import Failure
 from worker.calls.access import EngineAccess
-from worker.calls.answer import Invalid, Valid, bounded, check
+from worker.calls.answer import Invalid, Valid, check
 from worker.calls.caller import REPAIR, WHOLE, Caller
 from worker.calls.reservations import NotReserved
 from worker.calls.retry import Wait, internal
 from worker.flow.stage import Slot
 from worker.llm.engine import Completion, EngineError, Message, Request, Trouble
+from worker.llm.grammar import bounded, grammar
 from worker.log import logger
 from worker.prompts import form, prompt, prompt_tokens, repair_messages, task_messages
 from worker.run.job import Job
@@ -112,7 +113,7 @@ class _Conversation:
 
     def _request(self, messages: tuple[Message, ...]) -> Request:
         job, engine = self.job, self.access.deployment.config
-        schema = job.answer_schema
+        schema = grammar(job.answer_schema).schema
         return Request(
             model_name=job.place.model,
             messages=messages,

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.schema import validator
-from worker.calls.answer import Invalid, Valid, bounded, check
+from worker.calls.answer import Invalid, Valid, check
 from worker.llm.engine import Completion, Finish
 
 TOTAL = {
@@ -258,73 +257,3 @@ def test_a_model_that_writes_nothing_but_line_ends_is_checked_at_once():
     started = time.perf_counter()
     assert isinstance(checked("```json" + "\n" * 1_500), Invalid)
     assert time.perf_counter() - started < 0.5
-
-
-STRINGS = st.one_of(
-    st.just({"type": "string"}),
-    st.just({"type": ["string", "null"]}),
-    st.integers(0, 50).map(lambda most: {"type": "string", "maxLength": most}),
-    st.just({"type": "string", "enum": ["a", "b"]}),
-    st.just({"enum": ["a", 1]}),
-    st.just({"type": "integer"}),
-)
-SCHEMAS = st.recursive(
-    STRINGS,
-    lambda inner: st.one_of(
-        st.dictionaries(st.sampled_from(["a", "type", "enum", "items"]), inner, max_size=3).map(
-            lambda properties: {"type": "object", "properties": properties}
-        ),
-        inner.map(lambda items: {"type": "array", "items": items}),
-        st.lists(inner, min_size=1, max_size=2).map(lambda choices: {"anyOf": choices}),
-    ),
-    max_leaves=6,
-)
-
-
-def free_strings(node: object) -> list[dict]:
-    if isinstance(node, list):
-        return [found for item in node for found in free_strings(item)]
-    if not isinstance(node, dict):
-        return []
-    deeper = [found for value in node.values() for found in free_strings(value)]
-    kinds = node.get("type")
-    is_free = kinds in ("string", ["string", "null"]) and not {"enum", "maxLength"} & node.keys()
-    return [*deeper, node] if is_free else deeper
-
-
-@given(SCHEMAS, st.integers(16, 4096))
-def test_a_bounded_schema_has_no_free_string_left_and_is_still_a_schema(schema, max_tokens):
-    made = bounded(schema, max_tokens)
-    assert free_strings(made) == []
-    validator(made)
-
-
-@given(SCHEMAS, st.integers(16, 4096))
-def test_bounding_changes_nothing_but_lengths_and_not_the_users_schema(schema, max_tokens):
-    before = json.dumps(schema)
-    made = bounded(schema, max_tokens)
-    assert json.dumps(schema) == before
-
-    def same(old: object, new: object) -> bool:
-        if isinstance(old, dict):
-            extra = new.keys() - old.keys()
-            return extra <= {"maxLength"} and all(same(old[key], new[key]) for key in old)
-        if isinstance(old, list):
-            return all(same(*pair) for pair in zip(old, new, strict=True))
-        return old == new
-
-    assert same(schema, made)
-
-
-def test_strings_share_the_output_limit():
-    one = bounded(TOTAL, 512)["properties"]["total"]["maxLength"]
-    fields = {name: {"type": "string"} for name in "abcd"}
-    four = bounded({"type": "object", "properties": fields}, 512)["properties"]["a"]["maxLength"]
-    assert 24 < four < one / 3
-    assert 4 * four < 512 * 4
-
-
-def test_a_string_is_never_bound_to_next_to_nothing():
-    fields = {str(number): {"type": "string"} for number in range(200)}
-    made = bounded({"type": "object", "properties": fields}, 96)
-    assert made["properties"]["7"]["maxLength"] == 24

@@ -1,0 +1,210 @@
+"""What an engine gets of a schema: what every engine compiles, and nothing that ends one."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
+
+from models.schema import validator
+from worker.llm.grammar import MOST_NODES, MOST_REPEATS, bounded, grammar
+from worker.llm.patterns import plain_pattern
+
+TOTAL = {
+    "type": "object",
+    "properties": {"total": {"type": ["string", "null"]}},
+    "required": ["total"],
+    "additionalProperties": False,
+}
+
+
+def an_object(**fields: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": fields, "required": list(fields)}
+
+
+def of_field(schema: Any, **more: Any) -> tuple[Any, tuple[str, ...]]:
+    """What an engine gets of one field, and what is left out."""
+    found = grammar({**an_object(a=schema), **more})
+    return found.schema["properties"]["a"], found.left_out
+
+
+@pytest.mark.parametrize(
+    ("schema", "kept", "left_out"),
+    [
+        ({"type": "string"}, {"type": "string"}, ()),
+        ({"enum": ["a", 1, None]}, {"enum": ["a", 1, None]}, ()),
+        ({"const": "a"}, {"enum": ["a"]}, ()),
+        ({"type": "string", "maxLength": 1_000}, {"type": "string", "maxLength": 1_000}, ()),
+        ({"type": "string", "maxLength": 2_000}, {"type": "string"}, ("a: maxLength",)),
+        ({"type": "array", "minItems": 5_000}, {"type": "array"}, ("a: minItems",)),
+        ({"pattern": "^[0-9]{4}$"}, {"pattern": "^[0-9]{4}$"}, ()),
+        ({"pattern": "^(?!a)b+$"}, {}, ("a: pattern",)),
+        ({"format": "date"}, {"format": "date"}, ()),
+        ({"format": "iri-reference"}, {}, ("a: format",)),
+        ({"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 1}, ()),
+        ({"type": "number", "minimum": 1}, {"type": "number"}, ("a: minimum",)),
+        ({"multipleOf": 5}, {}, ("a: multipleOf",)),
+        ({"not": {"type": "null"}}, {}, ("a: not",)),
+        (False, {}, ()),
+        ({"oneOf": [{"type": "null"}, True]}, {"anyOf": [{"type": "null"}, {}]}, ()),
+        ({"title": "A", "default": 1, "description": "how much"}, {"description": "how much"}, ()),
+        ({"items": {"format": "email"}}, {"items": {}}, ("a/*: format",)),
+        (
+            {"allOf": [an_object(b={"type": "null"}), an_object(c={})], "required": ["d"]},
+            {**an_object(b={"type": "null"}, c={}), "required": ["d", "b", "c"]},
+            (),
+        ),
+        (
+            {"type": "string", "allOf": [{"type": "null"}]},
+            {"type": "string"},
+            ("a: allOf (type)",),
+        ),
+    ],
+)
+def test_what_stays_of_a_field_and_what_is_left_to_the_check(schema, kept, left_out):
+    assert of_field(schema) == (kept, left_out)
+
+
+def test_references_are_put_in_place_with_what_stands_beside_them():
+    money = {"type": "object", "properties": {"usd": {"type": "number"}}}
+    found, left_out = of_field(
+        {"$ref": "#/$defs/Money", "description": "in all"}, **{"$defs": {"Money": money}}
+    )
+    assert (found, left_out) == ({**money, "description": "in all"}, ())
+
+
+def test_a_schema_within_itself_is_unrolled_twice():
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
+    found, left_out = of_field({"$ref": "#/$defs/Node"}, **{"$defs": {"Node": node}})
+    assert "$ref" not in json.dumps(found)
+    assert json.dumps(found).count("next") == 2
+    assert left_out == ("a/next/next: recursion",)
+
+
+def test_references_that_double_each_other_end_at_a_size_that_a_grammar_may_have():
+    twice = {
+        f"d{n}": an_object(a={"$ref": f"#/$defs/d{n + 1}"}, b={"$ref": f"#/$defs/d{n + 1}"})
+        for n in range(30)
+    }
+    found = grammar({"$ref": "#/$defs/d0", "$defs": {**twice, "d30": {"type": "null"}}})
+    assert json.dumps(found.schema).count("properties") <= MOST_NODES
+    assert any("more than fits" in said for said in found.left_out)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "plain"),
+    [
+        ("^[0-9]{4}-[0-9]{2}$", "^[0-9]{4}-[0-9]{2}$"),
+        (r"^\d{4}-\d\d$", "^[0-9]{4}-[0-9][0-9]$"),
+        (r"^(?:INV|PO)-\d{1,6}$", "^(INV|PO)-[0-9]{1,6}$"),
+        (r"^[A-Z\d._-]+@[\w.]+$", "^[A-Z0-9._-]+@[A-Za-z0-9_.]+$"),
+        (r"^\$5\.00$", r"^\$5\.00$"),
+        ("^$", "^$"),
+        ("abc", None),  # not the whole text
+        ("^a|b$", None),  # its anchors hold one half each
+        ("^(?!a)b+$", None),
+        ("^(?=a)b+$", None),
+        (r"^\bfoo$", None),
+        (r"^(a)\1$", None),
+        (r"^\p{L}+$", None),
+        (r"^\u0041$", None),
+        ("^a*?$", None),
+        ("^a{2000}$", None),
+        ("^(a{100}){100}$", None),
+        ("^(a$", None),
+        ("^a)b(c$", None),
+        ("^{2}$", None),
+        ("^a\\$", None),
+        ("^" + "(" * 50 + "a" + ")" * 50 + "$", None),
+    ],
+)
+def test_a_pattern_is_sent_in_words_that_every_engine_knows_or_not_at_all(pattern, plain):
+    assert plain_pattern(pattern, MOST_REPEATS) == plain
+
+
+STRINGS = st.one_of(
+    st.just({"type": "string"}),
+    st.just({"type": ["string", "null"]}),
+    st.integers(0, 50).map(lambda most: {"type": "string", "maxLength": most}),
+    st.just({"type": "string", "enum": ["a", "b"]}),
+    st.just({"enum": ["a", 1]}),
+    st.just({"type": "integer"}),
+)
+SCHEMAS = st.recursive(
+    STRINGS,
+    lambda inner: st.one_of(
+        st.dictionaries(st.sampled_from(["a", "type", "enum", "items"]), inner, max_size=3).map(
+            lambda properties: {"type": "object", "properties": properties}
+        ),
+        inner.map(lambda items: {"type": "array", "items": items}),
+        st.lists(inner, min_size=1, max_size=2).map(lambda choices: {"anyOf": choices}),
+    ),
+    max_leaves=6,
+)
+
+
+def free_strings(node: object) -> list[dict]:
+    if isinstance(node, list):
+        return [found for item in node for found in free_strings(item)]
+    if not isinstance(node, dict):
+        return []
+    deeper = [found for value in node.values() for found in free_strings(value)]
+    kinds = node.get("type")
+    is_free = kinds in ("string", ["string", "null"]) and not {"enum", "maxLength"} & node.keys()
+    return [*deeper, node] if is_free else deeper
+
+
+@given(SCHEMAS, st.integers(16, 4096))
+def test_a_bounded_schema_has_no_free_string_left_and_is_still_a_schema(schema, max_tokens):
+    made = bounded(schema, max_tokens)
+    assert free_strings(made) == []
+    validator(made)
+
+
+@given(SCHEMAS, st.integers(16, 4096))
+def test_bounding_changes_nothing_but_lengths_and_not_the_users_schema(schema, max_tokens):
+    before = json.dumps(schema)
+    made = bounded(schema, max_tokens)
+    assert json.dumps(schema) == before
+
+    def same(old: object, new: object) -> bool:
+        if isinstance(old, dict):
+            extra = new.keys() - old.keys()
+            return extra <= {"maxLength"} and all(same(old[key], new[key]) for key in old)
+        if isinstance(old, list):
+            return all(same(*pair) for pair in zip(old, new, strict=True))
+        return old == new
+
+    assert same(schema, made)
+
+
+def test_strings_share_the_output_limit():
+    one = bounded(TOTAL, 512)["properties"]["total"]["maxLength"]
+    fields = {name: {"type": "string"} for name in "abcd"}
+    four = bounded({"type": "object", "properties": fields}, 512)["properties"]["a"]["maxLength"]
+    assert 24 < four < one / 3
+    assert 4 * four < 512 * 4
+
+
+def test_a_string_is_never_bound_to_next_to_nothing():
+    fields = {str(number): {"type": "string"} for number in range(200)}
+    made = bounded({"type": "object", "properties": fields}, 96)
+    assert made["properties"]["7"]["maxLength"] == 24
+
+
+VALUES = st.recursive(
+    st.one_of(st.none(), st.integers(-5, 5), st.sampled_from(["a", "b", "", "2026-05-30"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["a", "type", "enum", "items"]), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@given(SCHEMAS, VALUES)
+def test_no_answer_that_the_users_schema_takes_is_beyond_the_grammar(schema, value):
+    if validator(schema).is_valid(value):
+        assert Draft202012Validator(grammar(schema).schema).is_valid(value)
