@@ -27,8 +27,9 @@ from pydantic_core import PydanticCustomError
 from models.engines import (
     CLOUD,
     FRONTIER,
+    KINDS,
     LOCAL,
-    EngineConfig,
+    AnyEngineConfig,
     EngineName,
     ModelLimits,
     Section,
@@ -180,7 +181,7 @@ class PinConfig(Section):
 class Config(Section):
     """All of docmill.toml."""
 
-    engines: dict[EngineName, EngineConfig] = Field(default_factory=dict, validate_default=True)
+    engines: dict[EngineName, AnyEngineConfig] = Field(default_factory=dict, validate_default=True)
     tasks: dict[TaskType, TaskConfig] = Field(default_factory=dict, validate_default=True)
     languages: dict[str, LanguageConfig] = Field(default_factory=dict)
     classifier: ClassifierConfig = Field(default={}, validate_default=True)
@@ -198,7 +199,9 @@ class Config(Section):
 
     @field_validator("engines")
     @classmethod
-    def _zones_of_their_names(cls, engines: dict[str, EngineConfig]) -> dict[str, EngineConfig]:
+    def _zones_of_their_names(
+        cls, engines: dict[str, AnyEngineConfig]
+    ) -> dict[str, AnyEngineConfig]:
         for zone in Zone:
             if engines[zone].zone is not zone:
                 raise ValueError(
@@ -293,12 +296,12 @@ class Config(Section):
         """What to do with a task type."""
         return self.tasks[task]
 
-    def in_zone(self, zone: Zone) -> dict[str, EngineConfig]:
+    def in_zone(self, zone: Zone) -> dict[str, AnyEngineConfig]:
         """The engines that stand there, by name."""
         return {name: one for name, one in self.engines.items() if one.zone is zone}
 
 
-def _filled_tasks(given: Any, engines: dict[str, EngineConfig]) -> Any:
+def _filled_tasks(given: Any, engines: dict[str, AnyEngineConfig]) -> Any:
     """The user's tasks over the default ones, key by key, so that a table may be partial."""
     if not isinstance(given, dict):
         return given
@@ -308,7 +311,7 @@ def _filled_tasks(given: Any, engines: dict[str, EngineConfig]) -> Any:
     return {name: _filled_task(name, value, engines) for name, value in tasks.items()}
 
 
-def _filled_task(name: str, value: Any, engines: dict[str, EngineConfig]) -> Any:
+def _filled_task(name: str, value: Any, engines: dict[str, AnyEngineConfig]) -> Any:
     if not isinstance(value, dict) or name not in set(TaskType):
         return value
     task = TaskType(name)
@@ -316,7 +319,7 @@ def _filled_task(name: str, value: Any, engines: dict[str, EngineConfig]) -> Any
     return _with_model({"max_tokens": MAX_TOKENS[task], **value}, home, engines)
 
 
-def _with_model(value: Any, home: str, engines: dict[str, EngineConfig]) -> Any:
+def _with_model(value: Any, home: str, engines: dict[str, AnyEngineConfig]) -> Any:
     """With the engine that it has unless it names one, and that engine's model."""
     if not isinstance(value, dict):
         return value
@@ -360,18 +363,28 @@ def explain(exc: ValidationError) -> list[str]:
 
 
 def _explained(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    loc, section = _without_kind(error["loc"])
+    where = ".".join(str(part) for part in loc if part != "[key]")
     if error["type"] == "extra_forbidden":
-        return f"unknown key {where!r}; allowed here: {_allowed(error['loc'])}"
+        return f"unknown key {where!r}; allowed here: {_allowed(loc, section)}"
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        found = f", found {error['ctx']['tag']!r}" if "tag" in error.get("ctx", {}) else ""
+        return f"{where}.kind: must be one of {', '.join(KINDS)}{found}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     found = "" if error["type"] == "missing" else f", found {error['input']!r:.200}"
     return f"{where}: {error['msg']}{found}"
 
 
+def _without_kind(loc: tuple[Any, ...]) -> tuple[tuple[Any, ...], type[Section] | None]:
+    """A place as docmill.toml has it, for an engine's kind stands between; and that kind's keys."""
+    if loc[:1] != ("engines",) or len(loc) < 3 or loc[2] not in KINDS:
+        return loc, None
+    return (*loc[:2], *loc[3:]), KINDS[loc[2]]
+
+
 # By the names of their tables, without those that the user gives.
 _SECTIONS: dict[str, type[Section]] = {
-    "engines": EngineConfig,
     "engines.models": ModelLimits,
     "tasks": TaskConfig,
     "languages": LanguageConfig,
@@ -385,7 +398,7 @@ _SECTIONS: dict[str, type[Section]] = {
 }
 
 
-def _allowed(loc: tuple[Any, ...]) -> str:
-    section = _SECTIONS.get(".".join(map(str, loc[:-1][::2])), Config)
+def _allowed(loc: tuple[Any, ...], engine: type[Section] | None) -> str:
+    section = _SECTIONS.get(".".join(map(str, loc[:-1][::2])), engine or Config)
     names = (field.alias or name for name, field in section.model_fields.items())
     return ", ".join(names)

@@ -1,7 +1,8 @@
 """Engines as docmill.toml names them: where each stands, how it is reached, what it allows."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
@@ -68,16 +69,15 @@ class ModelLimits(Section):
 
 
 class EngineConfig(Section):
-    """One engine. `url` is for kind ollama, `base_url` for kind openai.
+    """What every kind of engine has. `rpm`, `tpm` and `max_in_flight` are for all of its models
+    together."""
 
-    `rpm`, `tpm` and `max_in_flight` are for all of its models together.
-    """
+    ADDRESS: ClassVar[str | None] = None
+    """The key under which its address stands."""
 
     zone: Zone
     """local: in the building. Policy, pins and the receipt know nothing else of an engine."""
-    kind: Literal["ollama", "openai", "embedded"]
-    url: str | None = None
-    base_url: str | None = None
+    kind: str
     key_env: str | None = None
     """The environment variable that holds its API key, on the hosts of its workers."""
     model: str | None = Field(default=None, min_length=1)
@@ -96,19 +96,18 @@ class EngineConfig(Section):
     models: dict[Annotated[str, Field(min_length=1)], ModelLimits] = Field(default_factory=dict)
     context_tokens: PositiveInt = 8192
     timeout_s: PositiveInt = 600
-    keep_alive: str = "30m"
     short_answers: bool = False
     """Bound every free string by the output limit: for models that do not know when to stop."""
 
     @property
     def address(self) -> str:
         """Where it answers; empty when nothing was configured."""
-        return (self.url if self.kind == "ollama" else self.base_url) or ""
+        return (getattr(self, self.ADDRESS) if self.ADDRESS is not None else None) or ""
 
     @property
     def stand_in(self) -> bool:
         """Whether the embedded model answers in place of a frontier model."""
-        return self.kind == "embedded" and self.zone is Zone.FRONTIER
+        return self.kind == EMBEDDED and self.zone is Zone.FRONTIER
 
     @model_validator(mode="after")
     def _a_window_holds_a_request(self) -> Self:
@@ -120,6 +119,48 @@ class EngineConfig(Section):
                 f"window; make window_s {-(-MINUTE_S // rpm)} or more"
             )
         return self
+
+
+class OllamaConfig(EngineConfig):
+    """An Ollama server."""
+
+    ADDRESS = "url"
+
+    kind: Literal["ollama"] = "ollama"
+    url: str | None = None
+    keep_alive: str = "30m"
+    """For how long it keeps a model loaded after a call."""
+
+
+class OpenAIConfig(EngineConfig):
+    """Whatever speaks OpenAI's chat completions."""
+
+    ADDRESS = "base_url"
+
+    kind: Literal["openai"] = "openai"
+    base_url: str | None = None
+
+
+class EmbeddedConfig(EngineConfig):
+    """The model that comes with Docmill."""
+
+    kind: Literal["embedded"] = "embedded"
+
+
+EMBEDDED = "embedded"
+
+AnyEngineConfig = Annotated[
+    OllamaConfig | OpenAIConfig | EmbeddedConfig, Field(discriminator="kind")
+]
+
+KINDS: Mapping[str, type[EngineConfig]] = {
+    "ollama": OllamaConfig,
+    "openai": OpenAIConfig,
+    EMBEDDED: EmbeddedConfig,
+}
+"""The table of an engine in docmill.toml, by its kind."""
+
+ADDRESSES = tuple(one.ADDRESS for one in KINDS.values() if one.ADDRESS is not None)
 
 
 def default_engines() -> dict[str, dict[str, Any]]:

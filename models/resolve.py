@@ -13,7 +13,9 @@ from typing import Any
 
 from models.config import Config, checked_config
 from models.engines import (
+    ADDRESSES,
     DEFAULT_FRONTIER_MODEL,
+    EMBEDDED,
     EMBEDDED_CONTEXT_TOKENS,
     EMBEDDED_MAX_TOKENS,
     EMBEDDED_MODEL,
@@ -21,11 +23,12 @@ from models.engines import (
     FRONTIER,
     LOCAL,
     STAND_IN,
-    EngineConfig,
+    AnyEngineConfig,
+    EmbeddedConfig,
+    OllamaConfig,
+    OpenAIConfig,
 )
 from models.words import TaskType, Zone
-
-ADDRESSES = ("url", "base_url")
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 """What TOML takes as a key without quotes."""
@@ -60,12 +63,10 @@ def resolve(file: Mapping[str, Any], around: Surroundings, known: Config | None)
 
 def _local_engine(
     config: Config, asked: Mapping[str, Any] | None, around: Surroundings, known: Config | None
-) -> EngineConfig:
+) -> AnyEngineConfig:
     default = config.engines[LOCAL]
     if asked is not None:
-        return (
-            _embedded(default) if default.kind == "embedded" else _at_host(default, asked, around)
-        )
+        return _embedded(default) if default.kind == EMBEDDED else _at_host(default, asked, around)
     if around.ollama_host:
         return default.model_copy(update={"url": around.ollama_host})
     if known is not None:
@@ -75,8 +76,10 @@ def _local_engine(
     return default
 
 
-def _at_host(engine: EngineConfig, asked: Mapping[str, Any], around: Surroundings) -> EngineConfig:
-    if engine.kind == "ollama" and around.ollama_host and "url" not in asked:
+def _at_host(
+    engine: AnyEngineConfig, asked: Mapping[str, Any], around: Surroundings
+) -> AnyEngineConfig:
+    if isinstance(engine, OllamaConfig) and around.ollama_host and "url" not in asked:
         return engine.model_copy(update={"url": around.ollama_host})
     return engine
 
@@ -86,23 +89,23 @@ def _frontier_engine(
     asked: Mapping[str, Any] | None,
     around: Surroundings,
     known: Config | None,
-    local: EngineConfig,
-) -> EngineConfig:
+    local: AnyEngineConfig,
+) -> AnyEngineConfig:
     default = config.engines[FRONTIER]
-    if around.frontier_base_url and default.kind == "openai" and "base_url" not in (asked or {}):
+    is_openai = isinstance(default, OpenAIConfig)
+    if around.frontier_base_url and is_openai and "base_url" not in (asked or {}):
         default = default.model_copy(update={"base_url": around.frontier_base_url})
     if asked is not None or around.frontier_base_url or around.has_key:
         return default
     if known is not None and not known.engines[FRONTIER].stand_in:
         return known.engines[FRONTIER]
-    return _embedded(default) if local.kind == "embedded" else default
+    return _embedded(default) if local.kind == EMBEDDED else default
 
 
-def _embedded(engine: EngineConfig) -> EngineConfig:
+def _embedded(engine: AnyEngineConfig) -> EmbeddedConfig:
     """The embedded model in an engine's place; what the machine costs stays."""
-    return EngineConfig(
+    return EmbeddedConfig(
         zone=engine.zone,
-        kind="embedded",
         model=engine.model,
         slots=EMBEDDED_SLOTS,
         context_tokens=EMBEDDED_CONTEXT_TOKENS,
@@ -141,21 +144,18 @@ def _with_compared_model(before: Config, after: Config) -> Config:
 
 
 def _is_embedded(config: Config, place: str) -> bool:
-    return config.engines[place.partition("/")[0]].kind == "embedded"
+    return config.engines[place.partition("/")[0]].kind == EMBEDDED
 
 
-def _embedded_name(engine: EngineConfig) -> str:
+def _embedded_name(engine: AnyEngineConfig) -> str:
     return (STAND_IN if engine.zone is Zone.FRONTIER else "") + EMBEDDED_MODEL
 
 
-def _without_account(engine: EngineConfig) -> EngineConfig:
+def _without_account(engine: AnyEngineConfig) -> AnyEngineConfig:
     """Users and passwords in addresses are each host's own: they are kept in no table."""
-    update = {
-        key: bare(value)
-        for key in ADDRESSES
-        if (value := getattr(engine, key)) is not None and "@" in value
-    }
-    return engine.model_copy(update=update) if update else engine
+    if engine.ADDRESS is None or "@" not in engine.address:
+        return engine
+    return engine.model_copy(update={engine.ADDRESS: bare(engine.address)})
 
 
 def bare(address: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from models.config import Config
-from models.engines import EngineConfig
+from models.engines import KINDS, EngineConfig
 from models.words import Finder, Scope, TaskType, Zone
 from tests.fakes import FakeJournal, FakeReservations
 from tests.stubs.fake import FakeEngine
@@ -35,7 +35,9 @@ def a_config(**tables: Any) -> Config:
 
 def an_engine(**keys: Any) -> EngineConfig:
     """An Ollama in the building, unless told otherwise."""
-    return EngineConfig(**{"zone": Zone.LOCAL, "kind": "ollama", "url": "http://gpu:11434", **keys})
+    kind = keys.get("kind", "ollama")
+    address = {"url": "http://gpu:11434"} if kind == "ollama" else {}
+    return KINDS[kind](**{"zone": Zone.LOCAL, **address, **keys})
 
 
 def a_deployment(name: str = "local", **keys: Any) -> Deployment:
@@ -46,7 +48,9 @@ def a_deployment(name: str = "local", **keys: Any) -> Deployment:
 
 def the_frontier(**keys: Any) -> Deployment:
     """A gateway outside of the building."""
-    given = {"zone": Zone.FRONTIER, "kind": "openai", "base_url": "http://gateway", **keys}
+    kind = keys.get("kind", "openai")
+    address = {"base_url": "http://gateway"} if kind == "openai" else {}
+    given = {"zone": Zone.FRONTIER, "kind": kind, **address, **keys}
     return a_deployment("frontier", **given)
 
 

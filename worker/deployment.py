@@ -6,25 +6,21 @@ from the environment, else from this host's docmill.toml, else from the configur
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import httpx  # noqa: TID251  # the reading of addresses
 
 from models.config import Config
 from models.configuration import applied, own_config
-from models.engines import EMBEDDED_MODEL, FRONTIER, LOCAL, STAND_IN, EngineConfig
+from models.engines import EMBEDDED, EMBEDDED_MODEL, FRONTIER, LOCAL, STAND_IN, EngineConfig
 from models.errors import ConfigError, NoKey
 from models.settings import KEY_NAMES, Settings, settings
 from models.words import Zone
-from worker.llm.embedded import server as embedded
 from worker.llm.engine import Engine
 from worker.llm.faults import place
-from worker.llm.ollama.engine import OllamaEngine, base_url
-from worker.llm.openai.engine import OpenAIEngine
+from worker.llm.kinds import KINDS, Kind, Reach
 from worker.route import frontier_model
 from worker.settings import Secrets, secret_of, secrets
-
-EMBEDDED_HOST = "embedded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +32,11 @@ class Deployment:
     make: Callable[[], Engine]
     host: str
     """host:port that sees the prompts; part of the receipt."""
+
+    @property
+    def kind(self) -> Kind:
+        """What is to be known of its kind."""
+        return KINDS[self.config.kind]
 
     @property
     def zone(self) -> Zone:
@@ -62,29 +63,14 @@ def deploy(
     Raises ConfigError, saying what this host lacks.
     """
     engine = config.engines[name]
-    if engine.kind == "embedded":
-        return Deployment(name, engine, _embedded(engine, around.home), EMBEDDED_HOST)
+    kind = KINDS[engine.kind]
+    if not kind.has_address:
+        make = partial(kind.make, engine, Reach("", None, around.home))
+        return Deployment(name, engine, make, EMBEDDED)
     address = _address(name, engine, own, around)
     key = _key(name, engine, address, keys)
-    if engine.kind == "ollama":
-        address = base_url(address)
-
-    def make() -> Engine:
-        if engine.kind == "ollama":
-            return OllamaEngine(address, timeout_s=engine.timeout_s, keep_alive=engine.keep_alive)
-        # What is in the building goes to its address, never through a proxy of the environment.
-        proxied = engine.zone is not Zone.LOCAL
-        return OpenAIEngine(address, key, timeout_s=engine.timeout_s, proxied=proxied)
-
-    return Deployment(name, engine, make, _host(name, address))
-
-
-def _embedded(engine: EngineConfig, home: Path) -> Callable[[], Engine]:
-    def make() -> Engine:
-        url = embedded.attach_llama(home)
-        return OpenAIEngine(url, None, timeout_s=engine.timeout_s, proxied=False)
-
-    return make
+    make = partial(kind.make, engine, Reach(kind.address(address), key, around.home))
+    return Deployment(name, engine, make, _host(name, kind.address(address)))
 
 
 def _address(name: str, engine: EngineConfig, own: Config | None, around: Settings) -> str:
@@ -97,8 +83,7 @@ def _address(name: str, engine: EngineConfig, own: Config | None, around: Settin
     stated = mine.address if mine is not None and mine.kind == engine.kind else ""
     address = (given if given and kind == engine.kind else "") or stated or engine.address
     if not address:
-        field = "url" if engine.kind == "ollama" else "base_url"
-        raise ConfigError(f"engines.{name}: kind {engine.kind} needs {field}")
+        raise ConfigError(f"engines.{name}: kind {engine.kind} needs {engine.ADDRESS}")
     return address
 
 
@@ -108,7 +93,7 @@ def _key(name: str, engine: EngineConfig, address: str, keys: Secrets) -> str | 
         if key is None:
             raise NoKey(f"engine {name} has no API key here: set {engine.key_env}")
         return key.get_secret_value()
-    if name != FRONTIER or engine.kind != "openai":
+    if name != FRONTIER or not KINDS[engine.kind].needs_key:
         return None
     if keys.frontier_api_key is None:
         first, *others = KEY_NAMES

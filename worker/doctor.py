@@ -160,8 +160,7 @@ def _models(name: str, config: Config) -> set[str]:
 
 
 def _reached(check: str, deployment: Deployment, needed: set[str]) -> Iterator[Finding]:
-    kind = deployment.config.kind
-    where = f"{kind} at {deployment.host}"
+    where = f"{deployment.config.kind} at {deployment.host}"
     try:
         health = asyncio.run(_health(deployment))
     except ConfigError as exc:  # the environment names a proxy or certificates that cannot be used
@@ -173,8 +172,8 @@ def _reached(check: str, deployment: Deployment, needed: set[str]) -> Iterator[F
     yield Finding(check, Grade.OK, f"{where}: {health.detail}")
     missing = sorted(model for model in needed if not health.offers(model))
     if missing:
-        pull = "; ".join(f"ollama pull {model}" for model in missing)
-        advice = pull if kind == "ollama" else "choose a model that it offers"
+        mends = (deployment.kind.mend_missing.format(model=model) for model in missing)
+        advice = "; ".join(dict.fromkeys(mends))
         yield Finding(f"{check}: models", Grade.PROBLEM, f"missing: {', '.join(missing)}", advice)
 
 

@@ -32,9 +32,6 @@ from worker.run.stage import RunStage
 READERS = 2
 """Documents read at once; each has a child process."""
 
-LOADS_MODELS = frozenset({"ollama"})
-"""Kinds of engines that serve one model at a time well, and lose time when it changes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Shared:
@@ -65,7 +62,7 @@ class Service:
             Slots(slots or _slots(deployment)),
             shared.leases,
             shared.db,
-            loads_models=deployment.config.kind in LOADS_MODELS,
+            loads_models=deployment.kind.loads_models,
             wanted=shared.wanted,
         )
         self._run = RunStage(

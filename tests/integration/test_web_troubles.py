@@ -33,7 +33,7 @@ def client(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestC
         yield client
 
 
-LACKS = "the Ollama at gpu:11434 lacks phi4-mini: run `ollama pull phi4-mini` there"
+LACKS = "the ollama at gpu:11434 does not serve phi4-mini: run `ollama pull phi4-mini` there"
 UNTIL = "2030-01-02T03:04:05Z"
 
 

@@ -7,13 +7,14 @@ import pytest
 
 from models.config import Config
 from models.configuration import Configuration
-from models.engines import DEFAULT_OLLAMA_URL
+from models.engines import DEFAULT_OLLAMA_URL, EMBEDDED
 from models.errors import ConfigError, NoKey
 from models.settings import Settings
 from models.words import Zone
 from tests.factories import a_config
 from worker import deployment as deployment_module
-from worker.deployment import EMBEDDED_HOST, Deployment, deploy, deployments, describe
+from worker.deployment import Deployment, deploy, deployments, describe
+from worker.llm import kinds
 from worker.llm.ollama.engine import OllamaEngine
 from worker.llm.openai.engine import OpenAIEngine
 from worker.settings import Secrets
@@ -56,9 +57,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], di
     def noted(name: str) -> Any:
         return lambda *args, **more: seen.append((name, args, more))
 
-    monkeypatch.setattr(deployment_module, "OllamaEngine", noted("ollama"))
-    monkeypatch.setattr(deployment_module, "OpenAIEngine", noted("openai"))
-    monkeypatch.setattr(deployment_module.embedded, "attach_llama", lambda home: f"{home}/llama")
+    monkeypatch.setattr(kinds, "OllamaEngine", noted("ollama"))
+    monkeypatch.setattr(kinds, "OpenAIEngine", noted("openai"))
+    monkeypatch.setattr(kinds.server, "attach_llama", lambda home: f"{home}/llama")
     return seen
 
 
@@ -209,7 +210,7 @@ def test_a_client_has_the_time_limit_of_its_engine(made):
 def test_the_embedded_model_is_started_when_its_client_is_made_and_not_before(made, tmp_path):
     config = a_config(engines={"local": {"kind": "embedded"}})
     found = reached("local", config, docmill_home=tmp_path, keys=WITHOUT_KEY)
-    assert (found.host, made) == (EMBEDDED_HOST, [])
+    assert (found.host, made) == (EMBEDDED, [])
     found.make()
     [(kind, args, more)] = made
     assert (kind, args, more["proxied"]) == ("openai", (f"{tmp_path}/llama", None), False)

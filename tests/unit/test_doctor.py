@@ -1,5 +1,5 @@
 from models.config import Config
-from models.engines import EngineConfig
+from models.engines import OpenAIConfig
 from models.errors import ConfigError, NoKey
 from models.words import Zone
 from worker import doctor
@@ -14,7 +14,7 @@ def unusable():
 
 
 def test_an_engine_that_cannot_be_made_here_is_a_finding_and_no_traceback():
-    engine = EngineConfig(zone=Zone.FRONTIER, kind="openai", base_url="http://host/v1")
+    engine = OpenAIConfig(zone=Zone.FRONTIER, base_url="http://host/v1")
     found, *_ = doctor._engine("frontier", Deployment("frontier", engine, unusable, "host"), CONFIG)
     assert found.grade is Grade.PROBLEM
     assert "ALL_PROXY" in found.detail

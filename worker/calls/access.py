@@ -126,10 +126,9 @@ class EngineAccess:
         self._pauses = pauses
 
     def _lacks(self, model: str) -> str:
-        at = self.deployment.host
-        if self.deployment.config.kind == "ollama":
-            return f"the Ollama at {at} lacks {model}: run `ollama pull {model}` there"
-        return f"the server at {at} does not serve {model}: choose one that it offers"
+        mend = self.deployment.kind.mend_missing.format(model=model)
+        where = f"the {self.deployment.config.kind} at {self.deployment.host}"
+        return f"{where} does not serve {model}: {mend}"
 
     def shut(self) -> Iterator[tuple[str, Closed]]:
         """What is not asked at present, and why: models, or the empty name for the engine."""

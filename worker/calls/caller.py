@@ -74,7 +74,7 @@ class Caller:
     def _keyed(self, request: Request, key: UUID) -> Request:
         """With the Idempotency-Key, where the engine knows such a thing: the same for the same
         question of the same job, also from another process after a crash."""
-        if self._access.deployment.config.kind == "ollama":
+        if not self._access.deployment.kind.heeds_idempotency_keys:
             return request
         return replace(request, idempotency_key=str(uuid5(NAMESPACE, f"{self._job_id}:{key}")))
 

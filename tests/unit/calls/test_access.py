@@ -111,10 +111,10 @@ async def test_where_a_limit_is_met_nothing_is_claimed_ahead():
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ({}, "the Ollama at gpu:11434 lacks b: run `ollama pull b` there"),
+        ({}, "the ollama at gpu:11434 does not serve b: run `ollama pull b` there"),
         (
             {"kind": "openai", "base_url": "http://gpu:8000"},
-            "the server at gpu:8000 does not serve b: choose one that it offers",
+            "the openai at gpu:8000 does not serve b: choose a model that it offers",
         ),
     ],
 )

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.config import Config, checked_config, read_config
-from models.engines import FRONTIER, EngineConfig, ModelLimits
+from models.engines import FRONTIER, ModelLimits, OpenAIConfig
 from models.errors import ConfigError
 from models.words import Zone
 from worker.calls.grant import LEAST_SPREAD_S, MINUTE_S, EngineLimits, Limits, Timing
@@ -74,7 +74,7 @@ def test_an_engine_and_each_of_its_models_have_limits_of_their_own(tmp_path):
             "openai/gpt-5": Limits(rpm=10, max_in_flight=2),
         },
     )
-    assert EngineLimits.of(EngineConfig(zone=Zone.FRONTIER, kind="openai")) == EngineLimits()
+    assert EngineLimits.of(OpenAIConfig(zone=Zone.FRONTIER)) == EngineLimits()
 
 
 def test_a_window_that_does_not_hold_one_request_is_refused_and_the_shortest_is_named(tmp_path):

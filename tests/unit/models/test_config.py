@@ -25,8 +25,8 @@ from models.engines import (
     DEFAULT_FRONTIER_URL,
     DEFAULT_LOCAL_MODEL,
     DEFAULT_OLLAMA_URL,
-    EngineConfig,
     ModelLimits,
+    OpenAIConfig,
 )
 from models.errors import ConfigError
 from models.words import TaskType, Zone
@@ -173,10 +173,9 @@ def test_a_partial_engine_keeps_its_other_defaults(tmp_path):
 def test_an_engine_of_another_kind_keeps_nothing_of_the_first_but_its_zone_and_model(tmp_path):
     toml = '[engines.local]\nkind = "openai"\nbase_url = "http://llama:8080/v1"'
     local = loaded(tmp_path, toml).engines["local"]
-    assert local == EngineConfig(
-        zone=Zone.LOCAL, kind="openai", base_url="http://llama:8080/v1", model=DEFAULT_LOCAL_MODEL
+    assert local == OpenAIConfig(
+        zone=Zone.LOCAL, base_url="http://llama:8080/v1", model=DEFAULT_LOCAL_MODEL
     )
-    assert local.url is None
 
 
 def test_a_model_has_limits_of_its_own_beside_its_engines(tmp_path):
@@ -287,7 +286,9 @@ def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key
     [
         ('[engines.remote]\nkind = "ollama"', ["engines.remote.zone", "required"]),
         ('[engines.remote]\nzone = "moon"\nkind = "ollama"', ["engines.remote.zone", "'local'"]),
-        ('[engines.local]\nkind = "bedrock"', ["engines.local.kind", "'ollama', 'openai'"]),
+        ('[engines.local]\nkind = "tgi"', ["engines.local.kind", "ollama, openai", "'tgi'"]),
+        ('[engines.gpu]\nzone = "local"', ["engines.gpu.kind", "ollama, openai"]),
+        ('[engines.local]\nbase_url = "x"', ["unknown key 'engines.local.base_url'", "url, keep"]),
         ('[engines."a b"]\nzone = "local"\nkind = "ollama"', ["engines.a b", "1 to 63 letters"]),
         ('[engines."a/b"]\nzone = "local"\nkind = "ollama"', ["engines.a/b", "1 to 63 letters"]),
         ('[engines.local]\nzone = "frontier"', ["engines.local.zone", "another name"]),

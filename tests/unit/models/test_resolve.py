@@ -290,7 +290,12 @@ def test_where_an_engine_is_found_is_each_hosts_own_unless_its_file_says_it():
 def test_an_engine_of_another_kind_is_no_matter_of_where_it_is_found():
     here = a_config(engines={"local": {"kind": "openai", "base_url": "http://vllm"}})
     keys = [line.partition(":")[0] for line in differing(here, Config())]
-    assert keys == ["engines.local.base_url", "engines.local.kind", "engines.local.url"]
+    assert keys == [
+        "engines.local.base_url",
+        "engines.local.keep_alive",
+        "engines.local.kind",
+        "engines.local.url",
+    ]
 
 
 def test_an_engine_that_only_one_of_them_has_is_a_difference_with_its_address():

@@ -1,0 +1,72 @@
+"""The kinds of engines: how each is made, and what Docmill has to know of it besides.
+
+A new kind is a folder beside this file, a row here and its table in models/engines.py.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.engines import EMBEDDED
+from models.words import Zone
+from worker.llm.embedded import server
+from worker.llm.engine import Engine
+from worker.llm.ollama.engine import OllamaEngine, base_url
+from worker.llm.openai.engine import OpenAIEngine
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How this host reaches an engine."""
+
+    address: str
+    key: str | None
+    home: Path
+    """Docmill's own folder, where what comes with it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of engine."""
+
+    make: Callable[[Any, Reach], Engine]
+    """From its table in docmill.toml."""
+    address: Callable[[str], str] = str
+    """An address as people write it, as the engine takes it. Raises ConfigError."""
+    has_address: bool = True
+    needs_key: bool = False
+    """Whether the engine of this kind that is called `frontier` cannot do without a key."""
+    heeds_idempotency_keys: bool = True
+    loads_models: bool = False
+    """Whether it serves one model at a time well, and loses time when that changes."""
+    mend_missing: str = "choose a model that it offers"
+    """What to do where it lacks a model."""
+
+
+def _ollama(config: Any, reach: Reach) -> Engine:
+    return OllamaEngine(reach.address, timeout_s=config.timeout_s, keep_alive=config.keep_alive)
+
+
+def _openai(config: Any, reach: Reach) -> Engine:
+    # What is in the building goes to its address, never through a proxy of the environment.
+    proxied = config.zone is not Zone.LOCAL
+    return OpenAIEngine(reach.address, reach.key, timeout_s=config.timeout_s, proxied=proxied)
+
+
+def _embedded(config: Any, reach: Reach) -> Engine:
+    url = server.attach_llama(reach.home)
+    return OpenAIEngine(url, None, timeout_s=config.timeout_s, proxied=False)
+
+
+KINDS: Mapping[str, Kind] = {
+    "ollama": Kind(
+        _ollama,
+        address=base_url,
+        heeds_idempotency_keys=False,
+        loads_models=True,
+        mend_missing="run `ollama pull {model}` there",
+    ),
+    "openai": Kind(_openai, needs_key=True),
+    EMBEDDED: Kind(_embedded, has_address=False),
+}
