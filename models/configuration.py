@@ -60,6 +60,7 @@ def surroundings() -> Surroundings:
     """What this process sees around it."""
     return Surroundings(
         ollama_host=settings().ollama_host,
+        local_model=settings().docmill_local_model,
         frontier_base_url=settings().frontier_base_url,
         has_key=settings().has_key,
         ollama_answers=lambda: _answers(DEFAULT_OLLAMA_URL),

@@ -39,6 +39,8 @@ class Surroundings:
     """What a process sees around it that speaks about engines."""
 
     ollama_host: str | None = None
+    local_model: str | None = None
+    """What the local engine runs where docmill.toml does not say."""
     frontier_base_url: str | None = None
     has_key: bool = False
     ollama_answers: Callable[[], bool] = lambda: False
@@ -52,13 +54,23 @@ def resolve(file: Mapping[str, Any], around: Surroundings, known: Config | None)
 
     Raises ConfigError, naming the key, what was found and what is allowed.
     """
-    config = checked_config(dict(file), "docmill.toml")
+    config = checked_config(_with_local_model(file, around), "docmill.toml")
     asked = file.get("engines", {})
     local = _local_engine(config, asked.get(LOCAL), around, known)
+    local = local.model_copy(update={"model": config.engines[LOCAL].model})
     frontier = _frontier_engine(config, asked.get(FRONTIER), around, known, local)
     engines = {**config.engines, LOCAL: local, FRONTIER: frontier}
     engines = {name: _without_account(one) for name, one in engines.items()}
     return _with_embedded_models(config.model_copy(update={"engines": engines}))
+
+
+def _with_local_model(file: Mapping[str, Any], around: Surroundings) -> dict[str, Any]:
+    """With the model that the environment names, unless the file names one."""
+    if around.local_model is None:
+        return dict(file)
+    engines = file.get("engines", {})
+    local = {"model": around.local_model, **engines.get(LOCAL, {})}
+    return {**file, "engines": {**engines, LOCAL: local}}
 
 
 def _local_engine(

@@ -21,6 +21,7 @@ class Settings:
     database_url: str | None = None
     redis_url: str | None = None
     ollama_host: str | None = None
+    docmill_local_model: str | None = None
     frontier_base_url: str | None = None
     docmill_config: Path = Path("docmill.toml")
     docmill_home: Path = Path(".docmill")
@@ -42,6 +43,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         database_url=given.get("DATABASE_URL") or None,
         redis_url=given.get("REDIS_URL") or None,
         ollama_host=given.get("OLLAMA_HOST") or None,
+        docmill_local_model=given.get("DOCMILL_LOCAL_MODEL") or None,
         frontier_base_url=given.get("FRONTIER_BASE_URL") or None,
         docmill_config=Path(given.get("DOCMILL_CONFIG") or defaults.docmill_config),
         docmill_home=Path(given.get("DOCMILL_HOME") or defaults.docmill_home),

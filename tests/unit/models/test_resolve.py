@@ -149,6 +149,18 @@ def test_a_wrong_file_is_refused_by_its_name():
         resolve({"speed": 1}, NOTHING, None)
 
 
+@pytest.mark.parametrize(
+    ("file", "model"),
+    [({}, "gemma3:4b"), ({"engines": {"local": {"model": "mistral-small"}}}, "mistral-small")],
+)
+def test_one_word_names_the_local_model_of_all_tasks_and_the_file_has_the_last(file, model):
+    around = Surroundings(ollama_host="gpu:11434", local_model="gemma3:4b")
+    for known in (None, resolve({}, Surroundings(ollama_host="gpu:11434"), None)):
+        found = resolve(file, around, known)
+        named = {found.task(task).model for task in TaskType if found.task(task).engine == "local"}
+        assert {found.engines["local"].model, found.classifier.model, *named} == {model}
+
+
 # --- the embedded model ---------------------------------------------------------------------------
 
 
