@@ -41,8 +41,9 @@ test: setup  ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration tests/acceptance
 	$(BIN)/python -m pytest tests/chaos
 
-chaos: setup  ## the long chaos run: 60 faults on 2,400 jobs (CHAOS_SEED=N chooses another schedule)
+chaos: setup  ## the long runs: 60 faults on 2,400 jobs (CHAOS_SEED=N: another schedule), 250 histories
 	$(BIN)/python -m pytest tests/chaos --chaos-faults 60 --chaos-jobs 2400 --chaos-seed $(CHAOS_SEED)
+	$(BIN)/python -m pytest --hypothesis-profile long tests/integration/test_state_machine.py
 
 bench: setup  ## what Docmill itself costs, as ratios in one run (BENCH=--smoke: does it run?)
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -20,12 +20,16 @@ from worker.settings import secrets
 hypothesis_settings.register_profile(
     "docmill", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+hypothesis_settings.register_profile(
+    "long", hypothesis_settings.get_profile("docmill"), max_examples=1_000
+)
 hypothesis_settings.load_profile("docmill")
 
 DOCMILL_NAMES = (
     "DATABASE_URL",
     "REDIS_URL",
     "OLLAMA_HOST",
+    "DOCMILL_LOCAL_MODEL",
     "FRONTIER_BASE_URL",
     "FRONTIER_API_KEY",
     "AICREDITS_API_KEY",
