@@ -253,6 +253,13 @@ jobs = Table(
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("waits", Integer, nullable=False, server_default="0", comment="no fault of its own"),
     Column("kills", SmallInteger, nullable=False, server_default="0", comment="workers lost on it"),
+    Column(
+        "deaths",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="how often its engine went down in the middle of its call",
+    ),
     Column("not_before", Moment, comment="waits until then"),
     Column("reason", Text, comment="why it is skipped"),
     Column("error", JSONB, comment="{category, phase, retryable, message}"),

@@ -1,7 +1,7 @@
 """The last step: results, ledger rows and counters of many jobs in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from worker.calls.retry import GiveUp, Retry, Wait
 from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
 from worker.jsonb import as_json
-from worker.run.outcome import Done, Escalate, OverBudget, Split, Turn
+from worker.run.outcome import Done, Escalate, OverBudget, Split, Suspect, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class JobRow:
     attempts: int = 0
     """To be added to those that it has spent."""
     waits: int = 0
+    deaths: int = 0
     delay_s: float | None = None
     zone: str | None = None
     engine: str | None = None
@@ -101,6 +102,8 @@ def job_row(turn: Turn) -> JobRow:
             return JobRow(job, JobState.READY, parts=[asdict(part) for part in parts])
         case Wait(failure, delay_s):
             return _back(job, failure, waits=1, delay_s=delay_s or None)
+        case Suspect(failure, delay_s):
+            return replace(_back(job, failure, waits=1, delay_s=delay_s or None), deaths=1)
         case Retry(failure, delay_s):
             return _back(job, failure, attempts=1, delay_s=delay_s)
         case OverBudget(_, failure):

@@ -6,6 +6,7 @@ for every job, whoever found its task type; a new rule is an edit of this file a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from models.config import Config
 from models.engines import DEFAULT_FRONTIER_MODEL, FRONTIER
@@ -64,9 +65,9 @@ class Route:
         """Where the job runs."""
         return self.places[0]
 
-    def after(self, step: int) -> Place | None:
-        """Where it goes from there, counted from 0; None: nowhere."""
-        return self.places[step + 1] if step + 1 < len(self.places) else None
+    def after(self, step: int) -> Iterator[tuple[int, Place]]:
+        """Where it goes from there, counted from 0: the steps and places that are left."""
+        return islice(enumerate(self.places), step + 1, None)
 
 
 def route(facts: Facts, config: Config) -> Route:

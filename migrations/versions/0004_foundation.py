@@ -781,6 +781,13 @@ def upgrade() -> None:
             comment="workers lost on it",
         ),
         sa.Column(
+            "deaths",
+            sa.SmallInteger(),
+            server_default="0",
+            nullable=False,
+            comment="how often its engine went down in the middle of its call",
+        ),
+        sa.Column(
             "not_before", sa.DateTime(timezone=True), nullable=True, comment="waits until then"
         ),
         sa.Column("reason", sa.Text(), nullable=True, comment="why it is skipped"),

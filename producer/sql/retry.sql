@@ -9,7 +9,7 @@ WITH again AS MATERIALIZED (
     UPDATE batches SET state = 'running', finished_at = NULL, purge_at = NULL
     WHERE id = %(batch)s AND state IN ('running', 'finished') AND EXISTS (SELECT FROM again)
 ), parts AS (
-    UPDATE jobs SET state = 'ready', attempts = 0, waits = 0, kills = 0, not_before = NULL,
+    UPDATE jobs SET state = 'ready', attempts = 0, waits = 0, kills = 0, deaths = 0, not_before = NULL,
         error = NULL, finished_at = NULL
     WHERE parent_id IN (SELECT job_id FROM again) AND state = 'failed'
     RETURNING id, parent_id
@@ -18,7 +18,7 @@ WITH again AS MATERIALIZED (
 ), moved AS (
     UPDATE jobs j
     SET state = CASE WHEN j.task IS NULL THEN 'pending' ELSE 'ready' END,
-        attempts = 0, waits = 0, kills = 0, not_before = NULL, finished_at = NULL,
+        attempts = 0, waits = 0, kills = 0, deaths = 0, not_before = NULL, finished_at = NULL,
         open_parts = coalesce((SELECT n FROM open WHERE parent_id = j.id), 0)
     WHERE j.id IN (SELECT job_id FROM again) AND j.state = 'failed'
     RETURNING j.id

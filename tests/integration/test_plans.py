@@ -115,7 +115,7 @@ def _let_some_go(db: Connection, batch: Batch, mine: Worker, lost: Worker, live:
 
 def run_rows(live: Live) -> list[Params]:
     """Every outcome that a turn may have."""
-    plain: Params = {"state": "ready", "attempts": 1, "waits": 0}
+    plain: Params = {"state": "ready", "attempts": 1, "waits": 0, "deaths": 0}
     place = {"zone": "local", "engine": "local", "model": "n", "step": 1, "left_behind": "a/b"}
     outcomes: list[Params] = [
         {**plain, "state": "done", "value": {"a": 1}, "call_id": live.calls[0]},

@@ -69,6 +69,10 @@ class OllamaKnobs(Knobs):
     """Time to load a model; one loads at a time."""
     max_loaded: int = 3
     """Models held at once; the one used longest ago goes first."""
+    deadly: str = ""
+    """A prompt that holds it takes the server down, with every call in flight."""
+    down_s: float = 0.2
+    """For how long."""
     max_queue: int = 512
     """Requests that may wait for a load; more are answered 503."""
 

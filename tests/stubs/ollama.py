@@ -38,13 +38,22 @@ def _error(status: int, text: str, *, late: bool = False) -> Fault:
     return Fault(status, {"error": text}, late=late)
 
 
+def _says(text: str, reason: str = "stop") -> Fault:
+    """An answer that is none, and whole all the same to whoever looks at the status alone."""
+    counts = {"prompt_eval_count": 9, "prompt_eval_duration": 1, "eval_count": 9}
+    ended = {"done": True, "done_reason": reason, "total_duration": 2, "eval_duration": 1, **counts}
+    message = {"role": "assistant", "content": text}
+    return Fault(200, {**_UNFINISHED, "message": message, **ended}, late=True, billed=True)
+
+
 class OllamaStub(Stub):
     """`/api/chat` with its scheduler (loads, reloads, eviction), and the listings."""
 
     knobs: OllamaKnobs
     faults: ClassVar[dict[str, Fault]] = {
         "503": _error(503, "server busy, please try again.  maximum pending requests exceeded"),
-        "500": _error(
+        "500": _error(500, "something went wrong", late=True),
+        "died": _error(
             500,
             "model runner has unexpectedly stopped, this may be due to resource limitations",
             late=True,
@@ -79,6 +88,17 @@ class OllamaStub(Stub):
         "no_message": Fault(
             200, {"done": True, "done_reason": "stop", "total_duration": 1}, late=True
         ),
+        "prose": _says("The letter is from Asha, who lives in Pune."),
+        "echo": _says('{"sender": "string or null", "city": "string or null"}'),
+        "names": _says('{"sender": "sender", "city": "city"}'),
+        "copied": _says('{"sender": "The Green Circle", "city": null}'),
+        "other_schema": _says('{"name": "Asha"}'),
+        "empty": _says(""),
+        "thinks": _says("<think>The sender may be Asha. But"),
+        "thinks_in_vain": _says("<think>It may be Asha.</think>"),
+        "runs_away": _says('{"sender": "' + "Pune, " * 60, "length"),
+        "white_space": _says('{"sender": "Asha"' + "\n\t" * 80, "length"),
+        "empty_at_the_limit": _says("", "length"),
         "html": Fault(200, "<html>login</html>", late=True),
         "array": Fault(200, [], late=True),
     }
@@ -127,6 +147,9 @@ class OllamaStub(Stub):
     async def before(self, prompt: Prompt) -> Fault | None:
         if self._loaded.get(prompt.model) != _num_ctx(prompt):
             await self._scheduled(prompt)
+        if self.knobs.deadly and any(self.knobs.deadly in text for text in prompt.texts):
+            self.record.deaths += 1
+            await self.go_down(self.knobs.down_s)
         if prompt.model in self._loaded:  # now the one used last
             self._loaded[prompt.model] = self._loaded.pop(prompt.model)
         return None

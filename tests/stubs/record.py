@@ -51,6 +51,8 @@ class Record:
     loads: int = 0
     reloads: int = 0
     """Loads of a model that was loaded already, for a changed num_ctx."""
+    deaths: int = 0
+    """Times that a prompt took the server down."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """How requests ended: `ok` or the name of the fault or refusal."""
     prompts: Counter[str] = field(default_factory=Counter)

@@ -31,6 +31,7 @@ OLLAMA_FAULTS = {
     Trouble.UNAVAILABLE: "503",
     Trouble.RATE_LIMITED: "429",
     Trouble.SERVER_ERROR: "500",
+    Trouble.DIED: "died",
     Trouble.AUTH: "401",
     Trouble.MISCONFIGURED: "unknown_host",
     Trouble.MODEL_NOT_FOUND: "404",
@@ -47,7 +48,7 @@ REFUSALS = {
 }
 """The kinds of rigs, and what each can be made to refuse."""
 
-MAY_BE_BILLED = {Trouble.SERVER_ERROR, Trouble.CONTENT_FILTER}
+MAY_BE_BILLED = {Trouble.SERVER_ERROR, Trouble.DIED, Trouble.CONTENT_FILTER}
 """Of these, where a model may have worked all the same."""
 
 

@@ -110,6 +110,13 @@ class Stub:
         elif not refuse and self._site is None:
             await self._listen(self._port)
 
+    async def go_down(self, seconds: float) -> None:
+        """Go down with all connections, and come back after so many seconds."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds, lambda: loop.create_task(self.set(outage="")))
+        await self.set(outage="refuse")
+        await asyncio.Event().wait()  # this call, too, has lost its connection
+
     async def _listen(self, port: int) -> int:
         self._site = site = web.TCPSite(self._runner, HOST, port, backlog=2048)
         await site.start()

@@ -14,7 +14,17 @@ from tests.fakes import FakeDatabase, FakeJournal
 from worker.calls.ledger import CallRow
 from worker.calls.retry import GiveUp, Retry, Wait
 from worker.persist import JobRow, Persist, job_row
-from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Part, Split, Turn
+from worker.run.outcome import (
+    Done,
+    Escalate,
+    HoldRow,
+    Outcome,
+    OverBudget,
+    Part,
+    Split,
+    Suspect,
+    Turn,
+)
 
 FAILURE = Failure("timeout", "run", True, "no answer within the limit")
 ERROR = FAILURE.as_json()
@@ -63,6 +73,10 @@ ROWS: dict[type, tuple[Outcome, JobRow]] = {
         Wait(FAILURE, 2.5),
         JobRow(5, JobState.READY, waits=1, delay_s=2.5, error=ERROR),
     ),
+    Suspect: (
+        Suspect(FAILURE, 2.5),
+        JobRow(5, JobState.READY, waits=1, deaths=1, delay_s=2.5, error=ERROR),
+    ),
     Retry: (
         Retry(FAILURE, 1.5),
         JobRow(5, JobState.READY, attempts=1, delay_s=1.5, error=ERROR),
@@ -110,7 +124,7 @@ def test_an_attempt_is_spent_by_a_try_that_ended_and_not_by_one_that_had_to_wait
     spent = {kind for kind in ROWS if job_row(turn(kind)).attempts}
     assert spent == {Done, Retry, GiveUp}
     waited = {kind for kind in ROWS if job_row(turn(kind)).waits}
-    assert waited == {Wait, OverBudget}
+    assert waited == {Wait, Suspect, OverBudget}
 
 
 def test_a_wait_of_no_time_is_back_in_line_at_once_and_no_moment_is_written():

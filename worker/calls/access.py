@@ -12,7 +12,15 @@ from worker.calls.journal import Journal
 from worker.calls.ledger import Ledger
 from worker.calls.reservations import Reservations
 from worker.deployment import Deployment
-from worker.llm.engine import Concern, Engine, EngineError, Health, Trouble
+from worker.llm.engine import (
+    Completion,
+    Concern,
+    Engine,
+    EngineError,
+    Health,
+    Request,
+    Trouble,
+)
 from worker.llm.gate import Closed, Gate
 from worker.outage import Outage
 
@@ -78,6 +86,23 @@ class EngineAccess:
             rooms.append(1 - waiting)
         known = [room for room in rooms if room is not None]
         return min(known) if known else None
+
+    async def complete(self, request: Request) -> Completion:
+        """Ask the engine. Raises EngineError; DIED where an engine of one's own went down in the
+        middle of the call."""
+        try:
+            return await self.engine.complete(request)
+        except EngineError as error:
+            if not error.cut or self.deployment.limited:
+                raise
+            raise await self._examined(error) from error
+
+    async def _examined(self, error: EngineError) -> EngineError:
+        """A call that was cut off: nobody is there any more, or it was the way there."""
+        health = await self.engine.health()
+        if health.trouble is not Trouble.UNAVAILABLE:
+            return error
+        return EngineError(Trouble.DIED, f"{error}; it went down", maybe_billed=True)
 
     def answered(self, model: str) -> None:
         """A call of this model was answered."""

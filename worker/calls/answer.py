@@ -40,7 +40,7 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
     looked at: between prose, fences and notes, after the thinking. One of them must match, however
     often it is said; two different ones that match are no answer. Time is linear in its length.
 
-    Categories: truncated, loop, content_filter, invalid_json, schema_mismatch.
+    Categories: truncated, loop, empty, content_filter, invalid_json, schema_mismatch.
     """
     if completion.finish is Finish.CONTENT_FILTER:
         return Invalid("content_filter", "the provider's filter cut the answer off")
@@ -48,17 +48,35 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
     try:
         whole = _parsed(said)
     except (ValueError, RecursionError) as exc:
-        cut = _CUT.get(completion.finish) or Invalid("invalid_json", f"not JSON ({exc})")
-        return _chosen(_objects(said), schema, cut)
+        return _chosen(_objects(said), schema, _unreadable(completion, said, exc))
     if isinstance(whole, dict):
         return _judged(whole, schema)
     return _chosen(_objects(said), schema, _judged(whole, schema))
 
 
-_CUT = {
-    Finish.LENGTH: Invalid("truncated", "the answer ran into its output limit"),
-    Finish.LOOP: Invalid("loop", "the answer says the same again and again"),
-}
+_LONGEST_REFRAIN, _TIMES, _RUNAWAY_CHARS = 60, 16, 48
+
+
+def _unreadable(completion: Completion, said: str, exc: Exception) -> Invalid:
+    """What is wrong with an answer that is no JSON."""
+    if completion.finish is Finish.LOOP or _runs_away(completion.text):
+        return Invalid("loop", "the answer says the same again and again")
+    if completion.finish is Finish.LENGTH:
+        return Invalid("truncated", "the answer ran into its output limit")
+    if not said:
+        return Invalid("empty", "there is no answer")
+    return Invalid("invalid_json", f"not JSON ({exc})")
+
+
+def _runs_away(text: str) -> bool:
+    """Whether it ends in the same few characters again and again, white space too."""
+    return any(_ends_in_a_refrain(text, size) for size in range(1, _LONGEST_REFRAIN + 1))
+
+
+def _ends_in_a_refrain(text: str, size: int) -> bool:
+    wanted = max(_TIMES * size, _RUNAWAY_CHARS)
+    end = text[-wanted:]
+    return len(end) == wanted and end[size:] == end[:-size]
 
 
 def _judged(value: Any, schema: Mapping[str, Any]) -> Valid | Invalid:

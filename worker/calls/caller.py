@@ -101,7 +101,7 @@ class Caller:
             started = time.monotonic()
             self.unused.remove(call_id)
             try:
-                return await self._access.engine.complete(request)
+                return await self._access.complete(request)
             except EngineError as error:
                 self._lose(call_id, request, error, started)
                 raise

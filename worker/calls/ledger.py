@@ -77,6 +77,7 @@ def request_key(request: Request, version: str) -> UUID:
         request.schema,
         request.max_tokens,
         request.temperature,
+        request.seed,
     )
     return UUID(bytes=hashlib.sha256(canonical(parts)).digest()[:16])
 

@@ -9,6 +9,10 @@ from worker.llm.engine import Concern, EngineError, Trouble
 INTERNAL = "internal_error"
 """Category of what is a fault of our own code."""
 
+DEADLY = 2
+"""So many times did the engine go down in the middle of a call, the last time with no other: then
+the same is sent to no other engine of that kind."""
+
 BACKOFF_S, LONGEST_BACKOFF_S = 1.0, 60.0
 
 

@@ -20,6 +20,7 @@ from worker.calls.asks import recent_asks
 from worker.calls.caller import CLASSIFY, Caller
 from worker.calls.ledger import CallRow, bare
 from worker.calls.retry import (
+    DEADLY,
     GiveUp,
     Retry,
     Setback,
@@ -34,9 +35,10 @@ from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
 from worker.flow.stage import Claimed, Held, Lease, Slot, put_back
 from worker.jsonb import as_json
-from worker.llm.engine import EngineError, Request
+from worker.llm.engine import EngineError, Request, Trouble
 from worker.log import logger
 from worker.prompts import CLASSIFY_SCHEMA, classify_messages, fixed_tokens, prompt
+from worker.prompts.markers import plain
 from worker.route import Facts, route
 from worker.settings import LEASE_S, TWIN_S
 
@@ -143,7 +145,12 @@ class ClassifyStage:
         await self._route_known([pair for pair in pairs if pair.row["task"]])
         await self._put_off([pair for pair in pairs if not _to_ask(pair) and not pair.row["task"]])
         held = [
-            Held(Lease(Stage.CLASSIFY, pair.row["id"], claim), pair.row["line_id"], pair)
+            Held(
+                Lease(Stage.CLASSIFY, pair.row["id"], claim),
+                pair.row["line_id"],
+                pair,
+                alone=pair.attempts > 0,
+            )
             for pair in pairs
             if _to_ask(pair) and not pair.row["task"]
         ]
@@ -178,7 +185,7 @@ class ClassifyStage:
         return Sorted(pair, _fallen_back(pair, result), caller.calls, caller.unused)
 
     async def _asked(self, pair: Pair, caller: Caller) -> Verdict | Setback:
-        messages = classify_messages(pair.ask["text"], pair.row["excerpt"] or "")
+        messages = classify_messages(plain(pair.ask["text"]), plain(pair.row["excerpt"] or ""))
         request = Request(
             model_name=pair.model,
             messages=messages,
@@ -198,11 +205,12 @@ class ClassifyStage:
 
     def _after_error(self, pair: Pair, error: EngineError) -> Setback:
         own = self._access.trouble(pair.model, error)
+        most = pair.config.limits.attempts
         return after_engine_error(
             error,
             phase="classify",
             attempts=pair.attempts + 1,
-            max_attempts=pair.config.limits.attempts,
+            max_attempts=min(most, DEADLY) if error.trouble is Trouble.DIED else most,
             own=own,
             pause_s=self._access.gate(pair.model).pause_s,
         )

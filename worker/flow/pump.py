@@ -64,14 +64,14 @@ class Carried:
         self.task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
-        await self.pump.slots.acquire()
+        await self.pump.slots.enter(alone=self.held.alone)
         if not self.pump.leases.is_ours(self.held.lease):
-            self.pump.slots.release()
+            self.pump.slots.leave(alone=self.held.alone)
             raise asyncio.CancelledError  # somebody else may have it by now
         self.phase = Phase.ENGAGED
 
     async def __aexit__(self, *_: object) -> None:
-        self.pump.slots.release()
+        self.pump.slots.leave(alone=self.held.alone)
 
 
 @dataclass(slots=True, eq=False)

@@ -12,6 +12,28 @@ class Slots(asyncio.Semaphore):
     def __init__(self, size: int) -> None:
         super().__init__(size)
         self.size = size
+        self._one_alone = asyncio.Lock()
+
+    async def enter(self, *, alone: bool) -> None:
+        """Take a slot, or all of them."""
+        if not alone:
+            await self.acquire()
+            return
+        async with self._one_alone:  # two of them would wait for each other
+            for taken in range(self.size):
+                try:
+                    await self.acquire()
+                except asyncio.CancelledError:
+                    self._give(taken)
+                    raise
+
+    def leave(self, *, alone: bool) -> None:
+        """Give back what `enter` took."""
+        self._give(self.size if alone else 1)
+
+    def _give(self, slots: int) -> None:
+        for _ in range(slots):
+            self.release()
 
     @property
     def free(self) -> int:

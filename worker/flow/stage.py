@@ -29,6 +29,8 @@ class Held:
     lease: Lease
     line: int
     payload: Any
+    alone: bool = False
+    """The engine went down while it was at this and others: it is asked for this alone."""
 
 
 @dataclass(frozen=True, slots=True)

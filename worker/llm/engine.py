@@ -30,6 +30,8 @@ class Request:
     schema: Mapping[str, Any] | None = None
     """JSON Schema of the answer; None for free text."""
     temperature: float = 0.0
+    seed: int = 0
+    """Of the draws at a temperature above 0, where the engine takes one."""
     fixed: int = 0
     """How many messages at the front follow from the prompt's version alone."""
     idempotency_key: str | None = None
@@ -102,6 +104,7 @@ class Trouble(StrEnum):
     UNAVAILABLE = "unavailable"  # refused connection, 503, model loading: the engine is down
     RATE_LIMITED = "rate_limited"  # 429, 529: come back later
     SERVER_ERROR = "server_error"  # 5xx, a broken answer, a connection cut
+    DIED = "died"  # an engine of one's own went down in the middle of this call
     TIMEOUT = "timeout"  # no answer within the limit
     QUOTA = "quota"  # insufficient_quota, 402, spend limit reached
     AUTH = "auth"  # 401, 403
@@ -118,6 +121,7 @@ CONCERN: Mapping[Trouble, Concern] = {
     Trouble.UNAVAILABLE: Concern.PASSING,
     Trouble.RATE_LIMITED: Concern.PASSING,
     Trouble.SERVER_ERROR: Concern.PASSING,
+    Trouble.DIED: Concern.PASSING,
     Trouble.TIMEOUT: Concern.PASSING,
     Trouble.QUOTA: Concern.ENGINE,
     Trouble.AUTH: Concern.ENGINE,
@@ -169,6 +173,11 @@ class EngineError(DocmillError):
         return CONCERN[self.trouble]
 
     @property
+    def cut(self) -> bool:
+        """Whether the connection broke in the middle of a call."""
+        return self.trouble is Trouble.SERVER_ERROR and self.maybe_billed and self.status is None
+
+    @property
     def stated(self) -> bool:
         """Whether the server said what it took."""
         return self.usage != UNREPORTED or self.reported_cost_usd is not None
@@ -186,6 +195,8 @@ class Health:
     models: tuple[str, ...] = ()
     version: str | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+    trouble: Trouble | None = None
+    """Why it does not answer."""
 
     def offers(self, model: str) -> bool:
         """Whether the engine has this model, or does not say what it has. A stand-in's model is

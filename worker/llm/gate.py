@@ -40,6 +40,13 @@ prompts."""
 REFUSES_ALL = "refuses_all"
 """The code of a gate that is shut for that."""
 
+KEEPS_DYING_AFTER = 12
+"""So many deaths in a row, and no call answered between: it is not the prompts. Twice for each of a
+few prompts that do end it is less."""
+
+KEEPS_DYING = "keeps_dying"
+"""The code of a gate that is shut for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -79,6 +86,7 @@ class Gate:
         self._recent: deque[bool] = deque(maxlen=RECENT)
         self._refusals = 0
         self._refusal = ""
+        self._deaths = 0
         self._pause_s = FIRST_PAUSE_S
         self._until = 0.0
         self._opener: asyncio.Task[None] | None = None
@@ -107,7 +115,7 @@ class Gate:
     def success(self) -> None:
         """A call was answered."""
         self._recent.append(True)
-        self._refusals = 0
+        self._refusals = self._deaths = 0
         self._pause_s = FIRST_PAUSE_S
         self._open()
 
@@ -122,6 +130,8 @@ class Gate:
         match error.concern:
             case Concern.PROMPT:
                 return self._refused(error)
+            case Concern.PASSING if error.trouble is Trouble.DIED:
+                return self._died(error)
             case Concern.PASSING:
                 return self._struggled(error)
             case _:
@@ -139,6 +149,13 @@ class Gate:
             return True
         self._shut(error, REFUSES_ALL, lasting=True)
         return False
+
+    def _died(self, error: EngineError) -> bool:
+        """Calls in flight at one death count one: the gate was shut by the first of them."""
+        self._deaths += self._opener is None
+        lasting = self._deaths >= KEEPS_DYING_AFTER
+        self._shut(error, KEEPS_DYING if lasting else error.trouble, lasting=lasting)
+        return not lasting
 
     def _struggled(self, error: EngineError) -> bool:
         if error.trouble in (Trouble.SERVER_ERROR, Trouble.TIMEOUT):
@@ -166,7 +183,7 @@ class Gate:
             now + timedelta(seconds=self._until - _now()),
         )
         if self._opener is None:
-            probe = lasting or error.trouble is Trouble.UNAVAILABLE
+            probe = lasting or error.trouble in (Trouble.UNAVAILABLE, Trouble.DIED)
             self._opener = asyncio.create_task(self._open_a_little(probe=probe))
 
     def _next_pause(self, longest: float) -> float:

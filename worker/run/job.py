@@ -44,6 +44,8 @@ class Job:
     """Tries of its own that ended badly, before this one."""
     call_id: UUID
     earlier: dict[str, dict[str, Any]]
+    deaths: int = 0
+    """How often its engine went down in the middle of its call."""
     known: KnownAnswer | None = None
     is_part: bool = False
     level: int = 0

@@ -9,11 +9,18 @@ from models.failure import Failure
 from models.reasons import HoldCode
 from models.words import TaskType
 from worker.calls.answer import Invalid, Valid
-from worker.calls.retry import ANOTHER_ENGINE_MAY, GiveUp, after_engine_error, after_fault
+from worker.calls.retry import ANOTHER_ENGINE_MAY, DEADLY, GiveUp, after_engine_error, after_fault
+from worker.jsonb import dumps
 from worker.llm.engine import Concern, EngineError, Trouble
+from worker.llm.grammar import grammar
 from worker.run.ground import ground
 from worker.run.job import Job
-from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget
+from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Suspect
+
+ENGINE_KILLER = "engine_killer"
+"""Category of a job that its engine went down with, twice."""
+
+SHOWN_CHARS = 300
 
 PATIENT_TRIES = 2
 """So many time-outs or server errors of its own before a job tries the next engine."""
@@ -47,6 +54,8 @@ def _judged(job: Job, value: dict[str, object], call_id: UUID) -> Outcome:
 def judge_error(job: Job, error: EngineError, *, own: bool, pause_s: float) -> Outcome:
     """No answer. `own`: the engine's gate says that it is this prompt's fault."""
     failure = Failure(str(error.trouble), "run", error.concern is Concern.PASSING, str(error))
+    if error.trouble is Trouble.DIED and own:
+        return _judge_death(job, failure, pause_s)
     about_this_engine = own and error.trouble in ANOTHER_ENGINE_MAY and _tried_enough(job, error)
     if about_this_engine and (onward := _next(job, failure)) is not None:
         return onward
@@ -57,6 +66,25 @@ def judge_error(job: Job, error: EngineError, *, own: bool, pause_s: float) -> O
         max_attempts=job.config.limits.attempts,
         own=own,
         pause_s=pause_s,
+    )
+
+
+def _judge_death(job: Job, failure: Failure, pause_s: float) -> Outcome:
+    """The first time it may have been another call's fault: the second time there was no other."""
+    if job.deaths + 1 < DEADLY:
+        return Suspect(failure, pause_s)
+    killer = Failure(ENGINE_KILLER, "run", False, f"{failure.message}; {_asked(job)}")
+    return _next(job, killer, of_another_kind=True) or GiveUp(killer)
+
+
+def _asked(job: Job) -> str:
+    """What was sent, in short: enough to find out what no engine of that kind should be sent."""
+    ordinals = [piece.ordinal for piece in job.pieces]
+    text = f"chunks {min(ordinals)} to {max(ordinals)}" if ordinals else "answers of its parts"
+    schema = dumps(grammar(job.answer_schema).schema).decode()
+    return (
+        f"this was call {DEADLY} in whose middle it did, sent alone: text: {text}; "
+        f"schema: {schema[:SHOWN_CHARS]}"
     )
 
 
@@ -89,9 +117,13 @@ def judge_budget(
     return OverBudget(hold, failure)
 
 
-def _next(job: Job, failure: Failure) -> Escalate | None:
-    place = job.route.after(job.step)
-    return Escalate(place, job.step + 1, job.place, failure) if place is not None else None
+def _next(job: Job, failure: Failure, *, of_another_kind: bool = False) -> Escalate | None:
+    """The next place of its chain; of another kind of engine, where this kind must not have it."""
+    engines = job.config.engines
+    for step, place in job.route.after(job.step):
+        if not of_another_kind or engines[place.engine].kind != engines[job.place.engine].kind:
+            return Escalate(place, step, job.place, failure)
+    return None
 
 
 def _fault(job: Job, failure: Failure) -> Outcome:

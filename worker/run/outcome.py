@@ -50,6 +50,15 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """The engine went down in the middle of its call, and maybe because of it: back in line without
+    an attempt spent, to be asked alone."""
+
+    failure: Failure
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class HoldRow:
     """A row for run/hold.sql: what a budget does not cover. `batch_id` None: the day's budget;
     `delay_s`: it is let be for so long, None: until somebody does something or the day ends."""
@@ -69,7 +78,7 @@ class OverBudget:
     failure: Failure
 
 
-Outcome = Done | Escalate | Split | Wait | Retry | OverBudget | GiveUp
+Outcome = Done | Escalate | Split | Wait | Suspect | Retry | OverBudget | GiveUp
 
 
 @dataclass(frozen=True, slots=True)

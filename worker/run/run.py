@@ -5,6 +5,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from models.failure import Failure
@@ -18,6 +19,8 @@ from worker.llm.engine import Completion, EngineError, Message, Request, Trouble
 from worker.llm.grammar import bounded, grammar
 from worker.log import logger
 from worker.prompts import form, prompt, prompt_tokens, repair_messages, task_messages
+from worker.prompts.markers import plain, restored
+from worker.run.echo import echo
 from worker.run.job import Job
 from worker.run.judge import judge, judge_budget, judge_error, judge_parts
 from worker.run.outcome import Outcome, Split, Turn
@@ -25,6 +28,9 @@ from worker.run.parts import first_level, merge, next_level, partial_answers, te
 
 SECOND_TRY_TEMPERATURE = 0.4
 """At temperature 0 the same prompt would bring the same bad answer again."""
+
+SAY_AGAIN = frozenset({"loop", "empty"})
+"""Answers that hold nothing to mend: the same is asked with other draws."""
 
 SPARE_TOKENS = 64
 
@@ -91,7 +97,7 @@ class _Conversation:
 
     async def _asked(self, text: str) -> Outcome:
         job = self.job
-        messages = task_messages(job.task, job.ask, text, job.answer_schema)
+        messages = task_messages(job.task, plain(job.ask), plain(text), job.answer_schema)
         call_id, completion, checked = await self._checked(self._request(messages), WHOLE)
         if isinstance(checked, Invalid) and checked.category != "content_filter":
             repair = self._repair(self._request(messages), completion, checked)
@@ -109,7 +115,17 @@ class _Conversation:
         # attempt after a bad answer asks anew.
         version = f"{prompt(self.job.task).version}#{self.job.attempt}"
         call_id, completion = await self.caller.ask(request, version, purpose)
-        return call_id, completion, check(completion, self.job.answer_schema)
+        checked = check(completion, self.job.answer_schema)
+        if isinstance(checked, Valid):
+            checked = self._looked_at(restored(checked.value))
+        return call_id, completion, checked
+
+    def _looked_at(self, value: dict[str, Any]) -> Valid | Invalid:
+        """What fits the schema, and still may say nothing."""
+        job = self.job
+        if job.found:  # an answer put together of answers: there is no text to compare it with
+            return Valid(value)
+        return echo(job.task, value, job.answer_schema, text_of(job.pieces)) or Valid(value)
 
     def _request(self, messages: tuple[Message, ...]) -> Request:
         job, engine = self.job, self.access.deployment.config
@@ -121,12 +137,15 @@ class _Conversation:
             context_tokens=engine.context_tokens,
             schema=bounded(schema, job.max_tokens) if engine.short_answers else schema,
             temperature=0.0 if job.attempts == 0 else SECOND_TRY_TEMPERATURE,
+            seed=2 * job.attempts,
             fixed=len(messages) - 1,
         )
 
     def _repair(self, request: Request, completion: Completion, wrong: Invalid) -> Request:
         if wrong.category == "truncated":
             return replace(request, max_tokens=request.max_tokens * 2)
+        if wrong.category in SAY_AGAIN:
+            return replace(request, temperature=SECOND_TRY_TEMPERATURE, seed=request.seed + 1)
         messages = repair_messages(
             request.messages, completion.text, wrong.problem, self.job.answer_schema
         )

@@ -64,6 +64,7 @@ class RunStage:
                 Lease(Stage.RUN, row["id"], claim),
                 row["line_id"],
                 await self._job(row, asks[row["ask_id"]], answers),
+                alone=row["deaths"] > 0,
             )
             for row in rows
         ]
@@ -131,6 +132,7 @@ class RunStage:
             schema=ask["json_schema"],
             pieces=tuple(_source(piece) for piece in row["pieces"] or ()),
             attempts=row["attempts"],
+            deaths=row["deaths"],
             call_id=row["call_id"],
             earlier=row["earlier"] or {},
             known=_known(answers.get(row["id"])),

@@ -14,7 +14,7 @@ from tests.clock import virtual_time
 from tests.factories import a_deployment, an_access, the_frontier
 from tests.stubs.fake import FakeEngine
 from worker.calls.access import EngineAccess, ModelAccess
-from worker.llm.engine import EngineError, Health, Trouble
+from worker.llm.engine import EngineError, Health, Message, Request, Trouble
 from worker.llm.gate import LONGEST_PROBE_S, Closed
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -276,3 +276,53 @@ async def test_closing_closes_the_engine():
     engine = FakeEngine()
     await an_access(engine).close()
     assert engine.closed
+
+
+class Cut(FakeEngine):
+    """It says of itself what it is told to."""
+
+    def __init__(self, health: Health) -> None:
+        super().__init__()
+        self._says = health
+
+    async def health(self) -> Health:
+        return self._says
+
+
+CUT = EngineError(Trouble.SERVER_ERROR, "cut", maybe_billed=True)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "error", "health", "trouble"),
+    [
+        (a_deployment(), CUT, Health(ok=False, detail="", trouble=Trouble.UNAVAILABLE), "died"),
+        # it is there, or nothing gets through
+        (a_deployment(), CUT, Health(ok=True, detail=""), "server_error"),
+        (a_deployment(), CUT, Health(ok=False, detail="", trouble=CUT.trouble), "server_error"),
+        (the_frontier(), CUT, Health(ok=False, detail="", trouble=CUT.trouble), "server_error"),
+        (the_frontier(), CUT, Health(ok=True, detail=""), "server_error"),
+        # it answered, if badly
+        (
+            a_deployment(),
+            EngineError(Trouble.SERVER_ERROR, "500", status=500, maybe_billed=True),
+            Health(ok=True, detail=""),
+            "server_error",
+        ),
+        (
+            a_deployment(),
+            EngineError(Trouble.TIMEOUT, "late"),
+            Health(ok=True, detail=""),
+            "timeout",
+        ),
+    ],
+)
+async def test_a_call_that_is_cut_off_is_told_from_an_engine_that_went_down(
+    deployment, error, health, trouble
+):
+    engine = Cut(health)
+    engine.script.append(error)
+    access = an_access(engine, deployment)
+    request = Request("fake", (Message("user", "Find."),), 10, 100)
+    with pytest.raises(EngineError) as met:
+        await access.complete(request)
+    assert (met.value.trouble, met.value.maybe_billed) == (trouble, error.maybe_billed)

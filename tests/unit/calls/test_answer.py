@@ -87,7 +87,7 @@ def test_what_stands_in_a_string_is_text(written, read):
     [
         (f'{GOOD} or {{"total": "76"}}', "invalid_json"),
         (f'[{GOOD}, {{"total": "76"}}]', "invalid_json"),
-        (f"<think>{GOOD}", "invalid_json"),  # nothing has been said yet
+        (f"<think>{GOOD}", "empty"),  # nothing has been said yet
         (f'{{"answer": {GOOD}, ', "invalid_json"),  # a part of something that was cut off
         (f'{{"answer": {GOOD}, ...}}', "invalid_json"),
         ("".join(f'{{"total": "{n}"}}' for n in range(200)), "invalid_json"),
@@ -151,7 +151,7 @@ def test_the_time_for_an_answer_is_linear_in_its_length(unit):
     ("text", "finish", "category"),
     [
         ("the total is 75", Finish.STOP, "invalid_json"),
-        ("", Finish.STOP, "invalid_json"),
+        ("", Finish.STOP, "empty"),
         ('{"total": "75', Finish.STOP, "invalid_json"),
         ('{"total": "75', Finish.LENGTH, "truncated"),
         ("", Finish.LENGTH, "truncated"),

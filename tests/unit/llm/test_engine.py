@@ -14,6 +14,7 @@ from worker.llm.engine import CONCERN, Concern, EngineError, Trouble, Usage
                 Trouble.UNAVAILABLE,
                 Trouble.RATE_LIMITED,
                 Trouble.SERVER_ERROR,
+                Trouble.DIED,
                 Trouble.TIMEOUT,
             },
         ),

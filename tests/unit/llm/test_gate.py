@@ -10,6 +10,8 @@ from tests.clock import BEGINNING_S, now, settle, virtual_time
 from worker.llm.engine import CONCERN, Concern, EngineError, Health, Trouble
 from worker.llm.gate import (
     FIRST_PAUSE_S,
+    KEEPS_DYING,
+    KEEPS_DYING_AFTER,
     LONGEST_LASTING_S,
     LONGEST_PAUSE_S,
     LONGEST_PROBE_S,
@@ -80,7 +82,7 @@ def troubles(*concerns: Concern) -> list[Trouble]:
     return [trouble for trouble in Trouble if CONCERN[trouble] in concerns]
 
 
-PASSING = troubles(Concern.PASSING)
+PASSING = [trouble for trouble in troubles(Concern.PASSING) if trouble is not Trouble.DIED]
 LASTING = troubles(Concern.MODEL, Concern.ENGINE)
 PROMPT = troubles(Concern.PROMPT)
 
@@ -99,7 +101,7 @@ def test_which_troubles_shut_a_gate_that_has_seen_no_good_call(trouble):
         r = Rig()
         own = r.meet(trouble)
         assert r.is_open is (trouble in PROMPT)
-        assert own is (trouble in PROMPT)
+        assert own is (trouble in PROMPT or trouble is Trouble.DIED)
         await r.gate.close()
 
     scene()
@@ -510,3 +512,32 @@ def test_an_hour_of_trouble_costs_two_calls_a_minute_at_most(trouble):
         assert r.is_open
 
     scene()
+
+
+# --- deaths ---------------------------------------------------------------------------------------
+
+
+@virtual_time
+async def test_calls_that_go_down_with_their_engine_shut_it_once_until_a_look_finds_it_back():
+    r = Rig(Engine(down=2))
+    assert [r.meet(Trouble.DIED) for _ in range(4)] == [True] * 4
+    assert r.gate.shut is not None
+    assert (r.gate.shut.code, r.gate.shut.lasting) == ("died", False)
+    await r.shut_for()
+    assert len(r.engine.looks) == 3
+    r.gate.success()
+    assert r.is_open
+
+
+@virtual_time
+async def test_an_engine_that_dies_whatever_it_is_asked_is_no_prompts_fault():
+    r = Rig()
+    own = []
+    for _ in range(KEEPS_DYING_AFTER):
+        own.append(r.meet(Trouble.DIED))
+        await r.shut_for()
+    assert own == [True] * (KEEPS_DYING_AFTER - 1) + [False]
+    assert r.gate.shut is not None
+    assert (r.gate.shut.code, r.gate.shut.lasting) == (KEEPS_DYING, True)
+    r.gate.success()
+    assert r.meet(Trouble.DIED)

@@ -177,7 +177,12 @@ CONTEXT_JSON = json.dumps(
         (408, "timeout", Trouble.SERVER_ERROR),
         (429, "slow down", Trouble.RATE_LIMITED),
         (499, "request canceled", Trouble.SERVER_ERROR),
-        (500, "model runner has unexpectedly stopped", Trouble.SERVER_ERROR),
+        (500, "model runner has unexpectedly stopped", Trouble.DIED),
+        (
+            500,
+            "an error was encountered while running the model: unexpected EOF",
+            Trouble.DIED,
+        ),
         (500, 'invalid format: "x"; expected "json"', Trouble.BAD_REQUEST),
         (502, "bad gateway", Trouble.SERVER_ERROR),
         (503, "server busy, please try again.  maximum pending requests", Trouble.UNAVAILABLE),
@@ -188,7 +193,7 @@ CONTEXT_JSON = json.dumps(
 def test_every_status_of_ollama_has_its_trouble(status, text, trouble):
     error = refusal(status, json.dumps({"error": text}), {"retry-after": "3"}, "Ollama")
     assert (error.trouble, error.status, error.retry_after_s) == (trouble, status, 3.0)
-    billed = trouble in (Trouble.SERVER_ERROR, Trouble.TIMEOUT) and status != 499
+    billed = trouble in (Trouble.SERVER_ERROR, Trouble.DIED, Trouble.TIMEOUT) and status != 499
     assert error.maybe_billed is billed
 
 

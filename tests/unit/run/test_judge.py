@@ -12,11 +12,12 @@ from models.reasons import HoldCode
 from models.words import TaskType
 from tests.factories import a_config, a_job, a_place
 from worker.calls.answer import Invalid, Valid
-from worker.calls.retry import ANOTHER_ENGINE_MAY, GiveUp, Retry, Wait
+from worker.calls.retry import ANOTHER_ENGINE_MAY, DEADLY, GiveUp, Retry, Wait
 from worker.llm.engine import CONCERN, Concern, EngineError, Trouble
 from worker.route import Facts
 from worker.run.job import Job
 from worker.run.judge import (
+    ENGINE_KILLER,
     PATIENT_TRIES,
     REFUND_S,
     judge,
@@ -24,7 +25,15 @@ from worker.run.judge import (
     judge_error,
     judge_parts,
 )
-from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Split
+from worker.run.outcome import (
+    Done,
+    Escalate,
+    HoldRow,
+    Outcome,
+    OverBudget,
+    Split,
+    Suspect,
+)
 
 CHAINED = a_config(
     engines={
@@ -152,7 +161,8 @@ def test_what_is_not_the_prompts_own_fault_waits_and_costs_no_attempt(trouble):
 
 
 def own_troubles(*concerns: Concern, moves: bool) -> list[Trouble]:
-    return [t for t in Trouble if CONCERN[t] in concerns and (t in ANOTHER_ENGINE_MAY) is moves]
+    ours = [trouble for trouble in Trouble if trouble is not Trouble.DIED]
+    return [t for t in ours if CONCERN[t] in concerns and (t in ANOTHER_ENGINE_MAY) is moves]
 
 
 @pytest.mark.parametrize("trouble", own_troubles(Concern.PROMPT, moves=True))
@@ -176,6 +186,23 @@ def test_time_outs_and_errors_of_its_own_are_tried_again_first_and_then_elsewher
     assert outcomes == [Retry] * (PATIENT_TRIES - 1) + [Escalate] * (5 - PATIENT_TRIES)
     alone = [type(after_error(a_job(config=ALONE, attempts=n), trouble)) for n in range(5)]
     assert alone == [Retry] * 4 + [GiveUp]
+
+
+def test_a_job_that_was_there_when_its_engine_went_down_is_asked_alone_next_and_pays_nothing():
+    outcome = after_error(a_job(config=CHAINED, attempts=4), Trouble.DIED)
+    assert outcome == Suspect(Failure("died", "run", True, "the engine's words"), 0.25)
+
+
+def test_a_job_that_was_there_twice_is_sent_to_no_engine_of_that_kind():
+    killer = a_job(config=CHAINED, deaths=DEADLY - 1)
+    outcome = after_error(killer, Trouble.DIED)
+    assert isinstance(outcome, Escalate)
+    assert (outcome.place, outcome.step, outcome.failure.category) == (FRONTIER, 2, ENGINE_KILLER)
+    given_up = after_error(a_job(config=ALONE, deaths=DEADLY - 1), Trouble.DIED)
+    assert isinstance(given_up, GiveUp)
+    assert given_up.failure.retryable is False
+    assert "chunks 1 to 1" in given_up.failure.message
+    assert '"total"' in given_up.failure.message
 
 
 def test_which_troubles_another_engine_may_not_have():
@@ -248,6 +275,7 @@ def test_every_outcome_but_split_is_in_the_table():
         Retry: outcome_of(a_job(config=ALONE), BAD),
         GiveUp: judge_parts(a_job(broken=Failure("x", "run", False, "x"))),
         Wait: after_error(a_job(), Trouble.UNAVAILABLE, own=False),
+        Suspect: after_error(a_job(), Trouble.DIED),
         OverBudget: judge_budget(3, "day", {}, under_way=False),
     }
     assert {type(outcome) for outcome in seen.values()} == set(seen)

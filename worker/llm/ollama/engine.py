@@ -142,7 +142,7 @@ class OllamaEngine:
             version = await self._get(_VERSION)
             tags = await self._get(_TAGS)
         except EngineError as exc:
-            return Health(ok=False, detail=str(exc))
+            return Health(ok=False, detail=str(exc), trouble=exc.trouble)
         digests = _digests(tags.get("models"))
         return Health(
             ok=True,
@@ -167,7 +167,7 @@ class OllamaEngine:
                 "num_ctx": request.context_tokens,
                 "num_predict": request.max_tokens,
                 "temperature": request.temperature,
-                "seed": 0,
+                "seed": request.seed,
             },
             # Without it an over-long prompt is cut in silence and answered all the same.
             "truncate": False,

@@ -1,6 +1,7 @@
 """What Ollama's replies mean. Pure: a reply in, a Completion or an EngineError out."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +30,13 @@ _OTHER_PER_TOKEN = 2
 _CUT_SHARE = 0.6
 # The middle cut keeps num_ctx/2 + 2 tokens (num_keep 4); templates move that by a few.
 _MIDDLE_CUT_SLACK = 4
+
+# Words of a server whose runner, the process with the model, went down in the middle of a call.
+_RUNNER_DIED = re.compile(
+    r"error was encountered while running the model: .*EOF"
+    r"|model runner has unexpectedly stopped",
+    re.IGNORECASE | re.DOTALL,
+)
 
 _BY_STATUS = {
     401: Trouble.AUTH,
@@ -122,6 +130,8 @@ def refusal(status: int, text: str, headers: Mapping[str, str], where: str) -> E
 
 def _trouble(status: int, said: str, *, ours: bool) -> Trouble:
     """`ours`: it came in the form of Ollama's errors."""
+    if _RUNNER_DIED.search(said):
+        return Trouble.DIED
     page = is_page(said)
     if (page and status == 400) or (not ours and status == 404):
         return Trouble.MISCONFIGURED
@@ -160,7 +170,7 @@ def _error(
     hint = hint or _HINT.get(trouble, "")
     text = "a web page" if is_page(said) else brief(said) or "no text"
     message = f"{where} answered {status}{', ' * bool(hint)}{hint}: {text}"
-    billed = trouble in (Trouble.SERVER_ERROR, Trouble.TIMEOUT) and status != 499
+    billed = trouble in (Trouble.SERVER_ERROR, Trouble.DIED, Trouble.TIMEOUT) and status != 499
     return EngineError(trouble, message, status=status, retry_after_s=wait, maybe_billed=billed)
 
 

@@ -89,7 +89,8 @@ class OpenAIEngine:
         except EngineError as exc:
             # Not every gateway lists its models; one that says so, and not with a page, is alive.
             alive = exc.status in (404, 405) and not _is_page(exc.__cause__)
-            return Health(ok=alive, detail=f"lists no models: {exc}" if alive else str(exc))
+            detail = f"lists no models: {exc}" if alive else str(exc)
+            return Health(ok=alive, detail=detail, trouble=None if alive else exc.trouble)
         return Health(ok=True, detail=f"{self._where} answers, {len(names)} models", models=names)
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 -- A job that this worker does not hold any more is left alone, and so are its rows here.
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%(rows)s) AS r (
-        job_id bigint, state text, attempts smallint, waits integer, delay_s double precision,
+        job_id bigint, state text, attempts smallint, waits integer, deaths smallint, delay_s double precision,
         zone text, engine text, model text, step smallint, left_behind text,
         escalated_from text, escalation_reason text, error jsonb,
         value jsonb, grounded boolean, spans jsonb, call_id uuid, parts jsonb)
@@ -15,6 +15,7 @@ WITH given AS (
     SET state = g.state,
         attempts = CASE WHEN g.left_behind IS NOT NULL THEN 0 ELSE j.attempts + g.attempts END,
         waits = j.waits + g.waits,
+        deaths = CASE WHEN g.left_behind IS NOT NULL THEN 0 ELSE j.deaths + g.deaths END,
         not_before = now() + g.delay_s * interval '1 second',
         zone = coalesce(g.zone, j.zone),
         engine = coalesce(g.engine, j.engine),

@@ -1,0 +1,39 @@
+"""Prompts that take their engine down are found out and given up; nothing else pays for them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands import Docmill
+from tests.rows import Connection, column, rows, value
+from tests.stubs.process import stub_process
+
+DEADLY = "the word that no compiler survives"
+DOCUMENTS, DEADLY_EVERY = 200, 40
+
+
+@pytest.mark.timeout(180)
+def test_what_takes_an_engine_down_twice_fails_and_everything_else_is_done(
+    tmp_path: Path, database_url: str, redis_url: str, db: Connection
+) -> None:
+    knobs = ("--models", "phi4-mini", "--deadly", DEADLY, "--latency", "0.01:0.05")
+    with stub_process("ollama", *knobs) as ollama:
+        urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "OLLAMA_HOST": ollama.url}
+        docmill = Docmill(tmp_path, urls)
+        said = (f"Letter {n}{f', {DEADLY}' * (n % DEADLY_EVERY == 7)}." for n in range(DOCUMENTS))
+        lines = "".join(f'{{"text": "{text}"}}\n' for text in said)
+        words = ("--ask", "Which letter?", "--task", "extraction")
+        batch = docmill.json("submit", "-", *words, stdin=lines)["batch"]
+        with docmill.worker("ingest"), docmill.worker("local"):
+            docmill.until_over(batch, timeout=120)
+        deaths = ollama.stats()["deaths"]
+    killers = DOCUMENTS // DEADLY_EVERY
+    states = dict(rows(db, "SELECT state, count(*) FROM jobs GROUP BY state"))
+    assert states == {"done": DOCUMENTS - killers, "failed": killers}
+    assert deaths <= 2 * killers
+    assert column(db, "SELECT DISTINCT attempts FROM jobs WHERE state = 'done'") == [1]
+    said = value(db, "SELECT string_agg(DISTINCT error->>'category', ' ') FROM jobs")
+    assert said == "engine_killer"
+    [message] = column(db, "SELECT error->>'message' FROM jobs WHERE state = 'failed' LIMIT 1")
+    assert "chunks 1 to 1" in message
+    assert '"type":"object"' in message

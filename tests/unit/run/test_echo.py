@@ -1,0 +1,57 @@
+"""Answers that fit their schema and say nothing: the schema's own words, an example's answer."""
+
+import pytest
+
+from models.words import TaskType
+from worker.run.echo import COPIED_EXAMPLE, SCHEMA_ECHO, echo
+
+TEXT = "Asha Traders, Pune. Rent: 18,500 rupees."
+
+
+def an_object(**fields: object) -> dict:
+    return {"type": "object", "properties": fields}
+
+
+STRING, NUMBER = {"type": ["string", "null"]}, {"type": "number"}
+CLAUSE = {"type": "string", "description": "The clause in full"}
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "found"),
+    [
+        ({"total": "string"}, an_object(total=STRING), SCHEMA_ECHO),
+        ({"total": "String or null"}, an_object(total=STRING), SCHEMA_ECHO),
+        ({"clause": "clause"}, an_object(clause=STRING), SCHEMA_ECHO),
+        ({"clause": "the clause in full"}, an_object(clause=CLAUSE), SCHEMA_ECHO),
+        ({"a": "string", "b": None}, an_object(a=STRING, b=STRING), SCHEMA_ECHO),
+        (
+            {"rows": [{"name": "name"}, {"name": "string"}]},
+            an_object(rows={"type": "array", "items": an_object(name=STRING)}),
+            SCHEMA_ECHO,
+        ),
+        ({"a": "string", "b": "Pune"}, an_object(a=STRING, b=STRING), None),
+        ({"a": "string", "n": 4}, an_object(a=STRING, n=NUMBER), None),
+        ({"kind": "object"}, an_object(kind={"enum": ["object", "person"]}), None),
+        ({"a": None}, an_object(a=STRING), None),
+        ({}, an_object(a=STRING), None),
+    ],
+)
+def test_the_forms_own_words_are_no_answer(value, schema, found):
+    wrong = echo(TaskType.EXTRACTION, value, schema, TEXT)
+    assert (wrong and wrong.category) == found
+
+
+@pytest.mark.parametrize(
+    ("task", "value", "text", "found"),
+    [
+        (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe"}, TEXT, COPIED_EXAMPLE),
+        (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe", "total": "75.00"}, TEXT, COPIED_EXAMPLE),
+        (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe"}, "Dinner at Blue Leaf Cafe.", None),
+        (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe", "city": "Pune"}, TEXT, None),
+        (TaskType.CLASSIFICATION, {"label": "sport"}, TEXT, None),
+        (TaskType.SUMMARY, {"summary": "The library is closed."}, TEXT, None),
+    ],
+)
+def test_an_examples_answer_is_no_answer(task, value, text, found):
+    wrong = echo(task, value, an_object(), text)
+    assert (wrong and wrong.category) == found

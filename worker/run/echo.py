@@ -1,0 +1,76 @@
+"""Answers that only repeat what the model was shown: the schema's own words, or an example's.
+
+Both fit the schema, and small models give them where they have nothing to say (VAREX, arXiv
+2603.15118: below 4B parameters this comes before misreading). Pure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from models.words import TaskType
+from worker.calls.answer import Invalid
+from worker.llm.grammar import grammar
+from worker.prompts import prompt
+from worker.prompts.sketch import sketch
+
+SCHEMA_ECHO, COPIED_EXAMPLE = "schema_echo", "copied_example"
+
+SAYS_NOTHING = frozenset(
+    {"string", "number", "integer", "boolean", "object", "array", "null", "value", "any value"}
+)
+
+SHORTEST_COPIED = 4
+"""Characters of a value that two texts do not have in common by chance."""
+
+
+def echo(
+    task: TaskType, value: Mapping[str, Any], schema: Mapping[str, Any], text: str
+) -> Invalid | None:
+    """What is wrong with an answer that fits its schema; None: it says something."""
+    if _echoes_schema(value, grammar(schema).schema):
+        return Invalid(SCHEMA_ECHO, "it repeats the form's words, give the text's own values")
+    if task is not TaskType.CLASSIFICATION and _copies_example(task, value, text):
+        return Invalid(COPIED_EXAMPLE, "it repeats the example's answer, read the text below it")
+    return None
+
+
+def _echoes_schema(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    leaves = list(_leaves(value, schema, ""))
+    return bool(leaves) and all(_is_the_forms(*leaf) for leaf in leaves)
+
+
+def _leaves(value: Any, schema: Any, key: str) -> Iterator[tuple[Any, Any, str]]:
+    """Each value that is not null and that no enum allows, with its schema and the name of its
+    field."""
+    node = schema if isinstance(schema, Mapping) else {}
+    if isinstance(value, Mapping):
+        fields = node.get("properties", {})
+        for name, inner in value.items():
+            yield from _leaves(inner, fields.get(name), name)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for inner in value:
+            yield from _leaves(inner, node.get("items"), key)
+    elif value is not None and "enum" not in node:
+        yield value, node, key
+
+
+def _is_the_forms(value: Any, schema: Mapping[str, Any], key: str) -> bool:
+    if not isinstance(value, str):
+        return False
+    said = value.strip().casefold()
+    own = {key.casefold(), str(schema.get("description", "")).strip().casefold()}
+    return said in SAYS_NOTHING | own - {""} or said == sketch(schema).casefold()
+
+
+def _copies_example(task: TaskType, value: Mapping[str, Any], text: str) -> bool:
+    said = [leaf for leaf, _, _ in _leaves(value, None, "") if isinstance(leaf, str)]
+    shown = {
+        leaf.casefold()
+        for shot in prompt(task).shots
+        for leaf, _, _ in _leaves(shot["answer"], None, "")
+        if isinstance(leaf, str)
+    }
+    copied = [leaf for leaf in said if leaf.strip().casefold() in shown]
+    tells = any(len(leaf.strip()) >= SHORTEST_COPIED for leaf in copied)
+    elsewhere = any(leaf.strip().casefold() in text.casefold() for leaf in copied)
+    return tells and len(copied) == len(said) and not elsewhere
