@@ -59,7 +59,7 @@ def hosts(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Hosts]:
 
 
 def submit(docmill: Docmill, number: int, *words: str) -> int:
-    lines = "".join(f'{{"text": "Letter {n} of Asha, {words[-1]}."}}\n' for n in range(number))
+    lines = "".join(f'{{"text": "Letter {n} of Asha for the {words[-1]} desk."}}\n' for n in range(number))
     return int(docmill.json("submit", "-", *words, stdin=lines)["batch"])
 
 
@@ -90,7 +90,7 @@ def test_status_and_doctor_name_both_hosts_and_what_mends_them(
 ) -> None:
     docmill, _, lacks = three
     lacking = lacks.url.removeprefix("http://")
-    pull = f"the Ollama at {lacking} lacks {MODEL}: run `ollama pull {MODEL}` there"
+    pull = f"the ollama at {lacking} does not serve {MODEL}: run `ollama pull {MODEL}` there"
     batch = submit(docmill, 40, "--ask", "Sum up.", "--task", "summary")
 
     def told() -> dict[str, Any] | None:

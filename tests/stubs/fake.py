@@ -99,7 +99,8 @@ def made_up_text(request: Request) -> str:
 
 def prompt_words(prompt: str) -> list[str]:
     """The words near the end of a prompt, where the document's text stands."""
-    return _WORD.findall(prompt[-_TAIL_CHARS:]) or ["nothing"]
+    text = prompt.rpartition("Text:\n")[2]  # what stands before it are words of the form
+    return _WORD.findall(text[-_TAIL_CHARS:]) or ["nothing"]
 
 
 def made_up(schema: Mapping[str, Any], prompt: str) -> Any:
