@@ -87,6 +87,15 @@ configurations = Table(
     comment="engines, tasks, models, limits and prices, resolved; every process reads them here",
 )
 
+model_traits = Table(
+    "model_traits",
+    metadata,
+    Column("key", Text, primary_key=True, comment="kind, host, version, model and its weights"),
+    Column("traits", JSONB, nullable=False, comment="worker/llm/probe.py"),
+    Column("found_at", Moment, nullable=False, server_default=func.now()),
+    comment="what engines do with their models, found out by asking",
+)
+
 batches = Table(
     "batches",
     metadata,

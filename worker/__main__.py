@@ -19,6 +19,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--model", action="append", default=[])
     doctor = commands.add_parser("doctor", help="check everything")
     doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--probe", action="store_true")
     commands.add_parser("reach", help="say as JSON which engines this host reaches")
     commands.add_parser("alive", help="0 where a worker of this machine says that it lives")
     plan = commands.add_parser("plan", help="say what a batch would take; it comes on stdin")
@@ -45,7 +46,7 @@ def main() -> int:
             case "doctor":
                 from worker.doctor import doctor
 
-                return doctor(as_json=chosen.json)
+                return doctor(as_json=chosen.json, probe=chosen.probe)
             case "reach":
                 from worker.deployment import describe
 

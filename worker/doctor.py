@@ -23,8 +23,10 @@ from models.words import Zone
 from worker.calls.prices import Price, PriceBook
 from worker.db import fetch, one_connection
 from worker.deployment import Deployment, deployments
-from worker.llm.engine import Health
+from worker.llm.engine import EngineError, Health
 from worker.llm.faults import place
+from worker.llm.probe import Traits, said_of
+from worker.llm.probe import probe as ask_all
 from worker.route import frontier_model, places
 from worker.settings import secrets
 
@@ -47,9 +49,9 @@ class Finding:
     advice: str = ""
 
 
-def doctor(*, as_json: bool) -> int:
-    """Print every finding; 1 when one is a problem."""
-    findings = list(_examine())
+def doctor(*, as_json: bool, probe: bool) -> int:
+    """Print every finding; 1 when one is a problem. `probe`: ask every model what it does, too."""
+    findings = list(_examine(probe=probe))
     if as_json:
         sys.stdout.write(json.dumps([asdict(finding) for finding in findings]) + "\n")
     else:
@@ -64,7 +66,7 @@ def _line(finding: Finding) -> str:
     return visible(f"{mark}  {finding.check}: {finding.detail}{advice}\n")
 
 
-def _examine() -> Iterator[Finding]:
+def _examine(*, probe: bool) -> Iterator[Finding]:
     yield _guarded("postgres", _postgres)
     yield _guarded("redis", _redis)
     try:
@@ -75,7 +77,7 @@ def _examine() -> Iterator[Finding]:
         return
     yield _guarded("config", _configuration)
     for name, deployment in found.items():
-        yield from _engine(name, deployment, config)
+        yield from _engine(name, deployment, config, probe=probe)
     yield from _prices(config)
     yield _guarded("budget", lambda: _budget(config))
     yield _private(config)
@@ -127,7 +129,9 @@ def _redis() -> Finding:
     return Finding("redis", Grade.OK, detail)
 
 
-def _engine(name: str, found: Deployment | ConfigError, config: Config) -> Iterator[Finding]:
+def _engine(
+    name: str, found: Deployment | ConfigError, config: Config, *, probe: bool = False
+) -> Iterator[Finding]:
     check = f"{name} engine"
     if isinstance(found, ConfigError):
         elsewhere = isinstance(found, NoKey)
@@ -141,7 +145,7 @@ def _engine(name: str, found: Deployment | ConfigError, config: Config) -> Itera
             "set FRONTIER_API_KEY for a real one",
         )
         return
-    yield from _reached(check, found, _models(name, config))
+    yield from _reached(check, found, _models(name, config), probe=probe)
     limits = found.config
     if found.limited and limits.rpm is None and limits.tpm is None:
         yield Finding(
@@ -159,7 +163,9 @@ def _models(name: str, config: Config) -> set[str]:
     return asked | ({chosen.model} if chosen.engine == name else set())
 
 
-def _reached(check: str, deployment: Deployment, needed: set[str]) -> Iterator[Finding]:
+def _reached(
+    check: str, deployment: Deployment, needed: set[str], *, probe: bool
+) -> Iterator[Finding]:
     where = f"{deployment.config.kind} at {deployment.host}"
     try:
         health = asyncio.run(_health(deployment))
@@ -170,11 +176,33 @@ def _reached(check: str, deployment: Deployment, needed: set[str]) -> Iterator[F
         yield Finding(check, Grade.PROBLEM, f"{where}: {health.detail}", "start it or fix its URL")
         return
     yield Finding(check, Grade.OK, f"{where}: {health.detail}")
+    if probe:
+        yield from (_probed(check, deployment, one) for one in sorted(needed) if health.offers(one))
     missing = sorted(model for model in needed if not health.offers(model))
     if missing:
         mends = (deployment.kind.mend_missing.format(model=model) for model in missing)
         advice = "; ".join(dict.fromkeys(mends))
         yield Finding(f"{check}: models", Grade.PROBLEM, f"missing: {', '.join(missing)}", advice)
+
+
+def _probed(check: str, deployment: Deployment, model: str) -> Finding:
+    """What an engine does with a model, by asking it."""
+    name = f"{check}: {model}"
+    try:
+        traits = asyncio.run(_traits(deployment, model))
+    except EngineError as exc:
+        return Finding(name, Grade.PROBLEM, f"cannot be probed: {exc}")
+    well, not_well = said_of(traits)
+    grade = Grade.WARNING if not_well else Grade.OK
+    return Finding(name, grade, "; ".join([*not_well, *well]))
+
+
+async def _traits(deployment: Deployment, model: str) -> Traits:
+    engine = deployment.make()
+    try:
+        return await ask_all(engine, model, deployment.config.context_tokens, deep=True)
+    finally:
+        await engine.close()
 
 
 def _workers() -> Iterator[Finding]:

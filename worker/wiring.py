@@ -15,6 +15,7 @@ from worker.calls.ledger import Ledger
 from worker.calls.limits import Limiter
 from worker.calls.prices import PriceBook
 from worker.calls.reservations import Reservations
+from worker.calls.traits import KnownTraits
 from worker.classify.stage import ClassifyStage
 from worker.configs import Configs
 from worker.db import Database, Row
@@ -113,6 +114,7 @@ def make_access(
         ledger=_ledger(deployment, config),
         reserve=Reservations(shared.db, shared.owner, deployment, config.limits.usd_per_day),
         admission=_admission(deployment),
+        known_traits=KnownTraits(shared.db),
         changed=changed,
     )
 

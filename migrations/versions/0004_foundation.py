@@ -108,6 +108,29 @@ def upgrade() -> None:
         comment="engines, tasks, models, limits and prices, resolved; every process reads them here",
     )
     op.create_table(
+        "model_traits",
+        sa.Column(
+            "key",
+            sa.Text(),
+            nullable=False,
+            comment="kind, host, version, model and its weights",
+        ),
+        sa.Column(
+            "traits",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="worker/llm/probe.py",
+        ),
+        sa.Column(
+            "found_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_model_traits")),
+        comment="what engines do with their models, found out by asking",
+    )
+    op.create_table(
         "counts",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("batch_id", sa.BigInteger(), nullable=False),
@@ -1135,6 +1158,7 @@ def downgrade() -> None:
     op.drop_index("ix_counts_changes", table_name="counts", postgresql_where=sa.text("NOT folded"))
     op.drop_index("ix_counts_batch", table_name="counts")
     op.drop_table("counts")
+    op.drop_table("model_traits")
     op.drop_table("configurations")
     op.drop_index("ix_classifications_since", table_name="classifications")
     op.drop_table("classifications")

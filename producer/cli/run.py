@@ -68,8 +68,19 @@ def demo(
     raise typer.Exit(run(paths or []))
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    as_json: AsJson = False,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Ask each model a few small questions: does it keep to a schema, read the system "
+            "message, refuse long prompts? On the frontier they cost as any call does.",
+        ),
+    ] = False,
+) -> None:
     """Check every connection, model, limit and price, and say what to do."""
     from producer.processes import run_worker_module
 
-    raise typer.Exit(run_worker_module("doctor", *(["--json"] if as_json else [])))
+    words = [*(["--json"] if as_json else []), *(["--probe"] if probe else [])]
+    raise typer.Exit(run_worker_module("doctor", *words))

@@ -59,7 +59,8 @@ def hosts(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Hosts]:
 
 
 def submit(docmill: Docmill, number: int, *words: str) -> int:
-    lines = "".join(f'{{"text": "Letter {n} of Asha for the {words[-1]} desk."}}\n' for n in range(number))
+    desk = f"for the {words[-1]} desk"
+    lines = "".join(f'{{"text": "Letter {n} of Asha {desk}."}}\n' for n in range(number))
     return int(docmill.json("submit", "-", *words, stdin=lines)["batch"])
 
 

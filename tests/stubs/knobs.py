@@ -69,6 +69,13 @@ class OllamaKnobs(Knobs):
     """Time to load a model; one loads at a time."""
     max_loaded: int = 3
     """Models held at once; the one used longest ago goes first."""
+    drops_system: bool = False
+    """The template of the model has no place for a system message."""
+    ignores_format: bool = False
+    """A schema is read and not kept to."""
+    needs_thinking: bool = False
+    """A schema holds only where nothing is said of thinking (qwen3.5)."""
+    template: str = ""
     deadly: str = ""
     """A prompt that holds it takes the server down, with every call in flight."""
     down_s: float = 0.2

@@ -127,8 +127,12 @@ class OllamaStub(Stub):
     def _prompt(self, body: dict[str, Any]) -> Prompt:
         texts = [message["content"] for message in body["messages"]]
         limit = body.get("options", {}).get("num_predict", 4096)
-        read = sum(map(self.tokens, texts))
-        return Prompt(body["model"], texts, None, limit, body.get("format"), read, body)
+        if self.knobs.drops_system and body["messages"][0]["role"] == "system":
+            texts = texts[1:]
+        schema = body.get("format")
+        if self.knobs.ignores_format or (self.knobs.needs_thinking and "think" in body):
+            schema = None
+        return Prompt(body["model"], texts, None, limit, schema, sum(map(self.tokens, texts)), body)
 
     def refused(self, prompt: Prompt, request: web.BaseRequest) -> Fault | None:
         knobs = self.knobs
@@ -204,7 +208,8 @@ class OllamaStub(Stub):
         if name not in self.knobs.models:
             return web.json_response({"error": f"model '{name}' not found"}, status=404)
         info = {"general.architecture": "gemma3", "gemma3.context_length": 32768}
-        words = {"license": "", "modelfile": "", "parameters": "", "template": ""}
+        template = self.knobs.template
+        words = {"license": "", "modelfile": "", "parameters": "", "template": template}
         more = {"capabilities": ["completion"], "modified_at": _MOMENT}
         return web.json_response({**words, "details": _DETAILS, "model_info": info, **more})
 

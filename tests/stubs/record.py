@@ -51,6 +51,8 @@ class Record:
     loads: int = 0
     reloads: int = 0
     """Loads of a model that was loaded already, for a changed num_ctx."""
+    probes: int = 0
+    """Questions about what it does; they count nowhere else."""
     deaths: int = 0
     """Times that a prompt took the server down."""
     outcomes: Counter[str] = field(default_factory=Counter)

@@ -27,8 +27,10 @@ from tests.stubs.broken import Broken, Dripping, Fault, cut_off
 from tests.stubs.fake import made_up, prompt_words
 from tests.stubs.knobs import Knobs, change
 from tests.stubs.record import Prompt, Record
+from worker.llm.probe import GREETING
 
 HOST = "127.0.0.1"
+PROBED = GREETING.content
 
 
 class Stub:
@@ -163,6 +165,10 @@ class Stub:
     async def answer(self, prompt: Prompt, request: web.BaseRequest) -> web.StreamResponse:
         """The whole way of a prompt: counted, refused or worked on, answered or failed."""
         record = self.record
+        if PROBED in prompt.texts:
+            record.probes += 1
+            text, tokens, cut = self._text(prompt)
+            return web.json_response(self.reply(prompt, text, tokens, cut), headers=self.headers())
         record.arrived(prompt, self.knobs.keep_texts)
         self.last_body, self.last_headers = prompt.body, dict(request.headers)
         record.in_flight += 1

@@ -11,6 +11,7 @@ from worker.calls.admission import Admission
 from worker.calls.journal import Journal
 from worker.calls.ledger import Ledger
 from worker.calls.reservations import Reservations
+from worker.calls.traits import KnownTraits
 from worker.deployment import Deployment
 from worker.llm.engine import (
     Completion,
@@ -22,6 +23,7 @@ from worker.llm.engine import (
     Trouble,
 )
 from worker.llm.gate import Closed, Gate
+from worker.llm.probe import Traits, probe
 from worker.outage import Outage
 
 UNSEEN = Health(ok=False, detail="not looked at yet")
@@ -37,6 +39,8 @@ class EngineAccess:
     ledger: Ledger
     reserve: Reservations
     admission: Admission
+    known_traits: KnownTraits | None = None
+    """None: models are taken to do what they are told."""
     changed: Callable[[], None] = lambda: None
     """Called when a gate opens."""
     seen: Health = UNSEEN
@@ -71,9 +75,13 @@ class EngineAccess:
         gateway's models are its own; local hosts with the same weights answer for each other."""
         engine, host = self.deployment.config, self.deployment.host
         at = f"@{host}" if self.deployment.zone is Zone.FRONTIER else ""
-        digests = self.seen.digests
-        digest = digests.get(model) or digests.get(f"{model}:latest") or ""
+        digest = self._digest(model)
         return f"{engine.kind}{at}/{engine.context_tokens}/{engine.short_answers}/{digest}"
+
+    def _digest(self, model: str) -> str:
+        """Of the weights behind a model's name, where the engine tells."""
+        digests = self.seen.digests
+        return digests.get(model) or digests.get(f"{model}:latest") or ""
 
     def _name(self, model: str) -> str:
         name = f"engine {self.deployment.name} at {self.deployment.host}"
@@ -103,6 +111,24 @@ class EngineAccess:
         if health.trouble is not Trouble.UNAVAILABLE:
             return error
         return EngineError(Trouble.DIED, f"{error}; it went down", maybe_billed=True)
+
+    async def traits(self, model: str) -> Traits:
+        """What an engine of one's own does with a model. What a gateway does is learnt from its
+        refusals, and what the embedded one does is known. Raises EngineError."""
+        deployment = self.deployment
+        if self.known_traits is None or deployment.limited or not deployment.kind.is_probed:
+            return Traits()
+        if not self.seen.ok:
+            self.seen = await self.engine.health()
+        window = deployment.config.context_tokens
+        return await self.known_traits.of(
+            self._whose(model), lambda: probe(self.engine, model, window)
+        )
+
+    def _whose(self, model: str) -> str:
+        """Whose traits they are: the weights' and the version's, or else those of the host."""
+        kind, digest = self.deployment.config.kind, self._digest(model)
+        return f"{kind} {self.seen.version or ''} {model} {digest or self.deployment.host}"
 
     def answered(self, model: str) -> None:
         """A call of this model was answered."""

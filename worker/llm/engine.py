@@ -32,6 +32,8 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     """Of the draws at a temperature above 0, where the engine takes one."""
+    think: bool | None = False
+    """Whether to think first, where an engine can be told; None: it is not told."""
     fixed: int = 0
     """How many messages at the front follow from the prompt's version alone."""
     idempotency_key: str | None = None

@@ -40,6 +40,8 @@ class Kind:
     heeds_idempotency_keys: bool = True
     loads_models: bool = False
     """Whether it serves one model at a time well, and loses time when that changes."""
+    is_probed: bool = True
+    """Whether it is found out by asking what an engine in the building does with its models."""
     mend_missing: str = "choose a model that it offers"
     """What to do where it lacks a model."""
 
@@ -68,5 +70,5 @@ KINDS: Mapping[str, Kind] = {
         mend_missing="run `ollama pull {model}` there",
     ),
     "openai": Kind(_openai, needs_key=True),
-    EMBEDDED: Kind(_embedded, has_address=False),
+    EMBEDDED: Kind(_embedded, has_address=False, is_probed=False),
 }

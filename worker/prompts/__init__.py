@@ -97,6 +97,12 @@ def classify_messages(ask: str, excerpt: str) -> tuple[Message, ...]:
     return (*_fixed("classify"), Message("user", request))
 
 
+def without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """For a model that is never shown a system message: it stands in the first user's words."""
+    system, first, *others = messages
+    return (Message("user", f"{system.content}\n\n{first.content}"), *others)
+
+
 def repair_messages(
     messages: tuple[Message, ...], answer: str, problem: str, schema: Mapping[str, Any]
 ) -> tuple[Message, ...]:

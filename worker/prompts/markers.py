@@ -25,6 +25,16 @@ _KNOWN = re.compile(
 )
 
 
+_IN_TEMPLATE = re.compile(
+    r"<\|[^<>|\s]{1,60}\|>|<\uff5c[^<>\uff5c]{1,60}\uff5c>|</?[A-Za-z_]\w{0,40}>|\[/?[A-Z_]{2,40}\]|<</?\w+>>"
+)
+
+
+def markers_in(template: str) -> frozenset[str]:
+    """The markers that a chat template puts around messages."""
+    return frozenset(_IN_TEMPLATE.findall(template))
+
+
 def plain(text: str, of_model: Iterable[str] = ()) -> str:
     """The text with no marker in it that a tokenizer knows. `of_model`: those of the served model,
     beside the usual ones."""

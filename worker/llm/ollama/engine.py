@@ -23,7 +23,7 @@ from worker.llm.ollama.replies import completion, refusal
 
 DEFAULT_PORT = 11434  # https://github.com/ollama/ollama/blob/main/docs/faq.md
 
-_CHAT, _VERSION, _TAGS = "api/chat", "api/version", "api/tags"
+_CHAT, _VERSION, _TAGS, _SHOW = "api/chat", "api/version", "api/tags", "api/show"
 
 # Below the 5 s after which the shortest-lived servers (uvicorn) drop an idle connection, so that
 # a request is never sent into a connection that is just being closed.
@@ -121,7 +121,8 @@ class OllamaEngine:
         self._keep_alive = keep_alive
         address = URL(self._url)
         self._account = _account(address)
-        self._paths = {path: address.with_user(None) / path for path in (_CHAT, _VERSION, _TAGS)}
+        paths = (_CHAT, _VERSION, _TAGS, _SHOW)
+        self._paths = {path: address.with_user(None) / path for path in paths}
         self._timeout = aiohttp.ClientTimeout(sock_connect=connect_timeout_s)
         self._max_connections = max_connections
         self._open: aiohttp.ClientSession | None = None
@@ -152,6 +153,13 @@ class OllamaEngine:
             digests=digests,
         )
 
+    async def template(self, model: str) -> str:
+        """The chat template of a model, as its files have it. Raises EngineError."""
+        reply = await self._send("POST", _SHOW, _HEALTH_TIMEOUT_S, {"model": model})
+        if reply.status != HTTPStatus.OK:
+            raise refusal(reply.status, reply.text, reply.headers, self._where)
+        return str(self._object(reply, _SHOW).get("template", ""))
+
     async def close(self) -> None:
         """Close the connections."""
         self._closed = True
@@ -171,16 +179,20 @@ class OllamaEngine:
             },
             # Without it an over-long prompt is cut in silence and answered all the same.
             "truncate": False,
-            # Unset means true: free thinking first, whose tokens nobody reports.
-            "think": False,
             "keep_alive": self._keep_alive,
         }
-        return body if request.schema is None else {**body, "format": dict(request.schema)}
+        # Unset means true: free thinking first, whose tokens nobody reports.
+        thinking = {} if request.think is None else {"think": request.think}
+        form = {} if request.schema is None else {"format": dict(request.schema)}
+        return {**body, **thinking, **form}
 
     async def _get(self, path: str) -> dict[str, Any]:
         reply = await self._send("GET", path, _HEALTH_TIMEOUT_S)
         if reply.status != HTTPStatus.OK:
             raise refusal(reply.status, reply.text, reply.headers, self._where)
+        return self._object(reply, path)
+
+    def _object(self, reply: Reply, path: str) -> dict[str, Any]:
         try:
             found = json.loads(reply.body)
         except ValueError:

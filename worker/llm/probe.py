@@ -1,0 +1,144 @@
+"""Probe: what an engine does with a model, found out by asking it a few small questions.
+
+Engines differ in what they silently ignore: by version, by model, by the template that a model came
+with. Nobody's word is taken for it. `../ollama/engine.py` and its like say how a thing is asked.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
+
+from worker.llm.engine import Completion, Engine, EngineError, Finish, Message, Request, Trouble
+
+WORD = "heliotrope-42"
+"""What nobody says of himself: who is made to by a grammar has one."""
+
+GREETING = Message("user", f"This is a probe of {WORD.partition('-')[0]}s. Say hello.")
+RULES = Message("system", "You are polite. " * 100)
+FEWEST_RULES_TOKENS = 100
+"""By so many tokens at least must a prompt be longer with RULES in it."""
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"word": {"type": "string", "enum": [WORD]}},
+    "required": ["word"],
+    "additionalProperties": False,
+}
+MOST_TOKENS = 96
+"""Room for the word, and for the white space that some grammars let a model write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What an engine does with a model."""
+
+    holds_schema: bool = True
+    """None of its answers is outside of the schema that it is given."""
+    think: bool | None = False
+    """What to send for thinking, so that it holds a schema and answers: None, nothing."""
+    reads_system: bool = True
+    """A system message reaches the model."""
+    reports_tokens: bool = True
+    thinks_aloud: bool = False
+    """Free answers hold its thinking, or nothing else."""
+    cuts_prompts: bool | None = None
+    """A prompt that is too long is shortened in silence; None: not tried."""
+    template: str = ""
+    """What is put around the messages, where the engine tells."""
+
+
+@runtime_checkable
+class TellsTemplate(Protocol):
+    """An engine that knows the chat templates of its models."""
+
+    async def template(self, model: str) -> str:
+        """The template of a model; empty where it is not known. Raises EngineError."""
+        ...
+
+
+async def probe(engine: Engine, model: str, context_tokens: int, *, deep: bool = False) -> Traits:
+    """Ask. `deep` also tries a prompt that is too long, which may take a while.
+
+    Raises EngineError where the engine does not answer at all.
+    """
+    plain = Request(model, (GREETING,), MOST_TOKENS, context_tokens)
+    holds, think = await _holds_schema(engine, plain)
+    plain = replace(plain, think=think)
+    greeted = await engine.complete(plain)
+    return Traits(
+        holds_schema=holds,
+        think=think,
+        reads_system=await _reads_system(engine, plain, greeted),
+        reports_tokens=greeted.usage.input_tokens is not None,
+        thinks_aloud=_thinks_aloud(greeted),
+        cuts_prompts=await _cuts_prompts(engine, plain) if deep else None,
+        template=await engine.template(model) if isinstance(engine, TellsTemplate) else "",
+    )
+
+
+async def _holds_schema(engine: Engine, plain: Request) -> tuple[bool, bool | None]:
+    """Whether it does, and with which word about thinking."""
+    for think in (False, None):
+        answer = await engine.complete(replace(plain, schema=SCHEMA, think=think))
+        if _value(answer) == {"word": WORD}:
+            return True, think
+    return False, False
+
+
+def _value(answer: Completion) -> Any:
+    with suppress(ValueError):
+        return json.loads(answer.text)
+    return None
+
+
+async def _reads_system(engine: Engine, plain: Request, greeted: Completion) -> bool:
+    """Told by the tokens that were read with rules and without; where they are not reported it is
+    taken to."""
+    ruled = await engine.complete(replace(plain, messages=(RULES, GREETING), max_tokens=1))
+    counts = (ruled.usage.input_tokens, greeted.usage.input_tokens)
+    if None in counts:
+        return True
+    with_rules, without = (count or 0 for count in counts)
+    return with_rules - without >= FEWEST_RULES_TOKENS
+
+
+def _thinks_aloud(greeted: Completion) -> bool:
+    said = greeted.text.strip().casefold()
+    return said.startswith("<think") or (not said and greeted.finish is not Finish.LENGTH)
+
+
+async def _cuts_prompts(engine: Engine, plain: Request) -> bool:
+    long = Message("user", "hello " * (2 * plain.context_tokens))
+    try:
+        await engine.complete(replace(plain, messages=(long,), max_tokens=1))
+    except EngineError as error:
+        if error.trouble is Trouble.CONTEXT_EXCEEDED:
+            return False
+        raise
+    return True
+
+
+SAID: tuple[tuple[Callable[[Traits], bool], str, str], ...] = (
+    (lambda t: t.holds_schema, "holds a schema", "ignores schemas: answers are only checked"),
+    (
+        lambda t: t.reads_system,
+        "reads the system message",
+        "drops the system message: it is sent in the first user's words",
+    ),
+    (lambda t: t.reports_tokens, "reports tokens", "reports no tokens: costs stay unknown"),
+    (lambda t: not t.thinks_aloud, "answers at once", "thinks aloud: what comes after it counts"),
+    (
+        lambda t: not t.cuts_prompts,
+        "refuses prompts that are too long",
+        "cuts prompts that are too long in silence: keep context_tokens at its real window",
+    ),
+)
+"""Each trait: whether all is well, and how it is said then and else."""
+
+
+def said_of(traits: Traits) -> tuple[list[str], list[str]]:
+    """What is well, and what is not, in words."""
+    judged = [(well(traits), yes, no) for well, yes, no in SAID]
+    return [yes for ok, yes, _ in judged if ok], [no for ok, _, no in judged if not ok]

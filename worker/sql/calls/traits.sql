@@ -1,0 +1,1 @@
+SELECT traits FROM model_traits WHERE key = %(key)s
