@@ -10,6 +10,7 @@ from models.database import ready_connection
 from models.errors import NotFound
 from models.sql import load_sql
 from models.states import ACTIVE_JOBS, BatchState, SubmitState
+from producer.engines import engine_row
 from producer.sentences import held, hold_category, mend, serve
 
 Row = Mapping[str, Any]
@@ -208,6 +209,14 @@ def require(batch: int) -> None:
 
 def _no_batch(batch: int) -> NotFound:
     return NotFound(f"there is no batch {batch}; `docmill list` shows those that are")
+
+
+def engines() -> list[dict[str, Any]]:
+    """Each model of each engine: who serves it, and what its calls came to in the last day.
+
+    Costs are USD per million tokens, prompt and answer together; None is not known.
+    """
+    return [engine_row(row) for row in every("engines")]
 
 
 def costs(batch: int | None, by: str) -> list[dict[str, Any]]:

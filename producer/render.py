@@ -14,6 +14,7 @@ from rich.text import Text
 
 from models.states import BatchState, JobState, SubmitState
 from models.terminal import one_line, visible
+from producer import engines as of_engines
 from producer.costs import cells, headings, reasons, total
 from producer.money import Currency, usd
 from producer.sentences import interrupted
@@ -359,6 +360,29 @@ def costs(rows: Sequence[Row], by: str, currency: Currency | None) -> None:
         console.print(f"{_count(reused, 'job')} {said}", style="dim")
     if lost:
         console.print(f"{_count(lost, 'call')} lost: their upper bound is in USD", style="dim")
+
+
+def engines(rows: Sequence[Row]) -> None:
+    """Who serves what, and what it comes to."""
+    if not rows:
+        console.print("no worker serves an engine, and there were no calls in the last day")
+        return
+    table = _table(title="engines")
+    for column in of_engines.HEADINGS:
+        numbers = column in of_engines.NUMBERS
+        table.add_column(
+            column,
+            justify="right" if numbers else "left",
+            no_wrap=column != "where",
+            min_width=11 if column == "where" else None,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*map(escape, of_engines.cells(row)))
+    console.print(table)
+    console.print("of the last day: at most its last 20,000 calls", style="dim")
+    for said in filter(None, map(of_engines.verdict, rows)):
+        console.print(escape(said), style="dim", highlight=False)
 
 
 def _costs(rows: Sequence[Row], by: str, currency: Currency | None) -> Table:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": look.list_batches,
     "results": look.results,
     "costs": look.costs,
+    "engines": look.engines,
     "pause": steer.pause,
     "resume": steer.resume,
     "cancel": steer.cancel,

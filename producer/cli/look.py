@@ -136,6 +136,18 @@ def costs(
         render.costs(query.costs_explained(batch, by), by, shown_currency())
 
 
+def engines(as_json: AsJson = False) -> None:
+    """Who serves which model where, how fast, at what cost, and from when its machine pays."""
+    from producer import query
+
+    if as_json:
+        print_json(query.engines())
+    else:
+        from producer import render
+
+        render.engines(query.engines())
+
+
 def results(
     batch: OneBatch = None,
     document: Annotated[

@@ -40,10 +40,15 @@ def test_every_figure_in_costs_follows_from_the_calls(
         with docmill.worker("all"):
             for batch in batches:
                 docmill.until_over(batch)
+            engines = {row["model"]: row for row in docmill.json("engines")}
         costs = {row["key"]: row for row in docmill.json("costs")}
         sent = {"phi4-mini": ollama.stats(), "anthropic/claude-sonnet-4-6": frontier.stats()}
 
     assert offences(db) == []
+    local = engines["phi4-mini"]
+    assert local["addresses"] == [ollama.url.removeprefix("http://")]
+    pays = Decimal(local["break_even_tokens_per_hour"]) * Decimal(local["frontier_usd_per_mtok"])
+    assert pays / 1_000_000 == pytest.approx(Decimal("1.95"), rel=Decimal("0.01"))
     for model, row in costs.items():
         ledger = db.execute(
             "SELECT state, input_tokens, cached_tokens, output_tokens, cost_usd, engine_seconds,"
@@ -56,6 +61,11 @@ def test_every_figure_in_costs_follows_from_the_calls(
         assert row["input_tokens"] == sum(call[1] for call in ledger)
         assert row["output_tokens"] == sum(call[3] for call in ledger)
         assert Decimal(row["cost_usd"]) == sum(call[4] for call in ledger)
+        engine = engines[model]
+        assert (engine["calls"], engine["workers"], engine["state"]) == (len(ledger), 1, "ok")
+        million = sum(call[1] + call[3] for call in ledger) / Decimal(1_000_000)
+        cost = Decimal(engine["usd_per_mtok"]) * million
+        assert cost == pytest.approx(Decimal(row["cost_usd"]), rel=Decimal("0.01"))
         for call in ledger:
             assert call[4] == pytest.approx(_recomputed(call), abs=Decimal("1e-9"))
 

@@ -1,0 +1,79 @@
+"""Engines as people read them: their state, and from when on a machine pays."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from producer.engines import HEADINGS, cells, engine_row, state, verdict
+
+ROW: dict[str, Any] = {
+    "engine": "local",
+    "zone": "local",
+    "model": "phi4-mini",
+    "addresses": ["gpu1:11434", "gpu2:11434"],
+    "workers": 2,
+    "slots": 8,
+    "in_use": 3,
+    "code": None,
+    "shut_at": 0,
+    "calls": 12_345,
+    "tokens_per_second": Decimal("41.26"),
+    "usd_per_mtok": Decimal("0.117"),
+    "frontier_usd_per_mtok": Decimal("3.3600"),
+    "tokens_per_hour": Decimal(2_500_000),
+    "usd_per_hour": Decimal("1.29"),
+}
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return engine_row({**ROW, **changes})
+
+
+def test_a_row_says_who_serves_what_and_what_it_comes_to():
+    said = dict(zip(HEADINGS, cells(row()), strict=True))
+    assert said == {
+        "engine": "local",
+        "model": "phi4-mini",
+        "where": "gpu1:11434, gpu2:11434",
+        "slots": "3/8",
+        "state": "ok",
+        "calls": "12,345",
+        "tok/s": "41",
+        "USD/M": "0.12",
+        "frontier/M": "3.36",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "ok"),
+        ({"workers": 0}, "no worker"),
+        ({"code": "died", "shut_at": 1}, "died at 1 of 2"),
+        ({"code": "model_not_found", "shut_at": 2}, "model_not_found"),
+    ],
+)
+def test_the_state_of_a_model_at_its_engine(changes, said):
+    assert state({**ROW, **changes}) == said
+
+
+def test_what_is_not_known_is_not_0():
+    unknown = dict.fromkeys(
+        ("tokens_per_second", "usd_per_mtok", "frontier_usd_per_mtok", "tokens_per_hour")
+    )
+    bare = row(**unknown, workers=0, addresses=[], calls=0)
+    assert cells(bare)[2:] == ["-", "-", "no worker", "0", "-", "unknown", "unknown"]
+    assert verdict(bare) is None
+    assert verdict(row(usd_per_hour=None)) is None
+
+
+def test_a_machine_pays_from_the_volume_on_that_the_frontier_would_cost_as_much_for():
+    assert row()["break_even_tokens_per_hour"] == 383_928
+    assert verdict(row()) == (
+        "local at $1.29 an hour: cheaper than the frontier from 384k tokens an hour on; phi4-mini "
+        "does 2.5M now: it pays"
+    )
+    assert str(verdict(row(tokens_per_hour=Decimal(200)))).endswith(
+        "does 200 now: it does not pay yet"
+    )
