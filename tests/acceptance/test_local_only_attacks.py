@@ -318,7 +318,7 @@ def test_messages_that_name_no_queue_are_refused_and_the_worker_lives(
 
 def test_steering_a_local_only_batch_sends_it_nowhere_else(busy: Scene) -> None:
     word = a_word()
-    busy.ollama.set(latency=0.5)
+    busy.ollama.set(latency=3)
     texts = [f"Letter {number} of {word}." for number in range(12)]
     batch = local_only(busy, texts, SUM_UP, max_cost="0")
     number = str(batch)

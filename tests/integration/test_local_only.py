@@ -125,7 +125,14 @@ def test_no_outcome_can_send_it_there(db: Connection, batch: Batch, statement: s
         "SELECT %s, %s, id, %s, %s, now() + interval '1 hour' FROM lines",
         (stage, job, owner, owner),
     )
-    row = {"job_id": job, "state": "ready", "task": "summary", "attempts": 0, "waits": 0}
+    row = {
+        "job_id": job,
+        "state": "ready",
+        "task": "summary",
+        "attempts": 0,
+        "waits": 0,
+        "deaths": 0,
+    }
     row |= {"zone": "frontier", "engine": "frontier", "model": "m"}
     with pytest.raises(psycopg.errors.CheckViolation):
         run(db, statement, rows=as_json([row]), owner=owner)
