@@ -4,7 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from models.prices import Price
@@ -57,6 +65,16 @@ def _engine_name(name: str) -> str:
 
 EngineName = Annotated[str, AfterValidator(_engine_name)]
 
+AUTO = "auto"
+"""As many slots as the engine turns out to do best with."""
+
+
+def _auto_or_number(slots: Any) -> Any:
+    """One sentence for a value that is neither."""
+    if slots != AUTO and (not isinstance(slots, int) or slots < 1):
+        raise PydanticCustomError("slots", 'must be a whole number greater than 0, or "auto"')
+    return slots
+
 
 class ModelLimits(Section):
     """What the provider allows for one model, beside what it allows for the whole engine."""
@@ -82,8 +100,10 @@ class EngineConfig(Section):
     """The environment variable that holds its API key, on the hosts of its workers."""
     model: str | None = Field(default=None, min_length=1)
     """The model of tasks that run here and name none."""
-    slots: PositiveInt = 4
-    """Requests in flight per worker process; match OLLAMA_NUM_PARALLEL."""
+    slots: Annotated[int | Literal["auto"], BeforeValidator(_auto_or_number)] = 4
+    """Requests in flight per worker process; match OLLAMA_NUM_PARALLEL. `auto` finds them."""
+    max_slots: PositiveInt = 64
+    """How many `auto` may find."""
     usd_per_hour: Price | None = None
     """What an hour of the machine costs; prices its engine seconds."""
     rpm: PositiveInt | None = None

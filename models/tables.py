@@ -448,6 +448,7 @@ servers = Table(
     Column("models", ARRAY(Text), comment="whose queues it serves"),
     Column("slots", Integer, nullable=False),
     Column("in_use", Integer, nullable=False, server_default="0"),
+    Column("max_slots", Integer, comment="of slots that adapt; NULL: their number is fixed"),
     comment="which engine each worker process reaches, where, and what it has",
 )
 

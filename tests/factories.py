@@ -69,7 +69,7 @@ def an_access(
         deployment=reached,
         engine=engine or FakeEngine(),
         journal=journal or FakeJournal(),  # type: ignore[arg-type]
-        ledger=Ledger(reached, PriceBook(config or a_config(prices=PRICED)), "big"),
+        ledger=Ledger(reached, PriceBook(config or a_config(prices=PRICED)), "big", lambda: 4),
         reserve=reserve or FakeReservations(),  # type: ignore[arg-type]
         admission=admission or Unlimited(),
     )

@@ -21,7 +21,7 @@ from models.sql import load_sql
 from models.terminal import visible
 from models.words import Zone
 from worker.calls.prices import Price, PriceBook
-from worker.db import fetch, one_connection
+from worker.db import Row, fetch, one_connection
 from worker.deployment import Deployment, deployments
 from worker.llm.engine import EngineError, Health
 from worker.llm.faults import place
@@ -206,17 +206,28 @@ async def _traits(deployment: Deployment, model: str) -> Traits:
 
 
 def _workers() -> Iterator[Finding]:
-    """What living workers do not ask at present: of other hosts too."""
+    """What living workers have in flight, and what they do not ask at present: of other hosts
+    too."""
     try:
         with one_connection() as connection:
-            rows = fetch(connection, "flow/gates")
+            servers, gates = fetch(connection, "flow/servers"), fetch(connection, "flow/gates")
     except (DocmillError, psycopg.OperationalError):
         return  # said above
-    for row in rows:
+    for row in servers:
+        check = f"{row['engine']} engine at {row['address']}: slots of worker {row['pid']}"
+        yield Finding(f"{check} on {row['host']}", Grade.OK, _slots(row))
+    for row in gates:
         grade = Grade.PROBLEM if row["lasting"] else Grade.WARNING
         model = f", {row['model']}" if row["model"] else ""
         check = f"{row['engine']} engine at {row['address']}{model}"
         yield Finding(check, grade, f"{row['code']}: {row['message']}")
+
+
+def _slots(row: Row) -> str:
+    """How many calls a worker may have in flight at an engine, and has."""
+    most, in_use = row["max_slots"], row["in_use"]
+    number = row["slots"] if most is None else f"auto: {row['slots']} of at most {most}"
+    return f"{number}, {in_use} in use"
 
 
 async def _health(deployment: Deployment) -> Health:

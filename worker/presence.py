@@ -38,6 +38,8 @@ class ServerRow:
     models: tuple[str, ...]
     slots: int
     in_use: int
+    max_slots: int | None
+    """How many there may come to be; None: their number is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ def _server(access: EngineAccess, pump: Pump) -> ServerRow:
         tuple(sorted({lane.queue.model for lane in pump.lanes.values()})),
         pump.slots.size,
         pump.in_use,
+        pump.slots.most,
     )
 
 

@@ -22,7 +22,7 @@ from worker.db import Database, Row
 from worker.deployment import Deployment
 from worker.flow.leases import Leases
 from worker.flow.pump import Lane, Pump
-from worker.flow.slots import Slots
+from worker.flow.slots import AutoSlots, Slots
 from worker.flow.stage import StageWork
 from worker.ingest.stage import IngestStage
 from worker.persist import Persist
@@ -57,10 +57,11 @@ class Service:
         self._shared = shared
         self._models = models
         """The models that this process keeps to; empty: all that the engine has."""
-        self.access = make_access(deployment, shared, self._changed)
+        self.slots = _slots(deployment, slots)
+        self.access = make_access(deployment, shared, self.slots, self._changed)
         self.pump = Pump(
             deployment.name,
-            Slots(slots or _slots(deployment)),
+            self.slots,
             shared.leases,
             shared.db,
             loads_models=deployment.kind.loads_models,
@@ -88,22 +89,25 @@ class Service:
     def go_by(self, config: Config) -> None:
         """Price calls by this configuration from now on, and keep to its budget of the day. What an
         engine allows is read once, when the process starts."""
-        self.access.ledger = _ledger(self.access.deployment, config)
+        self.access.ledger = _ledger(self.access.deployment, config, self.slots)
         self.access.reserve.usd_per_day = config.limits.usd_per_day
 
     def _work(self, stage: Stage) -> StageWork:
         return self._classify if stage is Stage.CLASSIFY else self._run
 
 
-def _slots(deployment: Deployment) -> int:
+def _slots(deployment: Deployment, given: int | None) -> Slots:
     config = deployment.config
-    if deployment.zone is Zone.FRONTIER and config.max_in_flight is not None:
-        return config.max_in_flight
-    return config.slots
+    if given is not None:
+        return Slots(given)
+    allowed = config.max_in_flight if deployment.zone is Zone.FRONTIER else None
+    if not isinstance(config.slots, int):
+        return AutoSlots(min(config.max_slots, allowed or config.max_slots))
+    return Slots(allowed or config.slots)
 
 
 def make_access(
-    deployment: Deployment, shared: Shared, changed: Callable[[], None]
+    deployment: Deployment, shared: Shared, slots: Slots, changed: Callable[[], None]
 ) -> EngineAccess:
     """An engine with everything that calls to it take."""
     config = shared.configs.current
@@ -111,16 +115,17 @@ def make_access(
         deployment=deployment,
         engine=deployment.make(),
         journal=shared.journal,
-        ledger=_ledger(deployment, config),
+        ledger=_ledger(deployment, config, slots),
         reserve=Reservations(shared.db, shared.owner, deployment, config.limits.usd_per_day),
         admission=_admission(deployment),
         known_traits=KnownTraits(shared.db),
         changed=changed,
+        ended=slots.ended,
     )
 
 
-def _ledger(deployment: Deployment, config: Config) -> Ledger:
-    return Ledger(deployment, PriceBook(config), frontier_model(config))
+def _ledger(deployment: Deployment, config: Config, slots: Slots) -> Ledger:
+    return Ledger(deployment, PriceBook(config), frontier_model(config), lambda: slots.size)
 
 
 def _admission(deployment: Deployment) -> Admission:

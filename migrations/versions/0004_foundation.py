@@ -463,6 +463,12 @@ def upgrade() -> None:
         ),
         sa.Column("slots", sa.Integer(), nullable=False),
         sa.Column("in_use", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "max_slots",
+            sa.Integer(),
+            nullable=True,
+            comment="of slots that adapt; NULL: their number is fixed",
+        ),
         sa.ForeignKeyConstraint(
             ["owner"], ["workers.owner"], name=op.f("fk_servers_owner"), ondelete="CASCADE"
         ),

@@ -73,7 +73,7 @@ def stage(database: Database, tmp_path: Path) -> Make:
             deployment=deployment,
             engine=FakeEngine(),
             journal=journal,
-            ledger=Ledger(deployment, PriceBook(config), "m"),
+            ledger=Ledger(deployment, PriceBook(config), "m", lambda: 4),
             reserve=Reservations(database, owner, deployment, config.limits.usd_per_day),
             admission=Unlimited(),
         )

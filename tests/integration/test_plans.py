@@ -213,6 +213,7 @@ def statements(live: Live) -> dict[str, Params]:
         "flow/release": {**leased, "delay_s": None},
         "flow/renew": {**leased, **lease},
         "flow/served": {"engines": ["local"]},
+        "flow/servers": {},
         "flow/silence": {},
         "flow/stopped": {"lines": live.lines},
         "flow/sweep_cancelled": {},

@@ -1,3 +1,5 @@
+import pytest
+
 from models.config import Config
 from models.engines import OpenAIConfig
 from models.errors import ConfigError, NoKey
@@ -27,3 +29,14 @@ def test_a_key_that_only_this_host_lacks_is_a_note_and_a_wrong_address_a_problem
         for finding in doctor._engine("frontier", problem, CONFIG)
     }
     assert grades == {NoKey: Grade.WARNING, ConfigError: Grade.PROBLEM}
+
+
+@pytest.mark.parametrize(
+    ("slots", "in_use", "most", "said"),
+    [
+        (4, 3, None, "4, 3 in use"),
+        (12, 9, 64, "auto: 12 of at most 64, 9 in use"),
+    ],
+)
+def test_the_number_of_slots_is_said_and_whether_it_adapts(slots, in_use, most, said):
+    assert doctor._slots({"slots": slots, "in_use": in_use, "max_slots": most}) == said

@@ -20,7 +20,7 @@ from worker.calls.access import EngineAccess
 from worker.configs import Configs
 from worker.flow.leases import Leases
 from worker.flow.pump import Lane, Pump
-from worker.flow.slots import Slots
+from worker.flow.slots import AutoSlots, Slots
 from worker.llm.engine import EngineError, Trouble
 from worker.presence import MODELS_S, GateRow, Presence, ServerRow
 from worker.settings import PRESENCE_S
@@ -68,8 +68,18 @@ async def test_a_sign_of_life_says_what_the_worker_reaches():
     await r.presence.say()
     said = r.said()
     assert (said["owner"], said["pool"], said["configuration"]) == (OWNER, "local", 1)
-    assert said["servers"].obj == [ServerRow("local", "local", "ollama", "gpu:11434", (), 4, 1)]
+    assert said["servers"].obj == [
+        ServerRow("local", "local", "ollama", "gpu:11434", (), 4, 1, None)
+    ]
     assert said["gates"].obj == []
+
+
+async def test_it_says_how_many_slots_that_adapt_there_may_come_to_be():
+    r = Rig()
+    r.pump.slots = AutoSlots(64)
+    await r.presence.say()
+    [server] = r.said()["servers"].obj
+    assert (server.slots, server.in_use, server.max_slots) == (4, 0, 64)
 
 
 async def test_it_says_whose_queues_it_serves():

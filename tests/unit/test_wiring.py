@@ -1,17 +1,21 @@
 """What a process makes of the engines that it reaches: lanes, slots, limits and prices."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from models.config import Config
 from models.words import INGEST, Queue, Stage
-from tests.factories import OWNER, PRICED, a_config, a_deployment, the_frontier
+from tests.factories import OWNER, PRICED, a_config, a_deployment, the_frontier, usd
 from tests.fakes import FakeDatabase, FakeJournal
+from tests.stubs.fake import FakeEngine
 from worker.calls.admission import Limited, Unlimited
 from worker.configs import Configs
 from worker.deployment import Deployment
 from worker.flow.leases import Leases
+from worker.llm.engine import Message, Request
 from worker.persist import Persist
 from worker.wiring import Service, Shared, make_reading, queue_of, queues_of
 
@@ -123,6 +127,39 @@ async def test_each_lane_has_the_work_of_its_stage_and_the_gate_of_its_model():
 )
 async def test_how_many_requests_a_process_has_in_flight(deployment, given, slots):
     assert Rig().service(deployment, given).pump.slots.size == slots
+
+
+@pytest.mark.parametrize(
+    ("deployment", "given", "first", "most"),
+    [
+        (a_deployment(slots="auto"), None, 4, 64),
+        (a_deployment(slots="auto", max_slots=3), None, 3, 3),
+        (a_deployment(slots="auto"), 7, 7, None),
+        (the_frontier(slots="auto", max_in_flight=32), None, 4, 32),
+        (the_frontier(slots="auto", max_in_flight=32, max_slots=8), None, 4, 8),
+        (a_deployment(slots="auto", max_in_flight=3), None, 4, 64),
+    ],
+)
+async def test_within_what_a_number_finds_itself(deployment, given, first, most):
+    slots = Rig().service(deployment, given).pump.slots
+    assert (slots.size, slots.most) == (first, most)
+
+
+async def test_every_call_tells_the_slots_how_it_ended_and_costs_its_share_of_the_machine():
+    service = Rig().service(a_deployment(slots="auto", usd_per_hour="3600"))
+    request = Request("fake", (Message("user", "text"),), 10, 100)
+    completion = replace(await FakeEngine().complete(request), engine_seconds=60.0)
+    costs = {}
+
+    async def ask() -> None:
+        async with service.slots:
+            await service.access.complete(request)
+            row = service.access.ledger.settled(OWNER, request, OWNER, completion)
+            costs[service.slots.size] = row.cost_usd
+
+    await asyncio.gather(*(ask() for _ in range(200)))
+    assert len(costs) > 1
+    assert costs == {size: pytest.approx(usd("60") / size) for size in costs}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """One engine as this process uses it: its client, its gates, its limits and its ledger."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from worker.calls.ledger import Ledger
 from worker.calls.reservations import Reservations
 from worker.calls.traits import KnownTraits
 from worker.deployment import Deployment
+from worker.flow.adapt import Ended
 from worker.llm.engine import (
     Completion,
     Concern,
@@ -43,6 +45,8 @@ class EngineAccess:
     """None: models are taken to do what they are told."""
     changed: Callable[[], None] = lambda: None
     """Called when a gate opens."""
+    ended: Callable[[Ended], None] = lambda _: None
+    """Called with every call that ended."""
     seen: Health = UNSEEN
     """What the engine said when it last answered a look."""
     _gates: dict[str, Gate] = field(default_factory=dict)
@@ -98,12 +102,17 @@ class EngineAccess:
     async def complete(self, request: Request) -> Completion:
         """Ask the engine. Raises EngineError; DIED where an engine of one's own went down in the
         middle of the call."""
+        now = asyncio.get_running_loop().time
+        began = now()
         try:
-            return await self.engine.complete(request)
+            completion = await self.engine.complete(request)
         except EngineError as error:
+            self.ended(Ended(began, now(), trouble=error.trouble))
             if not error.cut or self.deployment.limited:
                 raise
             raise await self._examined(error) from error
+        self.ended(Ended(began, now(), completion.usage.output_tokens))
+        return completion
 
     async def _examined(self, error: EngineError) -> EngineError:
         """A call that was cut off: nobody is there any more, or it was the way there."""

@@ -2,12 +2,12 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from models.engines import EngineConfig
 from models.failure import Failure
 from models.reasons import CostReason
 from models.states import CallState
@@ -99,6 +99,8 @@ class Ledger:
     prices: PriceBook
     frontier_model: str
     """What savings are compared to."""
+    slots: Callable[[], int]
+    """How many calls share the machine now."""
 
     def settled(
         self, call_id: UUID, request: Request, key: UUID, completion: Completion
@@ -181,7 +183,8 @@ class Ledger:
         if self.deployment.stand_in:
             return Cost(None, CostReason.STAND_IN)
         if self.deployment.zone is Zone.LOCAL:
-            return machine_cost(self.deployment.config, reply.engine_seconds)
+            usd_per_hour = self.deployment.config.usd_per_hour
+            return machine_cost(usd_per_hour, self.slots(), reply.engine_seconds)
         price = self.price(model_name, reply.usage.input_tokens or 0)
         if price is None:
             return Cost(None, CostReason.NO_PRICE)
@@ -205,11 +208,11 @@ def bare(row: CallRow) -> CallRow:
     return CallRow(row.id, CallState.LOST, cost_reason=CostReason.LOST)
 
 
-def machine_cost(config: EngineConfig, engine_seconds: float | None) -> Cost:
+def machine_cost(usd_per_hour: Decimal | None, slots: int, engine_seconds: float | None) -> Cost:
     """A local call's share of its machine: with P slots it holds 1/P of the device."""
-    if config.usd_per_hour is None:
+    if usd_per_hour is None:
         return Cost(None, CostReason.NO_MACHINE_PRICE)
     if engine_seconds is None:
         return Cost(None, CostReason.NO_ENGINE_TIME)
-    cost = Decimal(str(engine_seconds)) * config.usd_per_hour / HOUR_S / config.slots
+    cost = Decimal(str(engine_seconds)) * usd_per_hour / HOUR_S / slots
     return Cost(cost.quantize(Decimal("1e-10")), price_source="machine hours")

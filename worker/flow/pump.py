@@ -135,7 +135,7 @@ class Pump:
     @property
     def in_use(self) -> int:
         """Slots that are taken."""
-        return self.slots.size - self.slots.free
+        return self.slots.in_use
 
     def ring(self, queue: str) -> None:
         """There is something in this queue."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.clock import virtual_time
 from tests.factories import a_deployment, an_access, the_frontier
 from tests.stubs.fake import FakeEngine
 from worker.calls.access import EngineAccess, ModelAccess
+from worker.flow.adapt import Ended
 from worker.llm.engine import EngineError, Health, Message, Request, Trouble
 from worker.llm.gate import LONGEST_PROBE_S, Closed
 
@@ -55,6 +57,22 @@ def error(trouble: Trouble) -> EngineError:
 
 def shut(access: EngineAccess) -> dict[str, str]:
     return {model: closed.code for model, closed in access.shut()}
+
+
+@virtual_time
+async def test_every_call_is_told_with_its_time_and_how_it_ended():
+    told: list[Ended] = []
+    engine = FakeEngine(delay_s=2.0)
+    access = replace(an_access(engine), ended=told.append)
+    asked = Request("fake", (Message("user", "text"),), 10, 100)
+    answered = await access.complete(asked)
+    engine.script.append(error(Trouble.UNAVAILABLE))
+    with pytest.raises(EngineError):
+        await access.complete(asked)
+    assert [(one.ended - one.began, one.output_tokens, one.trouble) for one in told] == [
+        (2.0, answered.usage.output_tokens, None),
+        (2.0, None, Trouble.UNAVAILABLE),
+    ]
 
 
 @virtual_time

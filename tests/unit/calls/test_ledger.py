@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.reasons import CostReason
 from models.sql import load_sql
 from models.states import CallState
-from tests.factories import PRICED, a_config, a_deployment, an_engine, the_frontier
+from tests.factories import PRICED, a_config, a_deployment, the_frontier
 from worker.calls.ledger import (
     CallRow,
     KnownAnswer,
@@ -33,14 +33,15 @@ COMPLETION = Completion(
 )
 CALL, KEY = UUID(int=1), UUID(int=2)
 
-FRONTIER = Ledger(the_frontier(), PriceBook(CONFIG), "big")
-LOCAL = Ledger(a_deployment(), PriceBook(CONFIG), "big")
-STAND_IN = Ledger(the_frontier(kind="embedded"), PriceBook(CONFIG), "big")
+FRONTIER = Ledger(the_frontier(), PriceBook(CONFIG), "big", lambda: 1)
+LOCAL = Ledger(a_deployment(), PriceBook(CONFIG), "big", lambda: 1)
+STAND_IN = Ledger(the_frontier(kind="embedded"), PriceBook(CONFIG), "big", lambda: 1)
 
 
-def hourly(**engine) -> Ledger:
+def hourly(usd_per_hour: str, slots: int = 4) -> Ledger:
     """An engine in the building whose machine has a price."""
-    return Ledger(a_deployment(**engine), PriceBook(CONFIG), "big")
+    engine = a_deployment(usd_per_hour=usd_per_hour)
+    return Ledger(engine, PriceBook(CONFIG), "big", lambda: slots)
 
 
 def settled(
@@ -262,7 +263,7 @@ def test_nothing_is_reserved_at_an_unknown_price():
     ],
 )
 def test_a_local_call_costs_its_slots_share_of_the_machine(usd_per_hour, slots, seconds, cost):
-    found = machine_cost(an_engine(usd_per_hour=usd_per_hour, slots=slots), seconds)
+    found = machine_cost(Decimal(usd_per_hour), slots, seconds)
     assert found.cost_usd == Decimal(cost)
     assert found.price_source == "machine hours"
 
@@ -270,8 +271,7 @@ def test_a_local_call_costs_its_slots_share_of_the_machine(usd_per_hour, slots, 
 @given(st.lists(st.floats(0, 100), min_size=4, max_size=4))
 def test_a_full_machine_costs_what_it_costs(seconds):
     """Four slots at work side by side are paid for like the longest, and never more."""
-    config = an_engine(usd_per_hour="3600", slots=4)
-    total = sum(machine_cost(config, each).cost_usd for each in seconds)
+    total = sum(machine_cost(Decimal(3600), 4, each).cost_usd for each in seconds)
     assert total <= Decimal(str(max(seconds))) + Decimal("1e-9")
 
 

@@ -331,6 +331,8 @@ def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key
         ),
         ("[retention]\ndays = 0", ["retention.days", "greater than 0"]),
         ("[engines.local]\nslots = 0", ["engines.local.slots", "greater than 0", "found 0"]),
+        ('[engines.local]\nslots = "many"', ["engines.local.slots", "auto", "found 'many'"]),
+        ("[engines.local]\nmax_slots = 0", ["engines.local.max_slots", "greater than 0"]),
         ("[engines.local]\nusd_per_hour = -1", ["engines.local.usd_per_hour", "found -1"]),
         ("[chunks]\ntokens = 10", ["chunks.tokens", "50"]),
         ("[limits]\nattempts = 0", ["limits.attempts"]),

@@ -6,13 +6,13 @@ WITH me AS (
     ON CONFLICT (owner) DO UPDATE
     SET seen_at = now(), configuration_id = excluded.configuration_id
 ), served AS (
-    INSERT INTO servers (owner, engine, zone, kind, address, models, slots, in_use)
+    INSERT INTO servers (owner, engine, zone, kind, address, models, slots, in_use, max_slots)
     SELECT %(owner)s, s.* FROM jsonb_to_recordset(%(servers)s) AS s (
         engine text, zone text, kind text, address text, models text[], slots integer,
-        in_use integer)
+        in_use integer, max_slots integer)
     ON CONFLICT (owner, engine) DO UPDATE
     SET models = excluded.models, slots = excluded.slots, in_use = excluded.in_use,
-        address = excluded.address
+        max_slots = excluded.max_slots, address = excluded.address
 ), shut AS (
     SELECT * FROM jsonb_to_recordset(%(gates)s) AS g (
         engine text, model text, code text, message text, lasting boolean, since timestamptz,
