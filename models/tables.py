@@ -90,7 +90,7 @@ configurations = Table(
 model_traits = Table(
     "model_traits",
     metadata,
-    Column("key", Text, primary_key=True, comment="kind, host, version, model and its weights"),
+    Column("key", Text, primary_key=True, comment="kind, version, model and digest of its weights"),
     Column("traits", JSONB, nullable=False, comment="worker/llm/probe.py"),
     Column("found_at", Moment, nullable=False, server_default=func.now()),
     comment="what engines do with their models, found out by asking",

@@ -113,7 +113,7 @@ def upgrade() -> None:
             "key",
             sa.Text(),
             nullable=False,
-            comment="kind, host, version, model and its weights",
+            comment="kind, version, model and digest of its weights",
         ),
         sa.Column(
             "traits",

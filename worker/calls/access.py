@@ -122,22 +122,20 @@ class EngineAccess:
         return EngineError(Trouble.DIED, f"{error}; it went down", maybe_billed=True)
 
     async def traits(self, model: str) -> Traits:
-        """What an engine of one's own does with a model. What a gateway does is learnt from its
-        refusals, and what the embedded one does is known. Raises EngineError."""
+        """What an engine of one's own does with a model, where it says which version and which
+        weights that are. What a gateway does is learnt from its refusals, what the embedded one
+        does is known. Raises EngineError."""
         deployment = self.deployment
         if self.known_traits is None or deployment.limited or not deployment.kind.is_probed:
             return Traits()
         if not self.seen.ok:
             self.seen = await self.engine.health()
+        version, digest = self.seen.version, self._digest(model)
+        if not (version and digest):  # it could be another one tomorrow
+            return Traits()
+        key = f"{deployment.config.kind} {version} {model} {digest}"
         window = deployment.config.context_tokens
-        return await self.known_traits.of(
-            self._whose(model), lambda: probe(self.engine, model, window)
-        )
-
-    def _whose(self, model: str) -> str:
-        """Whose traits they are: the weights' and the version's, or else those of the host."""
-        kind, digest = self.deployment.config.kind, self._digest(model)
-        return f"{kind} {self.seen.version or ''} {model} {digest or self.deployment.host}"
+        return await self.known_traits.of(key, lambda: probe(self.engine, model, window))
 
     def answered(self, model: str) -> None:
         """A call of this model was answered."""

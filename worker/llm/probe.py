@@ -10,7 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
-from worker.llm.engine import Completion, Engine, EngineError, Finish, Message, Request, Trouble
+from worker.llm.engine import (
+    Completion,
+    Concern,
+    Engine,
+    EngineError,
+    Finish,
+    Message,
+    Request,
+    Trouble,
+)
 
 WORD = "heliotrope-42"
 """What nobody says of himself: who is made to by a grammar has one."""
@@ -74,14 +83,26 @@ async def probe(engine: Engine, model: str, context_tokens: int, *, deep: bool =
         reports_tokens=greeted.usage.input_tokens is not None,
         thinks_aloud=_thinks_aloud(greeted),
         cuts_prompts=await _cuts_prompts(engine, plain) if deep else None,
-        template=await engine.template(model) if isinstance(engine, TellsTemplate) else "",
+        template=await _template(engine, model),
     )
+
+
+async def _template(engine: Engine, model: str) -> str:
+    if isinstance(engine, TellsTemplate):
+        with suppress(EngineError):
+            return await engine.template(model)
+    return ""
 
 
 async def _holds_schema(engine: Engine, plain: Request) -> tuple[bool, bool | None]:
     """Whether it does, and with which word about thinking."""
     for think in (False, None):
-        answer = await engine.complete(replace(plain, schema=SCHEMA, think=think))
+        try:
+            answer = await engine.complete(replace(plain, schema=SCHEMA, think=think))
+        except EngineError as error:
+            if error.concern is not Concern.PROMPT:
+                raise
+            continue
         if _value(answer) == {"word": WORD}:
             return True, think
     return False, False
