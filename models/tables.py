@@ -534,6 +534,13 @@ classifications = Table(
     Column("confidence", Double),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("waits", Integer, nullable=False, server_default="0", comment="no fault of its own"),
+    Column(
+        "deaths",
+        SmallInteger,
+        nullable=False,
+        server_default="0",
+        comment="how often the engine went down in the middle of its call",
+    ),
     Column("job_id", BigInteger, comment="whose lease it is being classified under"),
     Column("since", Moment, nullable=False, server_default=func.now()),
     CheckConstraint(_one_of("task", TaskType), name="task"),

@@ -1,6 +1,6 @@
 """Engines as people read them: who serves what, how fast, at what cost, and from when it pays."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -22,7 +22,9 @@ def engine_row(row: Row) -> dict[str, Any]:
         found[key] = plain(row[key]) if row[key] is not None else None
     for key in ("tokens_per_second", "tokens_per_hour"):
         found[key] = round(float(row[key]), 1) if row[key] is not None else None
-    return {**found, "state": state(row), "break_even_tokens_per_hour": _break_even(row)}
+    least = row["break_even_tokens_per_hour"]
+    found["break_even_tokens_per_hour"] = int(least) if least is not None else None
+    return {**found, "state": state(row)}
 
 
 def state(row: Row) -> str:
@@ -33,14 +35,6 @@ def state(row: Row) -> str:
         return "ok"
     some = "" if row["shut_at"] >= row["workers"] else f" at {row['shut_at']} of {row['workers']}"
     return f"{row['code']}{some}"
-
-
-def _break_even(row: Row) -> int | None:
-    """Tokens an hour from which a machine that is paid by the hour costs less than the frontier."""
-    hour, frontier = row["usd_per_hour"], row["frontier_usd_per_mtok"]
-    if not hour or not frontier:
-        return None
-    return int(hour * MILLION / frontier)
 
 
 def cells(row: Row) -> list[str]:
@@ -58,16 +52,18 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def verdict(row: Row) -> str | None:
-    """Whether a machine pays at today's volume; None: its price or the frontier's is not known."""
-    least, now = row["break_even_tokens_per_hour"], row["tokens_per_hour"]
-    if least is None or now is None:
-        return None
-    pays = "it pays" if now >= least else "it does not pay yet"
-    return (
-        f"{row['engine']} at ${row['usd_per_hour']} an hour: cheaper than the frontier from "
-        f"{_tokens(least)} tokens an hour on; {row['model']} does {_tokens(now)} now: {pays}"
-    )
+def verdicts(rows: Sequence[Row]) -> Iterator[str]:
+    """Of each engine whether its machines pay at today's volume, all models together; of none whose
+    price, or the frontier's, is not known."""
+    for row in {row["engine"]: row for row in rows}.values():
+        least, now = row["break_even_tokens_per_hour"], row["tokens_per_hour"]
+        if least is not None and now is not None:
+            machines = f"{row['machines']} x " if row["machines"] > 1 else ""
+            pays = "it pays" if now >= least else "it does not pay yet"
+            yield (
+                f"{row['engine']} at {machines}${row['usd_per_hour']} an hour: cheaper than the "
+                f"frontier from {_tokens(least)} tokens an hour on; {_tokens(now)} now: {pays}"
+            )
 
 
 def _tokens(number: float) -> str:

@@ -214,8 +214,8 @@ def _workers() -> Iterator[Finding]:
     except (DocmillError, psycopg.OperationalError):
         return  # said above
     for row in servers:
-        check = f"{row['engine']} engine at {row['address']}: slots of worker {row['pid']}"
-        yield Finding(f"{check} on {row['host']}", Grade.OK, _slots(row))
+        where = f"{row['engine']} at {row['address']}, worker {row['pid']} on {row['host']}"
+        yield Finding("slots", Grade.OK, f"{where}: {_slots(row)}")
     for row in gates:
         grade = Grade.PROBLEM if row["lasting"] else Grade.WARNING
         model = f", {row['model']}" if row["model"] else ""

@@ -58,6 +58,13 @@ def upgrade() -> None:
             "waits", sa.Integer(), server_default="0", nullable=False, comment="no fault of its own"
         ),
         sa.Column(
+            "deaths",
+            sa.SmallInteger(),
+            server_default="0",
+            nullable=False,
+            comment="how often the engine went down in the middle of its call",
+        ),
+        sa.Column(
             "job_id",
             sa.BigInteger(),
             nullable=True,

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import UUID, uuid4
 
 import pytest
 
 from models.config import Config
+from models.errors import ConfigError
 from models.words import Queue
 from tests.recount import offences
 from tests.rows import (
@@ -40,6 +42,10 @@ from worker.calls.reservations import NotReserved, Reservations, Wanted
 from worker.configs import Configs
 from worker.db import Database
 from worker.deployment import Deployment
+from worker.flow import pump as pump_module
+from worker.flow.leases import Leases
+from worker.flow.pump import Lane, Pump
+from worker.flow.slots import Slots
 from worker.persist import Persist
 from worker.route import Place
 from worker.run.outcome import Done, Turn
@@ -163,6 +169,22 @@ async def test_a_call_that_was_never_made_is_on_no_bill_though_it_was_given_up_a
     assert spent == (3, 1, 2, 1)
     assert states(db, "calls") == {"lost": 1, "reserved": 2}
     assert column(db, "SELECT item_id FROM leases WHERE owner = %s", owner) == [made, unmade]
+    assert offences(db) == []
+
+
+async def test_what_a_claim_took_and_could_not_make_use_of_is_back_in_line_and_no_worse_for_it(
+    db: Connection, database: Database, stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = add_jobs(db, add_batch(db, max_cost_usd=9), 3, FRONTIER)
+    one_stage = stage()
+    monkeypatch.setattr(one_stage, "_job", AsyncMock(side_effect=ConfigError("a newer one")))
+    monkeypatch.setattr(pump_module, "AFTER_FAULT_S", 0.0)
+    pump = Pump("p", Slots(4), Leases("postgresql://nobody@127.0.0.1:9/none", uuid4()), database)
+    claimed_by_pump = await pump._claimed(Lane(FRONTIER.queue, one_stage), 8)
+    assert claimed_by_pump.taken == 0
+    assert column(db, "SELECT item_id FROM delayed WHERE due_at > now() ORDER BY 1") == jobs
+    assert states(db, "calls") == {}
+    assert column(db, "SELECT DISTINCT kills FROM jobs") == [0]
     assert offences(db) == []
 
 

@@ -38,7 +38,7 @@ def to_ask(found: list[Row]) -> list[int]:
 
 def write(db: Connection, row: Row, **what: Any) -> None:
     """What was found of a pair, or that nothing was."""
-    given = {"key": row["key"], "job_id": row["id"], "attempts": 0, "waits": 0, **what}
+    given = {"key": row["key"], "job_id": row["id"], "attempts": 0, "waits": 0, "deaths": 0, **what}
     run(db, "classify/verdicts", rows=as_json([given]))
 
 

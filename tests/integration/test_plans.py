@@ -147,6 +147,10 @@ def statements(live: Live) -> dict[str, Params]:
     wanted = {"purpose": "repair", "reserved_usd": "0.1"}
     return {
         "calls/drop": {"ids": live.calls},
+        "calls/drop_claimed": {"claim": live.claim},
+        "calls/keep_traits": {"key": "k", "traits": as_json([])},
+        "calls/traits": {"key": "k"},
+        "flow/abandon": {"claim": live.claim, "delay_s": 10.0},
         "calls/lock_budgets": {"claim": live.claim, "ids": live.jobs},
         "calls/lock_day": {"lock": 1},
         "calls/reserve": {
@@ -174,7 +178,7 @@ def statements(live: Live) -> dict[str, Params]:
         "classify/verdicts": {
             "rows": as_json(
                 [
-                    {"key": key, "job_id": i, **verdict, "attempts": 0, "waits": 0}
+                    {"key": key, "job_id": i, **verdict, "attempts": 0, "waits": 0, "deaths": 0}
                     for key, i in zip(live.keys, live.pairs, strict=True)
                 ]
             )

@@ -99,7 +99,7 @@ def test_a_model_is_asked_as_it_needs_and_doctor_says_what_it_does(
     assert [state for (state,) in rows(db, "SELECT DISTINCT state FROM jobs")] == ["done"]
     assert all("Read the text and answer with JSON" in prompt["text"] for prompt in prompts)
     assert not any("<my_turn>" in prompt["text"] for prompt in prompts)
-    assert (len(prompts), probes) == (5, 3)
+    assert (len(prompts), probes) == (5, 5)
     [key] = column(db, "SELECT key FROM model_traits")
-    assert key.startswith("ollama 0.33.0 phi4-mini ")
+    assert key.startswith("1 ollama 0.33.0 phi4-mini ")
     assert "drops the system message" in said

@@ -273,7 +273,10 @@ class Machine(RuleBasedStateMachine):
                 self.db, "SELECT id, classify_key::text FROM jobs WHERE id = ANY (%s)", list(pairs)
             )
         )
-        tried = [{"key": keys[job], "job_id": job, "waits": 0, "attempts": 1} for job in pairs]
+        tried = [
+            {"key": keys[job], "job_id": job, "waits": 0, "deaths": 0, "attempts": 1}
+            for job in pairs
+        ]
         route = {"state": "ready", "zone": place.zone, "engine": place.engine, "model": place.model}
         for _ in range(1 + twice):
             believer.worker.settle(*(asdict(_settled(call)) for call in pairs.values() if call))

@@ -96,7 +96,7 @@ class OllamaStub(Stub):
         "empty": _says(""),
         "thinks": _says("<think>The sender may be Asha. But"),
         "thinks_in_vain": _says("<think>It may be Asha.</think>"),
-        "runs_away": _says('{"sender": "' + "Pune, " * 60, "length"),
+        "runs_away": _says('{"sender": "' + "Pune, " * 60 + "Pune", "length"),
         "white_space": _says('{"sender": "Asha"' + "\n\t" * 80, "length"),
         "empty_at_the_limit": _says("", "length"),
         "html": Fault(200, "<html>login</html>", late=True),

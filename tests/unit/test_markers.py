@@ -22,6 +22,8 @@ MARKERS = [
     "<unused99>",
     "[TOOL_CALLS]",
     "<think>",
+    "<|turn>",
+    "<turn|>",
 ]
 
 
@@ -39,6 +41,10 @@ def test_a_marker_in_a_text_is_no_marker_to_a_tokenizer_and_comes_back_as_it_was
 )
 def test_what_is_no_marker_is_sent_as_it_stands(text):
     assert plain(text) is text or plain(text) == text
+
+
+def test_a_joiner_of_the_texts_own_is_the_texts_own():
+    assert restored(f"AB{JOINER}C-77") == f"AB{JOINER}C-77"
 
 
 def test_a_served_models_own_markers_are_known_too():

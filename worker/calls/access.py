@@ -25,7 +25,7 @@ from worker.llm.engine import (
     Trouble,
 )
 from worker.llm.gate import Closed, Gate
-from worker.llm.probe import Traits, probe
+from worker.llm.probe import EDITION, Traits, probe
 from worker.outage import Outage
 
 UNSEEN = Health(ok=False, detail="not looked at yet")
@@ -133,7 +133,7 @@ class EngineAccess:
         version, digest = self.seen.version, self._digest(model)
         if not (version and digest):  # it could be another one tomorrow
             return Traits()
-        key = f"{deployment.config.kind} {version} {model} {digest}"
+        key = f"{EDITION} {deployment.config.kind} {version} {model} {digest}"
         window = deployment.config.context_tokens
         return await self.known_traits.of(key, lambda: probe(self.engine, model, window))
 

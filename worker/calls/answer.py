@@ -54,12 +54,14 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
     return _chosen(_objects(said), schema, _judged(whole, schema))
 
 
-_LONGEST_REFRAIN, _TIMES, _RUNAWAY_CHARS = 60, 16, 48
+_LONGEST_REFRAIN, _TIMES, _RUNAWAY_CHARS = 60, 48, 200
+"""A table may have a few equal rows, and a list a few zeros: they are no loop."""
 
 
 def _unreadable(completion: Completion, said: str, exc: Exception) -> Invalid:
     """What is wrong with an answer that is no JSON."""
-    if completion.finish is Finish.LOOP or _runs_away(completion.text):
+    runs_away = completion.finish is not Finish.STOP and _runs_away(completion.text)
+    if completion.finish is Finish.LOOP or runs_away:
         return Invalid("loop", "the answer says the same again and again")
     if completion.finish is Finish.LENGTH:
         return Invalid("truncated", "the answer ran into its output limit")
@@ -69,8 +71,11 @@ def _unreadable(completion: Completion, said: str, exc: Exception) -> Invalid:
 
 
 def _runs_away(text: str) -> bool:
-    """Whether it ends in the same few characters again and again, white space too."""
-    return any(_ends_in_a_refrain(text, size) for size in range(1, _LONGEST_REFRAIN + 1))
+    """Whether it ends in the same few characters again and again. White space may come to an end,
+    with more room."""
+    return not text[-1:].isspace() and any(
+        _ends_in_a_refrain(text, size) for size in range(1, _LONGEST_REFRAIN + 1)
+    )
 
 
 def _ends_in_a_refrain(text: str, size: int) -> bool:

@@ -43,6 +43,8 @@ local FULL = 0.9               -- share of a limit above which it explains a ref
 local SLACK = 0.05             -- of a limit: what headers may differ by calls under way
 local RECENT, SICK = 20, 0.2   -- calls looked at, and the share of failures above which a scope
                                -- is the one to blame, and not the prompts
+local PATIENCE, FEW = 0.18, 4  -- share of how long trouble has lasted, and first pauses, until it
+                               -- is tried again
 local RECHECK, GRACE = 1000000, 1000000
 local UNLEARN = 3600 * 1000000 -- how long a way of counting is believed
 local FORGET_MS = 86400 * 1000
@@ -395,9 +397,15 @@ local function answered(c)
     remember(c, 0)
 end
 
--- A storm shuts a scope once, each time for twice as long, until a call of it is answered.
+-- A storm shuts a scope until a call of it is answered: each time for twice as long, but for no more
+-- than a share of how long it has lasted, so that what comes back is soon at full speed.
 local function break_(c, steps)
-    shut(c, 'trouble', math.min(2 ^ (steps - 1) * a.pause_us, a.longest_pause_us))
+    local since = now
+    for _, one in ipairs({c, MODEL}) do
+        if is_shut(one) then since = math.min(since, one.since) end
+    end
+    local most = math.max(FEW * a.pause_us, PATIENCE * (now - since))
+    shut(c, 'trouble', math.min(2 ^ (steps - 1) * a.pause_us, most, a.longest_pause_us))
     c.steps, c.shut_at = steps, now
 end
 

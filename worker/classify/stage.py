@@ -80,6 +80,11 @@ class Pair:
         """Tries of the pair that ended badly, before this one."""
         return int(self.row["attempts"])
 
+    @property
+    def deaths(self) -> int:
+        """How often the engine went down in the middle of its call."""
+        return int(self.row["deaths"])
+
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
@@ -119,6 +124,7 @@ class PairRow:
     confidence: float | None = None
     attempts: int = 0
     waits: int = 0
+    deaths: int = 0
 
 
 class ClassifyStage:
@@ -155,7 +161,7 @@ class ClassifyStage:
                 Lease(Stage.CLASSIFY, pair.row["id"], claim),
                 pair.row["line_id"],
                 pair,
-                alone=pair.attempts > 0,
+                alone=pair.deaths > 0,
             )
             for pair in pairs
             if _to_ask(pair) and not pair.row["task"]
@@ -216,14 +222,17 @@ class ClassifyStage:
 
     def _after_error(self, pair: Pair, error: EngineError) -> Setback:
         own = self._access.trouble(pair.model, error)
-        most = pair.config.limits.attempts
+        pause_s = self._access.gate(pair.model).pause_s
+        if error.trouble is Trouble.DIED and own:
+            failure = Failure(str(error.trouble), "classify", True, str(error))
+            return Wait(failure, pause_s) if pair.deaths + 1 < DEADLY else GiveUp(failure)
         return after_engine_error(
             error,
             phase="classify",
             attempts=pair.attempts + 1,
-            max_attempts=min(most, DEADLY) if error.trouble is Trouble.DIED else most,
+            max_attempts=pair.config.limits.attempts,
             own=own,
-            pause_s=self._access.gate(pair.model).pause_s,
+            pause_s=pause_s,
         )
 
     async def finish(self, outcome: Sorted) -> None:
@@ -322,7 +331,7 @@ def pair_row(one: Sorted) -> PairRow:
     match one.result:
         case Verdict(task, found_by, confidence):
             return PairRow(key, job, task, found_by, confidence)
-        case Wait():
-            return PairRow(key, job, waits=1)
+        case Wait(failure):
+            return PairRow(key, job, waits=1, deaths=int(failure.category == Trouble.DIED))
         case _:
             return PairRow(key, job, attempts=1)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 
@@ -35,6 +35,9 @@ JITTER_S = 3.0
 
 REFUSALS = 2
 """How often less of an outcome is tried when Postgres refuses it."""
+
+ABANDONED_S = 10.0
+"""After which what a claim took, and could not make use of, is looked at again."""
 
 AFTER_FAULT_S = 1.0
 """The pause after a claim that failed by a fault of our own."""
@@ -232,13 +235,23 @@ class Pump:
             self._carry(item, lane)
 
     async def _claimed(self, lane: Lane, most: int) -> Claimed:
+        claim = uuid4()
         try:
-            return await lane.work.claim(lane.queue, uuid4(), most)
+            return await lane.work.claim(lane.queue, claim, most)
         except Exception:
-            # A fault of ours, said aloud. What the claim may have taken comes back as it lapses.
+            # A fault of ours, said aloud. What the claim may have taken is no worse for it.
             logger().exception("could not claim", queue=lane.queue.name)
+            await self._abandon(claim)
             await asyncio.sleep(AFTER_FAULT_S)
             return Claimed(0)
+
+    async def _abandon(self, claim: UUID) -> None:
+        """Back in line, a while later: else it would lapse, and count as a worker lost under it."""
+        params = {"claim": claim, "delay_s": ABANDONED_S}
+        with suppress(psycopg.Error):  # then it lapses
+            await self._db.run_once(
+                [("calls/drop_claimed", {"claim": claim}), ("flow/abandon", params)]
+            )
 
     def _carry(self, held: Held, lane: Lane) -> None:
         carried = Carried(held, lane, self)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from models.schema import target
-from worker.jsonb import canonical
+from models.schema import DEEPEST, target
+from worker.jsonb import dumps
 from worker.llm.patterns import plain_pattern
 
 MOST_REPEATS = 1_000
@@ -32,7 +32,21 @@ before the output limit whatever it is made of."""
 _BROUGHT_IN = frozenset({"$ref", "allOf"})
 _KEPT = frozenset({"type", "enum", "description", "required"})
 _SCHEMAS = frozenset({"items", "additionalProperties"})
-_LISTS = frozenset({"anyOf", "prefixItems"})
+_SHAPES = frozenset({"type", "enum", "anyOf", "properties", "items", "prefixItems", "pattern"})
+"""Words by which an engine knows what to write."""
+_ABOUT = {
+    "properties": "object",
+    "required": "object",
+    "additionalProperties": "object",
+    "items": "array",
+    "prefixItems": "array",
+    "minItems": "array",
+    "maxItems": "array",
+    "pattern": "string",
+    "format": "string",
+    "minLength": "string",
+    "maxLength": "string",
+}
 _BOUNDS = frozenset({"minItems", "maxItems", "minLength", "maxLength"})
 _RANGES = frozenset({"minimum", "maximum"})
 _FORMATS = frozenset({"date", "time", "date-time", "uuid"})
@@ -69,9 +83,15 @@ class Grammar:
     left_out: tuple[str, ...] = ()
 
 
+ANYTHING = ("string", "number", "boolean", "null", "array", "object")
+"""What a schema that says nothing stands for: left empty, some engines take it for an object, and
+others for a mistake."""
+
+
 def grammar(schema: Mapping[str, Any]) -> Grammar:
-    """The part of a schema that every engine compiles. Never raises."""
-    return _grammar(canonical(schema))
+    """The part of a schema that every engine compiles, its fields in the user's order: what is
+    written first, a reason say, is thought of first."""
+    return _grammar(dumps(schema))
 
 
 @lru_cache(maxsize=512)
@@ -91,16 +111,20 @@ class _Cut:
         self, schema: Any, path: tuple[str, ...], within: tuple[str, ...] = ()
     ) -> dict[str, Any]:
         """The part of a schema that stands at `path`, reached by the references `within`."""
-        if not isinstance(schema, Mapping):  # true: anything; false, which no grammar can say
-            return {}
+        return _typed(self._part(schema, path, within))
+
+    def _part(self, schema: Any, path: tuple[str, ...], within: tuple[str, ...]) -> dict[str, Any]:
+        """The same, where it may also say less than a whole schema, as in allOf."""
+        if not isinstance(schema, Mapping):
+            return {} if schema is True else self._drop(path, "false")
         self._nodes += 1
-        if self._nodes > MOST_NODES:
+        if self._nodes > MOST_NODES or len(path) + len(within) > DEEPEST:
             return self._drop(path, "more than fits into a grammar")
         kept: dict[str, Any] = {}
         for word in sorted(schema, key=_BROUGHT_IN.__contains__):  # what it says itself goes first
             for part in self._parts(word, schema[word], schema, path, within):
                 self._join(kept, part, path, word)
-        return kept
+        return self._without_doubt(kept, path)
 
     def _parts(
         self,
@@ -114,18 +138,41 @@ class _Cut:
         if word == "$ref":
             yield self._referred(value, path, within)
         elif word == "allOf":
-            yield from (self.of(each, path, within) for each in value)
-        elif word in _LISTS or word == "oneOf":
-            listed = [self.of(each, path, within) for each in value]
-            # that no other of them matches is left to the check
-            yield {"anyOf" if word == "oneOf" else word: listed}
+            yield from (self._part(each, path, within) for each in value)
+        elif word in ("anyOf", "oneOf"):  # that no other of them matches is left to the check
+            yield {"anyOf": [self._part(each, path, within) for each in value]}
+        elif word == "prefixItems":
+            yield {word: [self.of(each, (*path, "*"), within) for each in value]}
         elif word == "properties":
             yield {word: {k: self.of(v, (*path, k), within) for k, v in value.items()}}
-        elif word in _SCHEMAS:
-            inner = (*path, "*")
-            yield {word: value if isinstance(value, bool) else self.of(value, inner, within)}
-        else:
+        elif word in _SCHEMAS and not isinstance(value, bool):
+            yield {word: self.of(value, (*path, "*"), within)}
+        elif word != "items" or value is False:  # true says nothing
             yield self._value(word, value, schema, path)
+
+    def _without_doubt(self, kept: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+        """Without what engines read in different ways: a choice beside other words, of which they
+        take the choice alone; and items beside those of a tuple."""
+        if "prefixItems" in kept and kept.pop("items", None) is not None:
+            self._drop(path, "items")
+        choices = kept.pop("anyOf", None)
+        if choices is None:
+            return kept
+        if not all(_SHAPES & choice.keys() for choice in choices):
+            if _SHAPES & kept.keys():  # as in anyOf of nothing but required
+                self._drop(path, "anyOf")
+                return kept
+            return {**kept, "anyOf": [_typed(choice) for choice in choices]}
+        rest = {key: value for key, value in kept.items() if key != "description"}
+        said = {key: value for key, value in kept.items() if key == "description"}
+        return {**said, "anyOf": [self._both(rest, choice, path) for choice in choices]}
+
+    def _both(
+        self, rest: Mapping[str, Any], choice: dict[str, Any], path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        both = dict(rest)
+        self._join(both, choice, path, "anyOf")
+        return _typed(both)
 
     def _join(
         self, kept: dict[str, Any], part: dict[str, Any], path: tuple[str, ...], word: str
@@ -133,16 +180,28 @@ class _Cut:
         """Add what else a schema says of the same value, unless an engine would have to choose."""
         for key, value in part.items():
             if key == "properties":
-                kept[key] = {**kept.get(key, {}), **value}
+                kept[key] = dict(kept.get(key, {}))
+                for name, field_schema in value.items():
+                    both = dict(kept[key].get(name, {}))
+                    self._join(both, field_schema, (*path, name), word)
+                    kept[key][name] = both
             elif key == "required":
                 kept[key] = list(dict.fromkeys([*kept.get(key, ()), *value]))
-            elif kept.setdefault(key, value) != value and key != "description":
+            elif kept.get(key) in (None, list(ANYTHING)):
+                kept[key] = value
+            elif value not in (kept[key], list(ANYTHING)) and key != "description":
                 self._drop(path, f"{word} ({key})")
 
     def _value(
         self, word: str, value: Any, schema: Mapping[str, Any], path: tuple[str, ...]
     ) -> dict[str, Any]:
         """What stays of a word that no schema stands under."""
+        if word in _SAY_NOTHING:
+            return {}
+        if word in _KEPT or (word == "additionalProperties" and isinstance(value, bool)):
+            return {word: value}
+        if word == "const":
+            return {"enum": [value]}
         small = isinstance(value, int | float) and abs(value) <= MOST_REPEATS
         if word in _BOUNDS and small:
             return {word: value}
@@ -152,12 +211,6 @@ class _Cut:
             return {word: plain}
         if word == "format" and value in _FORMATS:
             return {word: value}
-        if word in _SAY_NOTHING:
-            return {}
-        if word in _KEPT:
-            return {word: value}
-        if word == "const":
-            return {"enum": [value]}
         return self._drop(path, word)
 
     def _referred(self, ref: Any, path: tuple[str, ...], within: tuple[str, ...]) -> dict[str, Any]:
@@ -166,12 +219,20 @@ class _Cut:
             return self._drop(path, f"$ref {ref}")
         if within.count(ref) >= UNROLLED:
             return self._drop(path, "recursion")
-        return self.of(found, path, (*within, ref))
+        return self._part(found, path, (*within, ref))
 
     def _drop(self, path: tuple[str, ...], what: str) -> dict[str, Any]:
         where = "/".join(path)
         self.left_out.append(f"{where}: {what}" if where else what)
         return {}
+
+
+def _typed(kept: dict[str, Any]) -> dict[str, Any]:
+    """With its types said, where its other words only imply them."""
+    if {"type", "enum", "anyOf"} & kept.keys():
+        return kept
+    implied = next((kind for word, kind in _ABOUT.items() if word in kept), None)
+    return {**kept, "type": implied if implied is not None else list(ANYTHING)}
 
 
 def bounded(schema: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:

@@ -1,17 +1,24 @@
-"""Patterns that every engine's grammar can hold: whole, without looking around, of few steps."""
+"""Patterns that every engine's grammar can hold: whole, without looking around, of few steps.
+
+A grammar is about the JSON text, so what may stand for a quote or a backslash (`.`, a set that says
+what is not in it) would let a model write its way out of the string. And it knows few escapes: what
+needs none is written without.
+"""
 
 import re
 from dataclasses import dataclass
 
-_CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " \\t\\r\\n"}
+_CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " "}
+_SPECIAL = frozenset("^$.[](){}|*+?")
+"""What has to be escaped outside of a set."""
 
 _TOKEN = re.compile(
     r"""
     (?P<open>\((?:\?:)?) | (?P<close>\)) | (?P<either>\|)
     | (?P<repeat>[*+?](?![+?]) | \{(?P<least>\d{1,4})(?:(?P<comma>,)(?P<most>\d{0,4}))?\}(?![+?]))
-    | (?P<set>\[\^?(?:[^\\\[\]] | \\[dws] | \\[^\w\s])+\])
+    | \[(?P<set>(?!\^)(?:[^\\\[\]"\x00-\x1f] | \\[dws] | \\[^\w\s\\"])+)\]
     | (?P<class>\\[dws])
-    | (?P<one>[^\\\[\](){}*+?|^$] | \\[^\w\s])
+    | (?P<one>[^\\\[\](){}*+?|^$."\x00-\x1f] | \\[^\w\s\\"])
     """,
     re.VERBOSE,
 )
@@ -84,9 +91,16 @@ class _Reader:
 
 
 def _atom(found: re.Match[str]) -> str:
-    said = found[0]
     if found["class"]:
-        return f"[{_CLASSES[said[1]]}]"
+        return f"[{_CLASSES[found[0][1]]}]"
     if found["set"]:
-        return re.sub(r"\\([dws])", lambda named: _CLASSES[named[1]], said)
-    return said
+        return f"[{_members(found['set'])}]"
+    character = found["one"][-1]
+    return f"\\{character}" if character in _SPECIAL else character
+
+
+def _members(said: str) -> str:
+    """What stands in a set, with a dash of its own at the end, where it needs no escape."""
+    dash = "-" if "\\-" in said else ""
+    plain = re.sub(r"\\([dws])", lambda named: _CLASSES[named[1]], said.replace("\\-", ""))
+    return re.sub(r"\\([^\[\]])", r"\1", plain) + dash

@@ -13,7 +13,8 @@ JOINER = "\u2060"
 
 _KNOWN = re.compile(
     r"""
-    <\|[^<>|\s]{1,60}\|>            # <|im_end|>, <|eot_id|>, <|start_header_id|>
+    <\|[^<>|\s]{1,60}\|?>           # <|im_end|>, <|eot_id|>, <|start_header_id|>, <|turn>
+    | <[^<>|\s]{1,60}\|>            # <turn|>
     | <\uff5c[^<>\uff5c]{1,60}\uff5c>   # <｜User｜>
     | </?(?:s|bos|eos|pad|unk|mask|sep|cls|think|tool_call|tool_response|image|audio)>
     | <(?:start|end)_of_(?:turn|image|audio|role|text)>
@@ -35,6 +36,10 @@ def markers_in(template: str) -> frozenset[str]:
     return frozenset(_IN_TEMPLATE.findall(template))
 
 
+_APART = re.compile(f"([<\\[]){JOINER}")
+"""Where `plain` puts a joiner. One that stands elsewhere is the text's own."""
+
+
 def plain(text: str, of_model: Iterable[str] = ()) -> str:
     """The text with no marker in it that a tokenizer knows. `of_model`: those of the served model,
     beside the usual ones."""
@@ -44,7 +49,7 @@ def plain(text: str, of_model: Iterable[str] = ()) -> str:
 def restored(value: Any) -> Any:
     """An answer as if the text had been sent as it stands."""
     if isinstance(value, str):
-        return value.replace(JOINER, "") if JOINER in value else value
+        return _APART.sub(r"\1", value) if JOINER in value else value
     if isinstance(value, dict):
         return {restored(key): restored(item) for key, item in value.items()}
     return [restored(item) for item in value] if isinstance(value, list) else value

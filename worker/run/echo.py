@@ -27,16 +27,24 @@ def echo(
     task: TaskType, value: Mapping[str, Any], schema: Mapping[str, Any], text: str
 ) -> Invalid | None:
     """What is wrong with an answer that fits its schema; None: it says something."""
-    if _echoes_schema(value, grammar(schema).schema):
+    if _echoes_schema(value, grammar(schema).schema, text):
         return Invalid(SCHEMA_ECHO, "it repeats the form's words, give the text's own values")
     if task is not TaskType.CLASSIFICATION and _copies_example(task, value, text):
         return Invalid(COPIED_EXAMPLE, "it repeats the example's answer, read the text below it")
     return None
 
 
-def _echoes_schema(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
-    leaves = list(_leaves(value, schema, ""))
-    return bool(leaves) and all(_is_the_forms(*leaf) for leaf in leaves)
+def _echoes_schema(value: Mapping[str, Any], schema: Mapping[str, Any], text: str) -> bool:
+    """One value that says what it should hold, and does not stand in the text, is enough; names of
+    fields may be right, so it takes nothing but them."""
+    said = [(one.strip().casefold(), *about) for one, *about in _strings(value, schema)]
+    if any(_is_the_forms(one, about) and one not in text.casefold() for one, about, _ in said):
+        return True
+    return bool(said) and all(one == key.casefold() for one, _, key in said)
+
+
+def _strings(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    return (leaf for leaf in _leaves(value, schema, "") if isinstance(leaf[0], str))
 
 
 def _leaves(value: Any, schema: Any, key: str) -> Iterator[tuple[Any, Any, str]]:
@@ -54,21 +62,17 @@ def _leaves(value: Any, schema: Any, key: str) -> Iterator[tuple[Any, Any, str]]
         yield value, node, key
 
 
-def _is_the_forms(value: Any, schema: Mapping[str, Any], key: str) -> bool:
-    if not isinstance(value, str):
-        return False
-    said = value.strip().casefold()
-    own = {key.casefold(), str(schema.get("description", "")).strip().casefold()}
-    return said in SAYS_NOTHING | own - {""} or said == sketch(schema).casefold()
+def _is_the_forms(said: str, schema: Mapping[str, Any]) -> bool:
+    described = str(schema.get("description", "")).strip().casefold()
+    return said in SAYS_NOTHING | ({described} - {""}) or said == sketch(schema).casefold()
 
 
 def _copies_example(task: TaskType, value: Mapping[str, Any], text: str) -> bool:
-    said = [leaf for leaf, _, _ in _leaves(value, None, "") if isinstance(leaf, str)]
+    said = [leaf for leaf, _, _ in _strings(value, {})]
     shown = {
         leaf.casefold()
         for shot in prompt(task).shots
-        for leaf, _, _ in _leaves(shot["answer"], None, "")
-        if isinstance(leaf, str)
+        for leaf, _, _ in _strings(shot["answer"], {})
     }
     copied = [leaf for leaf in said if leaf.strip().casefold() in shown]
     tells = any(len(leaf.strip()) >= SHORTEST_COPIED for leaf in copied)

@@ -70,6 +70,7 @@ def a_row(**more: Any) -> dict[str, Any]:
         "to_ask": True,
         "attempts": 0,
         "waits": 0,
+        "deaths": 0,
         "call_id": CALL,
         "excerpt": "Invoice of May",
     }

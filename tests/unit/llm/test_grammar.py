@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
 from models.schema import validator
-from worker.llm.grammar import MOST_NODES, MOST_REPEATS, bounded, grammar
+from worker.llm.grammar import ANYTHING, MOST_NODES, MOST_REPEATS, bounded, grammar
 from worker.llm.patterns import plain_pattern
 
 TOTAL = {
@@ -30,6 +30,9 @@ def of_field(schema: Any, **more: Any) -> tuple[Any, tuple[str, ...]]:
     return found.schema["properties"]["a"], found.left_out
 
 
+ANY = {"type": list(ANYTHING)}
+
+
 @pytest.mark.parametrize(
     ("schema", "kept", "left_out"),
     [
@@ -39,21 +42,43 @@ def of_field(schema: Any, **more: Any) -> tuple[Any, tuple[str, ...]]:
         ({"type": "string", "maxLength": 1_000}, {"type": "string", "maxLength": 1_000}, ()),
         ({"type": "string", "maxLength": 2_000}, {"type": "string"}, ("a: maxLength",)),
         ({"type": "array", "minItems": 5_000}, {"type": "array"}, ("a: minItems",)),
-        ({"pattern": "^[0-9]{4}$"}, {"pattern": "^[0-9]{4}$"}, ()),
-        ({"pattern": "^(?!a)b+$"}, {}, ("a: pattern",)),
-        ({"format": "date"}, {"format": "date"}, ()),
-        ({"format": "iri-reference"}, {}, ("a: format",)),
+        ({"pattern": "^[0-9]{4}$"}, {"pattern": "^[0-9]{4}$", "type": "string"}, ()),
+        ({"pattern": "^(?!a)b+$"}, ANY, ("a: pattern",)),
+        ({"format": "date"}, {"format": "date", "type": "string"}, ()),
+        ({"format": "iri-reference"}, ANY, ("a: format",)),
         ({"type": "integer", "minimum": 1}, {"type": "integer", "minimum": 1}, ()),
         ({"type": "number", "minimum": 1}, {"type": "number"}, ("a: minimum",)),
-        ({"multipleOf": 5}, {}, ("a: multipleOf",)),
-        ({"not": {"type": "null"}}, {}, ("a: not",)),
-        (False, {}, ()),
-        ({"oneOf": [{"type": "null"}, True]}, {"anyOf": [{"type": "null"}, {}]}, ()),
-        ({"title": "A", "default": 1, "description": "how much"}, {"description": "how much"}, ()),
-        ({"items": {"format": "email"}}, {"items": {}}, ("a/*: format",)),
+        ({"multipleOf": 5}, ANY, ("a: multipleOf",)),
+        ({"not": {"type": "null"}}, ANY, ("a: not",)),
+        ({}, ANY, ()),
+        (True, ANY, ()),
+        (False, ANY, ("a: false",)),
+        ({"oneOf": [{"type": "null"}, True]}, {"anyOf": [{"type": "null"}, ANY]}, ()),
+        ({"title": "A", "default": 1, "description": "b"}, {"description": "b", **ANY}, ()),
+        ({"items": {"format": "email"}}, {"items": ANY, "type": "array"}, ("a/*: format",)),
+        (
+            {"prefixItems": [{"type": "null"}], "items": False},
+            {"prefixItems": [{"type": "null"}], "type": "array"},
+            ("a: items",),
+        ),
+        (
+            {"type": "object", "anyOf": [{"required": ["b"]}, {"required": ["c"]}]},
+            {"type": "object"},
+            ("a: anyOf",),
+        ),
+        (
+            {"description": "d", **an_object(b=ANY), "anyOf": [an_object(c=ANY), an_object(e=ANY)]},
+            {"description": "d", "anyOf": [an_object(b=ANY, c=ANY), an_object(b=ANY, e=ANY)]},
+            (),
+        ),
         (
             {"allOf": [an_object(b={"type": "null"}), an_object(c={})], "required": ["d"]},
-            {**an_object(b={"type": "null"}, c={}), "required": ["d", "b", "c"]},
+            {**an_object(b={"type": "null"}, c=ANY), "required": ["d", "b", "c"]},
+            (),
+        ),
+        (
+            {**an_object(b={"const": "x"}), "allOf": [an_object(b={"type": "string"}, c={})]},
+            an_object(b={"enum": ["x"], "type": "string"}, c=ANY),
             (),
         ),
         (
@@ -65,6 +90,17 @@ def of_field(schema: Any, **more: Any) -> tuple[Any, tuple[str, ...]]:
 )
 def test_what_stays_of_a_field_and_what_is_left_to_the_check(schema, kept, left_out):
     assert of_field(schema) == (kept, left_out)
+
+
+def test_fields_keep_the_users_order_for_what_is_written_first_is_thought_of_first():
+    schema = an_object(reasoning={"type": "string"}, conclusion={"type": "string"})
+    assert list(grammar(schema).schema["properties"]) == ["reasoning", "conclusion"]
+
+
+def test_references_within_references_end_at_a_depth_that_a_grammar_may_have():
+    deep = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(400)}
+    found = grammar({"$ref": "#/$defs/d0", "$defs": {**deep, "d400": {"type": "null"}}})
+    assert any("more than fits" in said for said in found.left_out)
 
 
 def test_references_are_put_in_place_with_what_stands_beside_them():
@@ -100,6 +136,13 @@ def test_references_that_double_each_other_end_at_a_size_that_a_grammar_may_have
         (r"^\d{4}-\d\d$", "^[0-9]{4}-[0-9][0-9]$"),
         (r"^(?:INV|PO)-\d{1,6}$", "^(INV|PO)-[0-9]{1,6}$"),
         (r"^[A-Z\d._-]+@[\w.]+$", "^[A-Z0-9._-]+@[A-Za-z0-9_.]+$"),
+        (r"^\d{2}\/\d{2}$", "^[0-9]{2}/[0-9]{2}$"),
+        (r"^[\w\.\-]+$", "^[A-Za-z0-9_.-]+$"),
+        (r"^[\]\[]$", r"^[\]\[]$"),
+        ("^.{1,20}$", None),  # it may stand for a quote, and so for the end of the string
+        ("^[^@]+$", None),
+        (r"^a\\b$", None),
+        ('^"$', None),
         (r"^\$5\.00$", r"^\$5\.00$"),
         ("^$", "^$"),
         ("abc", None),  # not the whole text

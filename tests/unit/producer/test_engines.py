@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from producer.engines import HEADINGS, cells, engine_row, state, verdict
+from producer.engines import HEADINGS, cells, engine_row, state, verdicts
 
 ROW: dict[str, Any] = {
     "engine": "local",
@@ -23,6 +23,8 @@ ROW: dict[str, Any] = {
     "frontier_usd_per_mtok": Decimal("3.3600"),
     "tokens_per_hour": Decimal(2_500_000),
     "usd_per_hour": Decimal("1.29"),
+    "machines": 2,
+    "break_even_tokens_per_hour": Decimal("767857.14"),
 }
 
 
@@ -64,16 +66,15 @@ def test_what_is_not_known_is_not_0():
     )
     bare = row(**unknown, workers=0, addresses=[], calls=0)
     assert cells(bare)[2:] == ["-", "-", "no worker", "0", "-", "unknown", "unknown"]
-    assert verdict(bare) is None
-    assert verdict(row(usd_per_hour=None)) is None
 
 
-def test_a_machine_pays_from_the_volume_on_that_the_frontier_would_cost_as_much_for():
-    assert row()["break_even_tokens_per_hour"] == 383_928
-    assert verdict(row()) == (
-        "local at $1.29 an hour: cheaper than the frontier from 384k tokens an hour on; phi4-mini "
-        "does 2.5M now: it pays"
-    )
-    assert str(verdict(row(tokens_per_hour=Decimal(200)))).endswith(
-        "does 200 now: it does not pay yet"
-    )
+def test_machines_pay_from_the_volume_on_that_the_frontier_would_cost_as_much_for():
+    both = [row(), row(model="gemma3:4b")]  # two models of one engine share its machines
+    assert list(verdicts(both)) == [
+        "local at 2 x $1.29 an hour: cheaper than the frontier from 768k tokens an hour on; "
+        "2.5M now: it pays"
+    ]
+    [idle] = verdicts([row(tokens_per_hour=Decimal(200), machines=1)])
+    assert idle.startswith("local at $1.29 an hour")
+    assert idle.endswith("200 now: it does not pay yet")
+    assert list(verdicts([row(break_even_tokens_per_hour=None)])) == []

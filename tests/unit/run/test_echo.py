@@ -29,8 +29,11 @@ CLAUSE = {"type": "string", "description": "The clause in full"}
             an_object(rows={"type": "array", "items": an_object(name=STRING)}),
             SCHEMA_ECHO,
         ),
-        ({"a": "string", "b": "Pune"}, an_object(a=STRING, b=STRING), None),
-        ({"a": "string", "n": 4}, an_object(a=STRING, n=NUMBER), None),
+        ({"a": "string", "b": "Pune"}, an_object(a=STRING, b=STRING), SCHEMA_ECHO),
+        ({"a": "string", "n": 0}, an_object(a=STRING, n=NUMBER), SCHEMA_ECHO),
+        ({"city": "city", "b": "Pune"}, an_object(city=STRING, b=STRING), None),
+        ({"unit": "rupees"}, an_object(unit={"type": "string", "description": "rupees"}), None),
+        ({"n": 4}, an_object(n=NUMBER), None),
         ({"kind": "object"}, an_object(kind={"enum": ["object", "person"]}), None),
         ({"a": None}, an_object(a=STRING), None),
         ({}, an_object(a=STRING), None),
@@ -39,6 +42,13 @@ CLAUSE = {"type": "string", "description": "The clause in full"}
 def test_the_forms_own_words_are_no_answer(value, schema, found):
     wrong = echo(TaskType.EXTRACTION, value, schema, TEXT)
     assert (wrong and wrong.category) == found
+
+
+def test_a_word_of_the_form_that_stands_in_the_text_is_an_answer():
+    code = "def f(x: string) -> boolean"
+    schema = an_object(argument=STRING, returns=STRING)
+    value = {"argument": "string", "returns": "boolean"}
+    assert echo(TaskType.EXTRACTION, value, schema, code) is None
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,11 @@ async def test_an_answer_that_was_cut_off_is_asked_for_again_with_twice_the_room
 
 @pytest.mark.parametrize(
     ("said", "finish"),
-    [("", Finish.STOP), ("no no no", Finish.LOOP), ('{"total": "7' + "1, " * 40, Finish.LENGTH)],
+    [
+        ("", Finish.STOP),
+        ("no no no", Finish.LOOP),
+        ('{"total": "7' + "1, " * 80 + "1", Finish.LENGTH),
+    ],
 )
 async def test_an_answer_with_nothing_to_mend_is_asked_for_once_more_with_other_draws(said, finish):
     turn, engine = await turn_of(a_job(attempts=1), Completion(said, finish, 5), GOOD)

@@ -11,7 +11,7 @@ WITH taken AS MATERIALIZED (
     ON CONFLICT (key) DO UPDATE SET job_id = excluded.job_id
     WHERE c.task IS NULL AND (c.job_id IS NULL OR c.job_id = excluded.job_id OR NOT EXISTS (
         SELECT FROM leases WHERE stage = 'classify' AND item_id = c.job_id AND until > now()))
-    RETURNING key, job_id, attempts, waits
+    RETURNING key, job_id, attempts, waits, deaths
 ), under_way AS MATERIALIZED (
     -- by a claim whose answer was lost
     SELECT id, job_id FROM calls
@@ -26,7 +26,7 @@ WITH taken AS MATERIALIZED (
     RETURNING id, job_id
 )
 SELECT t.*, b.configuration_id, known.task, known.found_by, known.confidence,
-       a.job_id IS NOT NULL AS to_ask, a.attempts, a.waits,
+       a.job_id IS NOT NULL AS to_ask, a.attempts, a.waits, a.deaths,
        coalesce(r.id, c.id) AS call_id,
        CASE WHEN a.job_id IS NOT NULL THEN left(coalesce(k.text, first.text), 1500) END AS excerpt
 FROM taken t

@@ -3,11 +3,12 @@
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%(rows)s) AS g (
         key uuid, job_id bigint, task text, found_by text, confidence double precision,
-        attempts smallint, waits integer)
+        attempts smallint, waits integer, deaths smallint)
 )
 UPDATE classifications c
 SET task = g.task, found_by = g.found_by, confidence = g.confidence, job_id = NULL,
-    attempts = c.attempts + g.attempts, waits = c.waits + g.waits
+    attempts = c.attempts + g.attempts, waits = c.waits + g.waits,
+    deaths = c.deaths + g.deaths
 FROM given g
 WHERE c.key = ANY (ARRAY(SELECT key FROM given)) AND c.key = g.key AND c.task IS NULL
   AND c.job_id = g.job_id
