@@ -574,7 +574,7 @@ calls = Table(
     Column("task", Text),
     Column("zone", Text, nullable=False),
     Column("engine", Text, nullable=False, comment="its name in the configuration"),
-    Column("kind", Text, nullable=False, comment="of engine: ollama, openai or embedded"),
+    Column("kind", Text, nullable=False, comment="of engine, as docmill.toml names it"),
     Column("host", Text, nullable=False, comment="host:port that saw the prompt"),
     Column("stand_in", Boolean, nullable=False, comment="true: served by the embedded model"),
     Column("model_asked", Text, nullable=False),

@@ -14,7 +14,6 @@ from hypothesis import settings as hypothesis_settings
 from models import database, queue
 from models.embedded import attach_postgres, attach_valkey
 from models.settings import settings
-from worker.settings import secrets
 
 # How fast the machine is decides nothing: the first run of a checkout makes tables of characters.
 hypothesis_settings.register_profile(
@@ -39,7 +38,6 @@ DOCMILL_NAMES = (
 )
 CACHES = (
     settings,
-    secrets,
     database.database_url,
     database.connections,
     queue.redis_url,

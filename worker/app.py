@@ -25,7 +25,6 @@ from models.words import Pool, Zone
 from worker.deployment import Deployment, deployments
 from worker.log import logger, set_up
 from worker.process import Assignment, WorkerProcess
-from worker.settings import secrets
 
 RECONNECT_S = 2
 """How often a worker looks for a Redis that is away. Left to itself kombu waits up to 30 s."""
@@ -58,9 +57,7 @@ def assign(
     """What a worker of this pool does here. Raises ConfigError where it could do nothing, or not
     what it was told to."""
     configuration = gone_by(pool.zones)
-    found = deployments(
-        configuration.config, pool.zones, own_config(), settings(), secrets(), chosen=engines
-    )
+    found = deployments(configuration.config, pool.zones, own_config(), settings(), chosen=engines)
     missing = {name: one for name, one in found.items() if isinstance(one, ConfigError)}
     reached = [one for one in found.values() if isinstance(one, Deployment)]
     for name, problem in missing.items():

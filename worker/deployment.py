@@ -14,13 +14,13 @@ from models.config import Config
 from models.configuration import applied, own_config
 from models.engines import EMBEDDED, EMBEDDED_MODEL, FRONTIER, LOCAL, STAND_IN, EngineConfig
 from models.errors import ConfigError, NoKey
-from models.settings import KEY_NAMES, Settings, settings
+from models.settings import Settings, settings
 from models.words import Zone
 from worker.llm.engine import Engine
 from worker.llm.faults import place
 from worker.llm.kinds import KINDS, Kind, Reach
 from worker.route import frontier_model
-from worker.settings import Secrets, secret_of, secrets
+from worker.settings import secret_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,7 @@ class Deployment:
         return self.zone is Zone.FRONTIER and not self.stand_in
 
 
-def deploy(
-    name: str, config: Config, own: Config | None, around: Settings, keys: Secrets
-) -> Deployment:
+def deploy(name: str, config: Config, own: Config | None, around: Settings) -> Deployment:
     """An engine of the configuration as this host reaches it; `own` is this host's docmill.toml.
 
     Raises ConfigError, saying what this host lacks.
@@ -68,7 +66,7 @@ def deploy(
         make = partial(kind.make, engine, Reach("", None, around.home))
         return Deployment(name, engine, make, EMBEDDED)
     address = _address(name, engine, own, around)
-    key = _key(name, engine, address, keys)
+    key = _key(name, engine, address)
     make = partial(kind.make, engine, Reach(kind.address(address), key, around.home))
     return Deployment(name, engine, make, _host(name, kind.address(address)))
 
@@ -87,22 +85,38 @@ def _address(name: str, engine: EngineConfig, own: Config | None, around: Settin
     return address
 
 
-def _key(name: str, engine: EngineConfig, address: str, keys: Secrets) -> str | None:
-    if engine.key_env is not None:
-        key = secret_of(engine.key_env)
-        if key is None:
-            raise NoKey(f"engine {name} has no API key here: set {engine.key_env}")
+def _key(name: str, engine: EngineConfig, address: str) -> str | None:
+    """The key that an engine is sent; None: none. Raises NoKey where it cannot do without."""
+    variables = _key_variables(name, engine)
+    key = next(filter(None, map(secret_of, variables)), None)
+    if key is not None:
         return key.get_secret_value()
-    if name != FRONTIER or not KINDS[engine.kind].needs_key:
-        return None
-    if keys.frontier_api_key is None:
-        first, *others = KEY_NAMES
-        raise NoKey(
-            f"the frontier pool has no API key for {place(address)}: set {first} "
-            f"(or {', or '.join(others)}). Without it, summary and reasoning jobs wait; "
-            "--policy local-only runs them locally."
-        )
-    return keys.frontier_api_key.get_secret_value()
+    if engine.key_env is not None or (variables and KINDS[engine.kind].needs_key):
+        raise NoKey(_no_key(name, engine, address, variables))
+    return None
+
+
+def _key_variables(name: str, engine: EngineConfig) -> tuple[str, ...]:
+    """The variables that may hold the key of an engine. Those that nobody named for it hold the key
+    of somebody outside: they go to nothing in the building, and to one provider alone."""
+    if engine.key_env is not None:
+        return (engine.key_env,)
+    kind = KINDS[engine.kind]
+    is_meant = name == FRONTIER or not kind.many_providers
+    return kind.key_names if engine.zone is Zone.FRONTIER and is_meant else ()
+
+
+def _no_key(name: str, engine: EngineConfig, address: str, variables: tuple[str, ...]) -> str:
+    first, *others = variables
+    also = f" (or {', or '.join(others)})" if others else ""
+    named = f", or name another variable in engines.{name}.key_env" if not engine.key_env else ""
+    said = f"engine {name} has no API key here for {place(address)}: set {first}{also}{named}"
+    if name != FRONTIER:
+        return said
+    return (
+        f"{said}. Without it, summary and reasoning jobs wait; --policy local-only runs them "
+        "locally."
+    )
 
 
 def _host(name: str, address: str) -> str:
@@ -121,7 +135,6 @@ def deployments(
     zones: frozenset[Zone],
     own: Config | None,
     around: Settings,
-    keys: Secrets,
     *,
     chosen: frozenset[str] = frozenset(),
 ) -> Mapping[str, Deployment | ConfigError]:
@@ -136,7 +149,7 @@ def deployments(
     found: dict[str, Deployment | ConfigError] = {}
     for name in sorted(chosen or names):
         try:
-            found[name] = deploy(name, config, own, around, keys)
+            found[name] = deploy(name, config, own, around)
         except ConfigError as exc:
             found[name] = exc
     return found
@@ -148,7 +161,7 @@ def describe() -> dict[str, str | None]:
     Keys: local (model and host), frontier (the same; None: cannot be run), problem (why not).
     """
     config = applied().config
-    found = deployments(config, frozenset(Zone), own_config(), settings(), secrets())
+    found = deployments(config, frozenset(Zone), own_config(), settings())
     chosen = config.classifier
     local, frontier = found[chosen.engine], found[FRONTIER]
     if isinstance(local, ConfigError):

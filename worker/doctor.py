@@ -28,7 +28,6 @@ from worker.llm.faults import place
 from worker.llm.probe import Traits, said_of
 from worker.llm.probe import probe as ask_all
 from worker.route import frontier_model, places
-from worker.settings import secrets
 
 
 class Grade(StrEnum):
@@ -71,7 +70,7 @@ def _examine(*, probe: bool) -> Iterator[Finding]:
     yield _guarded("redis", _redis)
     try:
         config, own = proposed(), own_config()
-        found = deployments(config, frozenset(Zone), own, settings(), secrets())
+        found = deployments(config, frozenset(Zone), own, settings())
     except DocmillError as exc:
         yield Finding("config", Grade.PROBLEM, str(exc), "mend docmill.toml or the environment")
         return

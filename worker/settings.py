@@ -1,12 +1,8 @@
 """What only the worker may know, and the constants of its timing."""
 
 import os
-from functools import cache
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from models.settings import KEY_NAMES
+from pydantic import SecretStr
 
 LEASE_S = 15.0
 """How long a claim lasts without renewal. A killed worker's jobs are back in line after it."""
@@ -44,31 +40,8 @@ PURGED = 2_000
 """Jobs, or calls, of a purged batch that are taken away in one statement."""
 
 
-class Secrets(BaseSettings):
-    """API keys. They exist in worker processes only and print as stars."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
-
-    frontier_api_key: SecretStr | None = Field(
-        default=None,
-        validation_alias=AliasChoices(*KEY_NAMES),
-    )
-
-    @field_validator("frontier_api_key")
-    @classmethod
-    def _bare(cls, key: SecretStr | None) -> SecretStr | None:
-        """Keys come out of files with a line break at their end."""
-        bare = key.get_secret_value().strip() if key is not None else ""
-        return SecretStr(bare) if bare else None
-
-
-@cache
-def secrets() -> Secrets:
-    """This process's secrets."""
-    return Secrets()
-
-
 def secret_of(name: str) -> SecretStr | None:
-    """The key that a variable of this process's environment holds, if any."""
+    """The key that a variable of this process's environment holds, if any. It prints as stars."""
+    # Keys come out of files with a line break at their end.
     value = os.environ.get(name, "").strip()
     return SecretStr(value) if value else None

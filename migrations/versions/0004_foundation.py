@@ -953,9 +953,7 @@ def upgrade() -> None:
         sa.Column("task", sa.Text(), nullable=True),
         sa.Column("zone", sa.Text(), nullable=False),
         sa.Column("engine", sa.Text(), nullable=False, comment="its name in the configuration"),
-        sa.Column(
-            "kind", sa.Text(), nullable=False, comment="of engine: ollama, openai or embedded"
-        ),
+        sa.Column("kind", sa.Text(), nullable=False, comment="of engine, as docmill.toml names it"),
         sa.Column("host", sa.Text(), nullable=False, comment="host:port that saw the prompt"),
         sa.Column(
             "stand_in", sa.Boolean(), nullable=False, comment="true: served by the embedded model"

@@ -1,7 +1,7 @@
-"""The three engines, each with the means to make it fail, for one conformance body."""
+"""The engines, each with the means to make it fail, for one conformance body."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +41,33 @@ OLLAMA_FAULTS = {
     Trouble.BAD_REQUEST: "400",
 }
 
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A stub, the engine that talks to it, and the name of the stub's fault for each trouble."""
+
+    stub: Callable[[], Stub]
+    engine: Callable[..., Engine]
+    """From the stub and the options of the engine's constructor."""
+    faults: Mapping[Trouble, str]
+    models: tuple[str, ...] = ("m",)
+    """What the engine's health names."""
+
+
+SERVERS: Mapping[str, Server] = {
+    "ollama": Server(
+        OllamaStub, lambda stub, **options: OllamaEngine(stub.url, **options), OLLAMA_FAULTS
+    ),
+    "openai": Server(
+        OpenAIStub,
+        lambda stub, **options: OpenAIEngine(stub.base_url, "sk-test", **options),
+        OPENAI_FAULTS,
+    ),
+}
+"""The kinds of rigs whose engine talks over the wire."""
+
 REFUSALS = {
-    "ollama": list(OLLAMA_FAULTS),
-    "openai": list(OPENAI_FAULTS),
+    **{kind: list(server.faults) for kind, server in SERVERS.items()},
     "fake": [trouble for trouble in Trouble if trouble is not Trouble.TIMEOUT],
 }
 """The kinds of rigs, and what each can be made to refuse."""
@@ -58,10 +82,14 @@ class StubRig:
 
     engine: Engine
     stub: Stub
-    faults: dict[Trouble, str]
+    server: Server
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return self.server.models
 
     def meet(self, trouble: Trouble) -> None:
-        self.stub.script.append(self.faults[trouble])
+        self.stub.script.append(self.server.faults[trouble])
 
     def hang(self) -> None:
         self.stub.script.append("timeout")
@@ -78,6 +106,7 @@ class FakeRig:
     """The fake engine, which needs no server."""
 
     engine: FakeEngine
+    models = ("m",)
 
     def meet(self, trouble: Trouble) -> None:
         billed = trouble in MAY_BE_BILLED
@@ -100,13 +129,11 @@ async def rig(kind: str, **options: Any) -> AsyncIterator[StubRig | FakeRig]:
     """A running rig; `options` go to the engine's constructor."""
     if kind == "fake":
         timeout_s = options.get("timeout_s", 600.0)
-        yield FakeRig(FakeEngine(models=("m",), timeout_s=timeout_s))
+        yield FakeRig(FakeEngine(models=FakeRig.models, timeout_s=timeout_s))
         return
-    async with OllamaStub() if kind == "ollama" else OpenAIStub() as stub:
-        if isinstance(stub, OpenAIStub):
-            made = StubRig(OpenAIEngine(stub.base_url, "sk-test", **options), stub, OPENAI_FAULTS)
-        else:
-            made = StubRig(OllamaEngine(stub.url, **options), stub, OLLAMA_FAULTS)
+    server = SERVERS[kind]
+    async with server.stub() as stub:
+        made = StubRig(server.engine(stub, **options), stub, server)
         try:
             yield made
         finally:

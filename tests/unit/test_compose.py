@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import typer.main
 import yaml
-from pydantic import AliasChoices
 
 from models.config import Config, LimitsConfig, load_config
 from models.engines import DEFAULT_LOCAL_MODEL, LOCAL
@@ -20,7 +19,8 @@ from models.settings import Settings
 from models.words import Pool
 from producer.cli.app import app
 from worker.__main__ import _parser
-from worker.settings import GRACE_S, PRESENCE_S, SILENCE_S, Secrets
+from worker.llm.kinds import KINDS
+from worker.settings import GRACE_S, PRESENCE_S, SILENCE_S
 from worker.wiring import READERS
 
 ROOT = Path(__file__).parents[2]
@@ -107,12 +107,8 @@ def readable_names() -> set[str]:
 
 
 def secret_names() -> set[str]:
-    """Every environment variable that holds a key."""
-    names: set[str] = set()
-    for field in Secrets.model_fields.values():
-        assert isinstance(field.validation_alias, AliasChoices)
-        names.update(str(choice) for choice in field.validation_alias.choices)
-    return names
+    """Every environment variable that usually holds a key."""
+    return {name for kind in KINDS.values() for name in kind.key_names}
 
 
 def internal(network: str) -> bool:

@@ -17,11 +17,8 @@ from worker.deployment import Deployment, deploy, deployments, describe
 from worker.llm import kinds
 from worker.llm.ollama.engine import OllamaEngine
 from worker.llm.openai.engine import OpenAIEngine
-from worker.settings import Secrets
 
 KEY = "sk-very-secret"
-WITHOUT_KEY = Secrets()
-WITH_KEY = Secrets.model_validate({"FRONTIER_API_KEY": KEY})
 EVERYWHERE = frozenset(Zone)
 
 SEVERAL = a_config(
@@ -42,11 +39,21 @@ def reached(
     name: str,
     config: Config = SEVERAL,
     own: Config | None = None,
-    *,
-    keys: Secrets = WITH_KEY,
     **around: Any,
 ) -> Deployment:
-    return deploy(name, config, own, Settings(**around), keys)
+    return deploy(name, config, own, Settings(**around))
+
+
+@pytest.fixture(autouse=True)
+def with_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This host has the frontier's key."""
+    monkeypatch.setenv("FRONTIER_API_KEY", KEY)
+
+
+@pytest.fixture
+def without_key(with_key: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has none."""
+    monkeypatch.delenv("FRONTIER_API_KEY")
 
 
 @pytest.fixture
@@ -157,11 +164,13 @@ def test_the_frontiers_key_is_sent_to_the_frontier_and_to_no_other_engine(made, 
     assert KEY not in str([call for call in made if call[0] == "ollama"])
 
 
+@pytest.mark.usefixtures("without_key")
 def test_without_its_key_the_frontier_is_not_reached_and_it_is_said_how_to_give_it():
     with pytest.raises(NoKey) as caught:
-        reached("frontier", keys=WITHOUT_KEY, frontier_base_url="https://u:pw@gw.example/v1")
+        reached("frontier", frontier_base_url="https://u:pw@gw.example/v1")
     said = str(caught.value)
     assert "set FRONTIER_API_KEY (or AICREDITS_API_KEY, or OPENAI_API_KEY)" in said
+    assert "engines.frontier.key_env" in said
     assert "gw.example" in said
     assert "pw" not in said
 
@@ -170,18 +179,22 @@ def test_without_its_key_the_frontier_is_not_reached_and_it_is_said_how_to_give_
 def test_an_engine_whose_variable_holds_no_key_is_not_reached(monkeypatch, value):
     if value is not None:
         monkeypatch.setenv("VAULT_KEY", value)
-    with pytest.raises(NoKey, match="engine vault has no API key here: set VAULT_KEY"):
+    with pytest.raises(
+        NoKey, match="engine vault has no API key here for http://vault:9000: set VAULT_KEY"
+    ):
         reached("vault")
 
 
+@pytest.mark.usefixtures("without_key")
 def test_a_frontier_that_speaks_as_an_ollama_does_needs_no_key():
     config = a_config(engines={"frontier": {"kind": "ollama", "url": "https://gpu.example"}})
-    assert reached("frontier", config, keys=WITHOUT_KEY).host == "gpu.example"
+    assert reached("frontier", config).host == "gpu.example"
 
 
+@pytest.mark.usefixtures("without_key")
 def test_an_engine_of_ones_own_needs_no_key():
     for name in ("local", "gpu2"):
-        assert reached(name, keys=WITHOUT_KEY).name == name
+        assert reached(name).name == name
 
 
 # --- clients --------------------------------------------------------------------------------------
@@ -207,9 +220,10 @@ def test_a_client_has_the_time_limit_of_its_engine(made):
     assert made[0][2]["keep_alive"] == "5m"
 
 
+@pytest.mark.usefixtures("without_key")
 def test_the_embedded_model_is_started_when_its_client_is_made_and_not_before(made, tmp_path):
     config = a_config(engines={"local": {"kind": "embedded"}})
-    found = reached("local", config, docmill_home=tmp_path, keys=WITHOUT_KEY)
+    found = reached("local", config, docmill_home=tmp_path)
     assert (found.host, made) == (EMBEDDED, [])
     found.make()
     [(kind, args, more)] = made
@@ -245,8 +259,8 @@ def test_what_is_not_ones_own_is_limited_and_the_embedded_model_at_the_frontier_
 # --- all of them ----------------------------------------------------------------------------------
 
 
-def all_reached(zones: frozenset[Zone], *chosen: str, keys: Secrets = WITH_KEY) -> Any:
-    return deployments(SEVERAL, zones, None, Settings(), keys, chosen=frozenset(chosen))
+def all_reached(zones: frozenset[Zone], *chosen: str) -> Any:
+    return deployments(SEVERAL, zones, None, Settings(), chosen=frozenset(chosen))
 
 
 def test_a_pool_reaches_the_engines_of_its_zones_or_those_that_are_chosen():
@@ -257,8 +271,9 @@ def test_a_pool_reaches_the_engines_of_its_zones_or_those_that_are_chosen():
     assert all_reached(frozenset()) == {}
 
 
+@pytest.mark.usefixtures("without_key")
 def test_why_an_engine_is_not_reached_keeps_no_other_from_being_reached():
-    found = all_reached(EVERYWHERE, keys=WITHOUT_KEY)
+    found = all_reached(EVERYWHERE)
     assert {name for name, one in found.items() if isinstance(one, NoKey)} == {"vault", "frontier"}
     assert {name for name, one in found.items() if isinstance(one, Deployment)} == {
         "local",
@@ -286,9 +301,8 @@ def applied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return apply
 
 
-def test_what_this_host_would_run(applied, monkeypatch):
+def test_what_this_host_would_run(applied):
     applied(SEVERAL)
-    monkeypatch.setenv("FRONTIER_API_KEY", KEY)
     assert describe() == {
         "local": "phi4-mini at 127.0.0.1:11434",
         "frontier": "anthropic/claude-sonnet-4-6 at api.aicredits.in",
@@ -296,12 +310,12 @@ def test_what_this_host_would_run(applied, monkeypatch):
     }
 
 
-def test_a_frontier_model_is_named_at_the_frontier_and_no_other(applied, monkeypatch):
+def test_a_frontier_model_is_named_at_the_frontier_and_no_other(applied):
     applied(a_config(tasks={"summary": {"engine": "local", "model": "small"}}))
-    monkeypatch.setenv("FRONTIER_API_KEY", KEY)
     assert describe()["frontier"] == "anthropic/claude-sonnet-4-6 at api.aicredits.in"
 
 
+@pytest.mark.usefixtures("without_key")
 def test_a_host_without_a_key_runs_the_local_pool_and_says_why_not_the_other(applied):
     applied(SEVERAL)
     found = describe()

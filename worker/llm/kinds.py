@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from models.engines import EMBEDDED
+from models.settings import KEY_NAMES
 from models.words import Zone
 from worker.llm.embedded import server
 from worker.llm.engine import Engine
@@ -35,8 +36,12 @@ class Kind:
     address: Callable[[str], str] = str
     """An address as people write it, as the engine takes it. Raises ConfigError."""
     has_address: bool = True
+    key_names: tuple[str, ...] = ()
+    """The variables that usually hold its key; the first one that is set counts."""
+    many_providers: bool = False
+    """Whether many speak it: then those variables are for the engine called `frontier` alone."""
     needs_key: bool = False
-    """Whether the engine of this kind that is called `frontier` cannot do without a key."""
+    """Whether an engine for which these variables are cannot do without a key."""
     heeds_idempotency_keys: bool = True
     loads_models: bool = False
     """Whether it serves one model at a time well, and loses time when that changes."""
@@ -69,6 +74,6 @@ KINDS: Mapping[str, Kind] = {
         loads_models=True,
         mend_missing="run `ollama pull {model}` there",
     ),
-    "openai": Kind(_openai, needs_key=True),
+    "openai": Kind(_openai, key_names=KEY_NAMES, many_providers=True, needs_key=True),
     EMBEDDED: Kind(_embedded, has_address=False, is_probed=False),
 }

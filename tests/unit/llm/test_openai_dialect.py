@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from worker.llm import refusals
 from worker.llm.engine import Message, Request, Trouble
-from worker.llm.openai import dialect as module
 from worker.llm.openai.dialect import Dialect
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -109,10 +109,10 @@ def test_a_refusal_of_something_else_teaches_nothing(said):
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(module, "_MOST", 3)
+    monkeypatch.setattr(refusals, "MOST", 3)
     made = Dialect()
     for number in range(10):
         request = replace(REQUEST, schema={**SCHEMA, "title": str(number)})
         assert refuse(made, {"message": "Grammar error"}, request)
         assert "response_format" not in made.body(request)
-    assert len(made._refused) <= 3
+    assert len(made.refusals) <= 3

@@ -19,15 +19,13 @@ from yarl import URL
 from models.errors import ConfigError
 from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
 from worker.llm.faults import brief, fault, place
+from worker.llm.network import KEEPALIVE_S
 from worker.llm.ollama.replies import completion, refusal
 
 DEFAULT_PORT = 11434  # https://github.com/ollama/ollama/blob/main/docs/faq.md
 
 _CHAT, _VERSION, _TAGS, _SHOW = "api/chat", "api/version", "api/tags", "api/show"
 
-# Below the 5 s after which the shortest-lived servers (uvicorn) drop an idle connection, so that
-# a request is never sent into a connection that is just being closed.
-_KEEPALIVE_S = 4.0
 _HEALTH_TIMEOUT_S = 10.0
 
 
@@ -230,7 +228,7 @@ class OllamaEngine:
         if self._open is None:
             self._open = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=self._max_connections, keepalive_timeout=_KEEPALIVE_S
+                    limit=self._max_connections, keepalive_timeout=KEEPALIVE_S
                 ),
                 headers={"content-type": "application/json"},
                 auth=self._account,

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from worker.llm.bodies import broken, object_in
 from worker.llm.counts import count, seconds, sum_of
 from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble, Usage
 from worker.llm.faults import brief, sends_on
 from worker.llm.headers import retry_after
-from worker.llm.wordings import is_no_api, is_page, trouble_in
+from worker.llm.wordings import is_page, trouble_in
 
 _NS = 1_000_000_000  # Ollama states durations in nanoseconds
 _METRICS = (
@@ -94,7 +95,7 @@ def was_cut(prompt_eval_count: int, num_ctx: int, estimate: int) -> bool:
 
 def completion(content: bytes, request: Request, latency_ms: int, where: str) -> Completion:
     """The Completion of a reply with status 200. Raises EngineError where it holds none."""
-    reply = _parsed(content, where)
+    reply = object_in(content, where, check="check its address")
     if reply.get("error"):
         said = _innermost(str(reply["error"]))
         raise _error(trouble_in(said) or Trouble.SERVER_ERROR, 200, said, where)
@@ -174,27 +175,10 @@ def _error(
     return EngineError(trouble, message, status=status, retry_after_s=wait, maybe_billed=billed)
 
 
-def _broken(what: str, where: str) -> EngineError:
-    return EngineError(Trouble.SERVER_ERROR, f"{where}: {what}", status=200, maybe_billed=True)
-
-
-def _parsed(content: bytes, where: str) -> dict[str, Any]:
-    try:
-        reply = json.loads(content)
-    except (ValueError, RecursionError) as exc:
-        if is_no_api(content.decode("utf-8", "replace")):
-            said = f"{where} answered with a page and no JSON, check its address"
-            raise EngineError(Trouble.MISCONFIGURED, said, status=200) from exc
-        raise _broken(f"the answer is not JSON ({brief(str(exc))})", where) from exc
-    if not isinstance(reply, dict):
-        raise _broken("the answer is not a JSON object", where)
-    return reply
-
-
 def _text(reply: Mapping[str, Any], where: str) -> str:
     message = reply.get("message")
     if not isinstance(message, dict):
-        raise _broken("the answer holds no message", where)
+        raise broken("the answer holds no message", where)
     content = message.get("content")
     return content if isinstance(content, str) else ""
 
@@ -204,11 +188,11 @@ def _finish(reply: Mapping[str, Any], where: str) -> Finish:
         # How Ollama gives up on a model that writes the same token more than 30 times.
         return Finish.LOOP
     if reply.get("done") is not True or not any(key in reply for key in _METRICS):
-        raise _broken("the answer ends in the middle (no done or no metrics)", where)
+        raise broken("the answer ends in the middle (no done or no metrics)", where)
     reason = reply.get("done_reason")
     if not isinstance(reason, str | None) or reason not in _FINISH:
         # load, unload: no prompt was answered
-        raise _broken(f"the answer ended with {brief(str(reason))!r}", where)
+        raise broken(f"the answer ended with {brief(str(reason))!r}", where)
     return _FINISH[reason]
 
 

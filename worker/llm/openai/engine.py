@@ -1,31 +1,22 @@
 """Any OpenAI-compatible server: one prompt in, one completion or one typed error out."""
 
 import asyncio
-import os
-import ssl
 import time
-from base64 import b64encode
 from collections.abc import Awaitable
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 import openai  # noqa: TID251 - this is the module that talks through the SDK
 
-from models.errors import ConfigError
 from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
 from worker.llm.faults import fault, mentions, place
+from worker.llm.network import CONNECT_TIMEOUT_S, account, sdk_client, sendable
 from worker.llm.openai.dialect import Dialect
 from worker.llm.openai.errors import parsed, status_error
 from worker.llm.openai.replies import completion, model_names
 from worker.llm.wordings import is_page
 
-_CONNECT_TIMEOUT_S = 5.0
 _HEALTH_TIMEOUT_S = 10.0
-# Below the 5 s after which the shortest-lived servers (uvicorn) drop an idle connection, so that
-# a paid request is never sent into a connection that is just being closed.
-_KEEPALIVE_S = 4.0
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # Servers that want no key (llama-server, vLLM) ignore this; the SDK insists on one.
 _NO_KEY = "none"
 
@@ -54,15 +45,17 @@ class OpenAIEngine:
         self._secret = api_key or ""
         self._timeout_s = timeout_s
         self._dialect = Dialect()
-        timeout = httpx2.Timeout(timeout_s, connect=_CONNECT_TIMEOUT_S)
+        timeout = httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         address = httpx2.URL(base_url)
         self._client = openai.AsyncOpenAI(
-            api_key=_sendable(api_key) or _NO_KEY,
+            api_key=sendable(api_key or _NO_KEY, "FRONTIER_API_KEY"),
             base_url=address.copy_with(userinfo=b""),
-            default_headers=_account(address),
+            default_headers=account(address),
             timeout=timeout,
             max_retries=0,
-            http_client=_http_client(address, timeout, max_connections, proxied=proxied),
+            http_client=sdk_client(
+                openai.DefaultAioHttpClient, address, timeout, max_connections, proxied=proxied
+            ),
         )
         # The SDK takes these from variables that are meant for OpenAI's own service.
         self._client.organization = self._client.project = None
@@ -131,68 +124,3 @@ class OpenAIEngine:
 
 def _is_page(exc: BaseException | None) -> bool:
     return isinstance(exc, openai.APIStatusError) and is_page(exc.response.text)
-
-
-def _account(address: httpx2.URL) -> dict[str, str]:
-    """The header for the user and password of an address, which then stands for the key's."""
-    if not address.userinfo:
-        return {}
-    account = f"{address.username}:{address.password}".encode()
-    return {"Authorization": f"Basic {b64encode(account).decode()}"}
-
-
-def _sendable(key: str | None) -> str | None:
-    """The key, as a header can carry it. Raises ConfigError, without the key."""
-    if key is not None and not all("!" <= character <= "~" for character in key):
-        said = "the API key holds a blank, a line break or a letter that is not ASCII"
-        raise ConfigError(f"{said}: copy it anew into FRONTIER_API_KEY or whatever names it")
-    return key
-
-
-def _http_client(
-    address: httpx2.URL, timeout: httpx2.Timeout, max_connections: int, *, proxied: bool
-) -> httpx2.AsyncClient:
-    limits = httpx2.Limits(max_connections=max_connections, keepalive_expiry=_KEEPALIVE_S)
-    # Redirects are refused: a prompt goes to the address in the configuration, nowhere else.
-    return openai.DefaultAioHttpClient(
-        timeout=timeout,
-        limits=limits,
-        follow_redirects=False,
-        verify=_trusted(heed_environment=proxied),
-        proxy=_proxy(address) if proxied else None,
-        trust_env=False,  # what it would take from there is read here, with errors that say so
-    )
-
-
-def _trusted(*, heed_environment: bool) -> ssl.SSLContext:
-    """Whom to trust, by SSL_CERT_FILE or SSL_CERT_DIR or else the system. Raises ConfigError."""
-    try:
-        return httpx2.create_ssl_context(trust_env=heed_environment)
-    except OSError as exc:  # no such file, or one without certificates
-        name = next((each for each in _CERTIFICATES if os.environ.get(each)), _CERTIFICATES[0])
-        path = os.environ.get(name)
-        said = f"{name} is {path!r}, which cannot be used ({exc.strerror or exc}); name a file of "
-        raise ConfigError(f"{said}certificates in PEM, or unset it") from exc
-
-
-def _proxy(address: httpx2.URL) -> str | None:
-    """The proxy that the environment names for an address. Raises ConfigError where it is none
-    that can be used: aiohttp knows proxies of HTTP alone."""
-    named = {} if proxy_bypass(address.host) else getproxies()
-    name = next((each for each in (address.scheme, "all") if named.get(each)), None)
-    if name is None:
-        return None
-    url = named[name] if "://" in named[name] else f"http://{named[name]}"
-    if not _is_http(url):
-        raise ConfigError(
-            f"{name.upper()}_PROXY is {place(url)!r}: only proxies of HTTP can be used, written "
-            f"http://host:port; name one, or add {address.host} to NO_PROXY"
-        )
-    return url
-
-
-def _is_http(url: str) -> bool:
-    try:
-        return httpx2.URL(url).scheme in ("http", "https")
-    except httpx2.InvalidURL:
-        return False

@@ -4,18 +4,16 @@ A status of 200 promises little: gateways answer 200 with an error in the body o
 has started, with no choices, with no usage, or with a refusal.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from worker.llm.bodies import json_in, object_in
 from worker.llm.counts import seconds, sum_of
 from worker.llm.engine import Completion, EngineError, Finish, Trouble
-from worker.llm.faults import brief
 from worker.llm.headers import rate_limits
 from worker.llm.openai.errors import error_in_body
 from worker.llm.openai.usage import cost_in, usage_in
-from worker.llm.wordings import is_no_api
 
 # OpenAI's own words, and those that gateways pass through from other makers.
 _FINISH = {
@@ -30,16 +28,14 @@ _FINISH = {
     "refusal": Finish.CONTENT_FILTER,
     "safety": Finish.CONTENT_FILTER,
 }
-
-_SECRET_CHARS = 16
-"""A shorter key is a placeholder (EMPTY, none, token): a word that answers may well hold."""
+_CHECK = "check base_url (most end with /v1)"
 
 
 def completion(
     content: bytes, headers: Mapping[str, str], latency_ms: int, where: str, secret: str = ""
 ) -> Completion:
     """The Completion of a chat completion. Raises EngineError where it holds none."""
-    reply = _parsed(content, where, secret)
+    reply = object_in(content, where, secret, _CHECK)
     choice = _choice(reply, where, secret)
     text, finish = _answer(choice, reply, where)
     return Completion(
@@ -57,39 +53,9 @@ def completion(
 def model_names(content: bytes, where: str) -> tuple[str, ...]:
     """The ids of a `/models` listing; empty where it is of another form. Raises EngineError where
     it is no API's."""
-    try:
-        listed = _object(json.loads(content)).get("data")
-    except (ValueError, RecursionError) as exc:
-        raise _not_json(content, brief(str(exc)), where) from exc
+    listed = _object(json_in(content, where, check=_CHECK)).get("data")
     entries = listed if isinstance(listed, list) else []
     return tuple(str(entry["id"]) for entry in entries if "id" in _object(entry))
-
-
-def _parsed(content: bytes, where: str, secret: str) -> dict[str, Any]:
-    try:
-        reply = json.loads(content)
-    except (ValueError, RecursionError) as exc:
-        raise _not_json(content, brief(str(exc), secret), where) from exc
-    if not isinstance(reply, dict):
-        raise _broken("the answer is not a JSON object", where)
-    found: dict[str, Any] = _without(reply, secret) if len(secret) >= _SECRET_CHARS else reply
-    return found
-
-
-def _not_json(content: bytes, why: str, where: str) -> EngineError:
-    if not is_no_api(content.decode("utf-8", "replace")):
-        return _broken(f"the answer is not JSON ({why})", where)
-    said = f"{where} answered with a page and no JSON, check base_url (most end with /v1)"
-    return EngineError(Trouble.MISCONFIGURED, said, status=200)
-
-
-def _without(value: Any, secret: str) -> Any:
-    """Whatever a server repeats of our key: it goes into no answer and no table."""
-    if isinstance(value, str):
-        return value.replace(secret, "[key]")
-    if isinstance(value, dict):
-        return {key: _without(item, secret) for key, item in value.items()}
-    return [_without(item, secret) for item in value] if isinstance(value, list) else value
 
 
 def _choice(reply: Mapping[str, Any], where: str, secret: str) -> dict[str, Any]:
