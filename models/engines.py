@@ -86,6 +86,20 @@ class ModelLimits(Section):
     max_in_flight: PositiveInt | None = None
 
 
+def _outside(zone: Zone) -> Zone:
+    if zone is not Zone.FRONTIER:
+        raise PydanticCustomError(
+            "zone",
+            "a provider's own service is never in the building; leave zone out, and do not call "
+            "the engine local",
+        )
+    return zone
+
+
+Outside = Annotated[Zone, AfterValidator(_outside)]
+"""The zone of a kind that one provider runs."""
+
+
 class EngineConfig(Section):
     """What every kind of engine has. `rpm`, `tpm` and `max_in_flight` are for all of its models
     together."""
@@ -161,6 +175,21 @@ class OpenAIConfig(EngineConfig):
     base_url: str | None = None
 
 
+class BedrockConfig(EngineConfig):
+    """AWS Bedrock, which never stands in the building."""
+
+    ADDRESS = "endpoint_url"
+
+    kind: Literal["bedrock"] = "bedrock"
+    zone: Outside = Zone.FRONTIER
+    region: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)+-\d+$")] | None = None
+    """None: that of AWS's configuration on the hosts of its workers."""
+    profile: str | None = Field(default=None, min_length=1)
+    """Of AWS's configuration there; None: its default."""
+    endpoint_url: str | None = None
+    """Of a VPC endpoint; None: the region's own."""
+
+
 class EmbeddedConfig(EngineConfig):
     """The model that comes with Docmill."""
 
@@ -170,12 +199,13 @@ class EmbeddedConfig(EngineConfig):
 EMBEDDED = "embedded"
 
 AnyEngineConfig = Annotated[
-    OllamaConfig | OpenAIConfig | EmbeddedConfig, Field(discriminator="kind")
+    OllamaConfig | OpenAIConfig | BedrockConfig | EmbeddedConfig, Field(discriminator="kind")
 ]
 
 KINDS: Mapping[str, type[EngineConfig]] = {
     "ollama": OllamaConfig,
     "openai": OpenAIConfig,
+    "bedrock": BedrockConfig,
     EMBEDDED: EmbeddedConfig,
 }
 """The table of an engine in docmill.toml, by its kind."""

@@ -36,6 +36,15 @@ DOCMILL_NAMES = (
     "DOCMILL_CONFIG",
     "DOCMILL_HOME",
 )
+DUMMY_AWS = {
+    "AWS_ACCESS_KEY_ID": "AKIADUMMYDUMMYDUMMY0",
+    "AWS_SECRET_ACCESS_KEY": "dummy-secret-0123456789",
+    "AWS_SESSION_TOKEN": "dummy-session-token-0123456789",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""Who asks Bedrock in tests: nobody, and no instance is asked for its role."""
 CACHES = (
     settings,
     database.database_url,
@@ -51,6 +60,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     """No test sees this machine's settings, or another test's."""
     for name in DOCMILL_NAMES:
         monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in DUMMY_AWS.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("DOCMILL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DOCMILL_CONFIG", str(tmp_path / "docmill.toml"))
     _forget()

@@ -80,6 +80,7 @@ def _address(name: str, engine: EngineConfig, own: Config | None, around: Settin
     mine = own.engines.get(name) if own is not None else None
     stated = mine.address if mine is not None and mine.kind == engine.kind else ""
     address = (given if given and kind == engine.kind else "") or stated or engine.address
+    address = address or KINDS[engine.kind].default_address(engine)
     if not address:
         raise ConfigError(f"engines.{name}: kind {engine.kind} needs {engine.ADDRESS}")
     return address

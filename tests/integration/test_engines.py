@@ -150,7 +150,7 @@ class TestOverTheWire:
             assert not caught.value.maybe_billed
             assert world.stub.url.removeprefix("http://") in str(caught.value)
             health = await world.engine.health()
-            assert not health.ok
+            assert (health.ok, health.trouble) == (False, Trouble.UNAVAILABLE)
             await world.stub.set(outage="")
             assert (await world.engine.complete(request())).text
 

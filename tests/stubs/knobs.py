@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class Knobs:
-    """What both stubs have in common. Times in seconds."""
+    """What all stubs have in common. Times in seconds."""
 
     latency: tuple[float, float] = (0.0, 0.0)
     """Shortest and longest time of an answer; drawn evenly, by the seed."""
@@ -82,6 +82,19 @@ class OllamaKnobs(Knobs):
     """For how long."""
     max_queue: int = 512
     """Requests that may wait for a load; more are answered 503."""
+
+
+@dataclass
+class BedrockKnobs(Knobs):
+    """What only the Bedrock stub knows."""
+
+    no_schema_models: list[str] = field(default_factory=list)
+    """Models that refuse outputConfig."""
+    no_temperature_models: list[str] = field(default_factory=list)
+    no_system_models: list[str] = field(default_factory=list)
+    """Models that refuse system prompts."""
+    health: str = ""
+    """The fault that the question for its health meets; empty is none."""
 
 
 def change(knobs: Knobs, changes: dict[str, Any]) -> None:

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.stubs.bedrock import BedrockStub
 from tests.stubs.fake import FakeEngine, Hang
 from tests.stubs.ollama import OllamaStub
 from tests.stubs.openai import OpenAIStub
 from tests.stubs.server import Stub
+from worker.llm.bedrock.engine import BedrockEngine
+from worker.llm.bedrock.signing import Signer
 from worker.llm.engine import Engine, EngineError, Trouble
 from worker.llm.ollama.engine import OllamaEngine
 from worker.llm.openai.engine import OpenAIEngine
@@ -40,6 +43,19 @@ OLLAMA_FAULTS = {
     Trouble.CONTEXT_EXCEEDED: "context_text",
     Trouble.BAD_REQUEST: "400",
 }
+BEDROCK_FAULTS = {
+    Trouble.UNAVAILABLE: "not_ready",
+    Trouble.RATE_LIMITED: "throttled",
+    Trouble.SERVER_ERROR: "500",
+    Trouble.QUOTA: "daily",
+    Trouble.AUTH: "expired",
+    Trouble.MISCONFIGURED: "wrong_service",
+    Trouble.MODEL_NOT_FOUND: "no_access",
+    Trouble.MODEL_UNFIT: "on_demand",
+    Trouble.CONTEXT_EXCEEDED: "too_long",
+    Trouble.BAD_REQUEST: "400",
+    Trouble.CONTENT_FILTER: "filtered",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,12 @@ SERVERS: Mapping[str, Server] = {
         OpenAIStub,
         lambda stub, **options: OpenAIEngine(stub.base_url, "sk-test", **options),
         OPENAI_FAULTS,
+    ),
+    "bedrock": Server(
+        BedrockStub,
+        lambda stub, **options: BedrockEngine(stub.url, Signer("eu-west-1", None), **options),
+        BEDROCK_FAULTS,
+        models=(),
     ),
 }
 """The kinds of rigs whose engine talks over the wire."""

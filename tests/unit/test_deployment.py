@@ -1,5 +1,6 @@
 """How a host reaches the engines of the configuration: by which address, with which key."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,23 @@ def test_an_engine_without_an_address_says_which_key_is_missing(engine, field):
         reached("gpu9", config)
 
 
+def bedrock(**keys: Any) -> Config:
+    return a_config(engines={"aws": {"kind": "bedrock", **keys}})
+
+
+def test_bedrock_is_where_its_region_is_unless_an_endpoint_is_named(monkeypatch):
+    at = "bedrock-runtime.{}.amazonaws.com".format
+    assert reached("aws", bedrock(region="ap-south-1")).host == at("ap-south-1")
+    vpc = {"region": "ap-south-1", "endpoint_url": "https://vpce-1.example"}
+    assert reached("aws", bedrock(**vpc)).host == "vpce-1.example"
+    own = bedrock(endpoint_url="https://own.example")
+    assert reached("aws", bedrock(region="ap-south-1"), own).host == "own.example"
+    with pytest.raises(ConfigError, match="region"):
+        reached("aws", bedrock())
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert reached("aws", bedrock()).host == at("eu-west-1")
+
+
 @pytest.mark.parametrize("address", ["http://u:se/cret@gpu", "gpu", "//"])
 def test_an_address_that_is_no_url_is_refused_without_a_word_of_its_password(address):
     config = a_config(engines={"gpu9": {"zone": "local", "kind": "openai", "base_url": address}})
@@ -228,6 +246,31 @@ def test_the_embedded_model_is_started_when_its_client_is_made_and_not_before(ma
     found.make()
     [(kind, args, more)] = made
     assert (kind, args, more["proxied"]) == ("openai", (f"{tmp_path}/llama", None), False)
+
+
+async def test_bedrock_is_asked_with_its_own_key_before_all_else(monkeypatch):
+    signed = []
+    monkeypatch.setattr(kinds, "BedrockEngine", lambda address, sign, **_: signed.append(sign))
+    config = bedrock(region="ap-south-1", key_env="MY_BEDROCK_KEY")
+
+    def authorization() -> str:
+        reached("aws", config).make()
+        return signed[-1]("GET", "https://b.example/", b"")["Authorization"]
+
+    monkeypatch.setenv("MY_BEDROCK_KEY", "mine")
+    assert authorization() == "Bearer mine"
+    config = bedrock(region="ap-south-1")
+    assert authorization().startswith("AWS4-HMAC-SHA256 Credential=AKIADUMMY")
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "awss")
+    assert authorization() == "Bearer awss"
+
+
+def test_without_boto3_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.delitem(sys.modules, "worker.llm.bedrock.signing", raising=False)
+    found = reached("aws", bedrock(region="ap-south-1"))
+    with pytest.raises(ConfigError, match=r"pip install 'docmill\[bedrock\]'"):
+        found.make()
 
 
 async def test_the_clients_are_real_ones():

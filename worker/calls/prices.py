@@ -1,5 +1,6 @@
 """What tokens cost: the config's dated override, else genai-prices, else unknown with a reason."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +15,9 @@ from models.config import Config, PriceConfig
 from worker.llm.engine import Usage
 
 MILLION = Decimal(1_000_000)
+_BEDROCK = re.compile(r"(?:arn:aws[\w-]*:bedrock:.*/)?((?:[a-z-]+\.)?[a-z]+\.[a-z][\w.:-]*)")
+"""A model or inference profile of AWS Bedrock, or the ARN of one."""
+
 TIERED_ABOVE = 100_000
 """Prompts up to this many tokens share one lookup; above, prices may depend on the length."""
 
@@ -81,7 +85,10 @@ def _library(model_name: str, input_tokens: int, _today: str) -> Price | None:
 
 
 def _spellings(model_name: str) -> list[tuple[str, str | None]]:
-    """Gateways put the vendor in front: anthropic/claude-sonnet-4-6 is Anthropic's own model."""
+    """Gateways put the vendor in front: anthropic/claude-sonnet-4-6 is Anthropic's own model.
+    Bedrock puts it before a dot, behind where it may run: us.meta.llama3-3-70b-instruct-v1:0."""
+    if bedrock := _BEDROCK.fullmatch(model_name):
+        return [(bedrock[1], "aws")]
     vendor, _, bare = model_name.partition("/")
     return [(bare, vendor), (model_name, None)] if bare else [(model_name, None)]
 

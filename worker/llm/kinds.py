@@ -5,12 +5,17 @@ A new kind is a folder beside this file, a row here and its table in models/engi
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from models.engines import EMBEDDED
+from models.errors import ConfigError
 from models.settings import KEY_NAMES
 from models.words import Zone
+from worker.llm.bedrock import KEY_NAME as BEDROCK_KEY
+from worker.llm.bedrock.engine import BedrockEngine, address_in, bearer
 from worker.llm.embedded import server
 from worker.llm.engine import Engine
 from worker.llm.ollama.engine import OllamaEngine, base_url
@@ -35,6 +40,9 @@ class Kind:
     """From its table in docmill.toml."""
     address: Callable[[str], str] = str
     """An address as people write it, as the engine takes it. Raises ConfigError."""
+    default_address: Callable[[Any], str] = lambda config: ""
+    """Where an engine is that no address was given for, from its table; empty: nowhere. Raises
+    ConfigError."""
     has_address: bool = True
     key_names: tuple[str, ...] = ()
     """The variables that usually hold its key; the first one that is set counts."""
@@ -61,9 +69,32 @@ def _openai(config: Any, reach: Reach) -> Engine:
     return OpenAIEngine(reach.address, reach.key, timeout_s=config.timeout_s, proxied=proxied)
 
 
+def _bedrock(config: Any, reach: Reach) -> Engine:
+    sign = bearer(reach.key) if reach.key else _signing().Signer(config.region, config.profile)
+    return BedrockEngine(reach.address, sign, timeout_s=config.timeout_s)
+
+
+def _bedrock_address(config: Any) -> str:
+    return address_in(config.region or _signing().region_of(None, config.profile))
+
+
+def _signing() -> ModuleType:
+    return _module_of_extra("bedrock", "worker.llm.bedrock.signing")
+
+
 def _embedded(config: Any, reach: Reach) -> Engine:
     url = server.attach_llama(reach.home)
     return OpenAIEngine(url, None, timeout_s=config.timeout_s, proxied=False)
+
+
+def _module_of_extra(extra: str, module: str) -> ModuleType:
+    """What needs a kind's own library, and is loaded where there is such an engine. Raises
+    ConfigError where the library is missing."""
+    try:
+        return import_module(module)
+    except ImportError as exc:
+        said = f"engines of kind {extra} need a library that is not installed here"
+        raise ConfigError(f"{said}: pip install 'docmill[{extra}]'") from exc
 
 
 KINDS: Mapping[str, Kind] = {
@@ -75,5 +106,11 @@ KINDS: Mapping[str, Kind] = {
         mend_missing="run `ollama pull {model}` there",
     ),
     "openai": Kind(_openai, key_names=KEY_NAMES, many_providers=True, needs_key=True),
+    "bedrock": Kind(
+        _bedrock,
+        default_address=_bedrock_address,
+        key_names=(BEDROCK_KEY,),
+        heeds_idempotency_keys=False,
+    ),
     EMBEDDED: Kind(_embedded, has_address=False, is_probed=False),
 }

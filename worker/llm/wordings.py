@@ -36,7 +36,7 @@ SYSTEM_ROLE_REFUSED = _any(
     r"(?:supported|enabled|allowed)",
     r"only user and assistant roles",
     r"roles must alternate",
-    r"does not support '?system\b",
+    r"do(?:es not|esn.t) support '?system\b",
 )
 """A model whose template knows user and assistant alone, such as Gemma's."""
 
@@ -61,6 +61,8 @@ _WORDINGS: tuple[_Row, ...] = (
             r"credit balance is too low",
             r"credits? (?:is|are) depleted",
             r"used all available credits",
+            r"too many (?:tokens|requests) per day",
+            r"payment instrument",
             r"requires more credits",
             r"exceeded your (?:current )?quota",
             r"(?:spend|spending|usage|billing|key) (?:hard )?limits?\b",
@@ -77,6 +79,7 @@ _WORDINGS: tuple[_Row, ...] = (
             r"api[- _]?key\b.{0,24}(?:invalid|not valid|incorrect|expired|revoked|leaked|disabled)",
             r"no auth credentials",
             r"user location is not supported",
+            r"\A\W*operation not allowed\W*\Z",
         ),
     ),
     (
@@ -109,7 +112,8 @@ _WORDINGS: tuple[_Row, ...] = (
             r"max[_ ]?(?:completion_?|new_?|output_?)?tokens\b.{0,60}?(?:too large|"
             r"less than or equal|maximum (?:value|allowed)|supported range|valid range)",
             r"supports at most \d+ (?:completion|output) tokens",
-            r"maximum tokens you requested exceeds",
+            r"maximum tokens you requested exceeds?\b",
+            r"on-demand throughput",
             r"does not support (?:chat|generate|thinking)",
             r"(?:unable to|failed to|error) load(?:ing)? (?:the )?model",
             r"unknown model architecture",
@@ -125,6 +129,12 @@ _WORDINGS: tuple[_Row, ...] = (
             r"no endpoints found",
             r"no models? (?:is |are )?loaded",
             r"model .{0,120}?has been (?:decommissioned|deprecated|retired)",
+            r"model .{0,120}?reached the end of its life",
+            r"model is marked by provider as legacy",
+            r"model identifier is invalid",
+            r"access to the model with",
+            r"model access is denied",
+            r"not authorized to perform: bedrock:\w+ on resource",
         ),
     ),
     (
@@ -154,7 +164,8 @@ _WORDINGS: tuple[_Row, ...] = (
             r"\bn_keep\b.{0,20}>= ?n_ctx",
             r"\b(?:exceed(?:s|ed)?|(?:longer|larger|greater) than)\b.{0,60}?\bcontext\b",
             r"\bcontext\b.{0,60}?(?:exceed|overflow|too (?:large|long))",
-            r"\b(?:prompt|inputs?|string)\b.{0,60}?(?:too (?:large|long)|exceeds the max)",
+            r"\b(?:prompt|inputs?|string)\b.{0,60}?(?:too (?:large|long)|exceeds (?:the )?max)",
+            r"too many input tokens",
             r"\binputs?\b.{0,60}?must (?:be <=|have less than)",
             r"range of input length",
         ),

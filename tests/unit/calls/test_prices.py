@@ -73,6 +73,23 @@ def test_before_its_day_the_library_holds():
     assert price.source.startswith("genai-prices")
 
 
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [
+        ("us.meta.llama3-3-70b-instruct-v1:0", True),
+        ("meta.llama3-3-70b-instruct-v1:0", True),
+        ("global.anthropic.claude-sonnet-4-6", True),
+        ("openai.gpt-oss-120b-1:0", True),
+        ("arn:aws:bedrock:us-east-1:1:inference-profile/us.meta.llama3-3-70b-instruct-v1:0", True),
+        ("arn:aws:bedrock:us-east-1:1:application-inference-profile/a1b2c3", False),
+        ("us.meta.llama99-instruct-v1:0", False),
+        ("llama3.3:70b", False),
+    ],
+)
+def test_the_library_is_asked_for_bedrocks_models_by_their_names_there(model, known):
+    assert (book().price(model) is not None) is known
+
+
 def test_the_library_knows_the_default_frontier_model():
     price = book().price(DEFAULT_FRONTIER_MODEL)
     assert 0 < price.cached_per_mtok < price.input_per_mtok < price.output_per_mtok

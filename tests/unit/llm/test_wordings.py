@@ -39,6 +39,9 @@ SAID = {
         "This model's maximum prompt length is 131072 but the request contains 150000 tokens.",
         "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000 `inputs` tokens and 512",
         "Input is too long for requested model.",
+        "Input Tokens Exceeded: Number of input tokens exceeds maximum length.",
+        "400 Bad Request: Too many input tokens. Max input tokens: 8192, request input token "
+        "count: 9000",
         "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 40000.",
         "Range of input length should be [1, 30720]",
     ],
@@ -59,6 +62,9 @@ SAID = {
         "Your team has either used all available credits or reached its monthly spending limit.",
         "Budget has been exceeded! Current cost: 0.01, Max budget: 0.005",
         "Your prepayment credits are depleted.",
+        "Too many tokens per day, please wait before trying again.",
+        "Model access is denied due to INVALID_PAYMENT_INSTRUMENT:A valid payment instrument must "
+        "be provided.",
     ],
     Trouble.RATE_LIMITED: [
         "You exceeded your current quota, please check your plan and billing details. Quota "
@@ -76,6 +82,7 @@ SAID = {
         "API key expired. Please renew the API key.",
         "No auth credentials found",
         "User location is not supported for the API use.",
+        "Operation not allowed",
     ],
     Trouble.CONTENT_FILTER: [
         "The response was filtered due to the prompt triggering Azure OpenAI's content management "
@@ -105,6 +112,10 @@ SAID = {
         "Unable to submit request because it has a maxOutputTokens value of 100000 but the "
         "supported range is from 1 (inclusive) to 65537 (exclusive).",
         "The maximum tokens you requested exceeds the model limit of 4096.",
+        "The maximum tokens you requested exceed the model limit of 4096. Try again with a lower "
+        "maximum tokens value.",
+        "Invocation of model ID x with on-demand throughput isn’t supported. Retry your "
+        "request with the ID or ARN of an inference profile that contains this model.",
         "'max_tokens' or 'max_completion_tokens' is too large: 9000. This model's maximum context "
         "length is 8192 tokens and your request has 1200 input tokens (9000 > 8192 - 1200).",
         "This model's maximum context length is 6048 tokens. However, you requested 6616 tokens "
@@ -123,6 +134,14 @@ SAID = {
         "The API deployment for this resource does not exist.",
         "No models loaded. Please load a model in the developer page.",
         "The model `mixtral` has been decommissioned and is no longer supported.",
+        "The provided model identifier is invalid.",
+        "This model version has reached the end of its life. Please refer to the documentation.",
+        "Access denied. This Model is marked by provider as Legacy and you have not been actively "
+        "using the model in the last 30 days.",
+        "You don't have access to the model with the specified model ID.",
+        "Model access is denied due to IAM user or service role is not authorized to perform the "
+        "required AWS Marketplace actions",
+        "User: x is not authorized to perform: bedrock:InvokeModel on resource: arn:aws:bedrock:y",
     ],
     Trouble.MISCONFIGURED: [
         "404 page not found",
@@ -151,6 +170,7 @@ SAID = {
         "The specified schema produces a constraint that has too many states for serving.",
         "output_config.format.schema: For 'object' type, 'additionalProperties' must be false",
         "System role not supported",
+        "This model doesn't support system messages. Try again without a system message.",
         "Conversation roles must alternate user/assistant/user/assistant/...",
         "Developer instruction is not enabled for models/gemma-3-27b-it",
     ],

@@ -288,6 +288,15 @@ def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key
         ('[engines.remote]\nzone = "moon"\nkind = "ollama"', ["engines.remote.zone", "'local'"]),
         ('[engines.local]\nkind = "tgi"', ["engines.local.kind", "ollama, openai", "'tgi'"]),
         ('[engines.gpu]\nzone = "local"', ["engines.gpu.kind", "ollama, openai"]),
+        (
+            '[engines.aws]\nkind = "bedrock"\nzone = "local"',
+            ["engines.aws.zone", "never in the building"],
+        ),
+        (
+            '[engines.local]\nkind = "bedrock"',
+            ["engines.local.zone", "do not call the engine local"],
+        ),
+        ('[engines.aws]\nkind = "bedrock"\nregion = "x.evil/"', ["engines.aws.region", "x.evil/"]),
         ('[engines.local]\nbase_url = "x"', ["unknown key 'engines.local.base_url'", "url, keep"]),
         ('[engines."a b"]\nzone = "local"\nkind = "ollama"', ["engines.a b", "1 to 63 letters"]),
         ('[engines."a/b"]\nzone = "local"\nkind = "ollama"', ["engines.a/b", "1 to 63 letters"]),

@@ -1,0 +1,144 @@
+"""What Bedrock's errors mean. Pure: status, headers and body in, error out.
+
+The codes are those of
+https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html. A code
+may be loose: a model without access, one that wants an inference profile and a prompt that is too
+long differ by their words alone (worker/llm/wordings.py).
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.llm.engine import EngineError, Trouble
+from worker.llm.faults import brief, sends_on
+from worker.llm.headers import retry_after
+from worker.llm.wordings import is_page, trouble_in
+
+_CODES: Mapping[str, Trouble] = {
+    "AccessDeniedException": Trouble.AUTH,
+    "ExpiredToken": Trouble.AUTH,
+    "ExpiredTokenException": Trouble.AUTH,
+    "IncompleteSignature": Trouble.AUTH,
+    "IncompleteSignatureException": Trouble.AUTH,
+    "InvalidClientTokenId": Trouble.AUTH,
+    "InvalidSignatureException": Trouble.AUTH,
+    "MissingAuthenticationToken": Trouble.AUTH,
+    "MissingAuthenticationTokenException": Trouble.AUTH,
+    "NotAuthorized": Trouble.AUTH,
+    "OptInRequired": Trouble.AUTH,
+    "RequestExpired": Trouble.AUTH,
+    "SignatureDoesNotMatch": Trouble.AUTH,
+    "UnrecognizedClientException": Trouble.AUTH,
+    "FTUFormNotFilled": Trouble.MODEL_NOT_FOUND,
+    "MPAgreementBeingCreated": Trouble.MODEL_NOT_FOUND,
+    "ResourceNotFoundException": Trouble.MODEL_NOT_FOUND,
+    "ServiceQuotaExceededException": Trouble.QUOTA,
+    "ThrottlingException": Trouble.RATE_LIMITED,
+    "TooManyRequestsException": Trouble.RATE_LIMITED,
+    "ModelNotReadyException": Trouble.UNAVAILABLE,
+    "ServiceUnavailable": Trouble.UNAVAILABLE,
+    "ServiceUnavailableException": Trouble.UNAVAILABLE,
+    "ModelTimeoutException": Trouble.TIMEOUT,
+    "InternalFailure": Trouble.SERVER_ERROR,
+    "InternalServerException": Trouble.SERVER_ERROR,
+    "ModelErrorException": Trouble.SERVER_ERROR,
+    "InvalidAction": Trouble.MISCONFIGURED,
+    "UnknownOperationException": Trouble.MISCONFIGURED,
+    "ValidationError": Trouble.BAD_REQUEST,
+    "ValidationException": Trouble.BAD_REQUEST,
+}
+_BY_STATUS = {
+    401: Trouble.AUTH,
+    403: Trouble.AUTH,
+    404: Trouble.MISCONFIGURED,
+    405: Trouble.MISCONFIGURED,
+    407: Trouble.MISCONFIGURED,
+    408: Trouble.TIMEOUT,
+    413: Trouble.CONTEXT_EXCEEDED,
+    424: Trouble.SERVER_ERROR,
+    429: Trouble.RATE_LIMITED,
+    503: Trouble.UNAVAILABLE,
+}
+"""Where there is no code: then it was a proxy that answered, or no AWS at all."""
+
+_LOOSE = (Trouble.BAD_REQUEST, Trouble.AUTH, Trouble.MODEL_NOT_FOUND, Trouble.SERVER_ERROR)
+"""Where the words go before the code."""
+
+_HINT = {
+    Trouble.AUTH: "check the AWS credentials of this host, its clock, and what they may use",
+    Trouble.QUOTA: "a quota of the account is used up, raise it in AWS's Service Quotas",
+    Trouble.MISCONFIGURED: "that is no Bedrock runtime, check region and endpoint_url",
+    Trouble.MODEL_NOT_FOUND: "check the model's name, and that this account has access to it in "
+    "this region",
+    Trouble.MODEL_UNFIT: "docmill.toml asks more of this model than it does: lower max_tokens, or "
+    "choose another",
+    Trouble.CONTEXT_EXCEEDED: "the prompt is too long for this model",
+    Trouble.CONTENT_FILTER: "the provider refused this text",
+    Trouble.UNAVAILABLE: "not ready",
+    Trouble.TIMEOUT: "the model took too long",
+}
+_WANTS_PROFILE = (
+    "name an inference profile that holds this model, such as us.MODEL, eu.MODEL or global.MODEL"
+)
+_MAY_HAVE_RUN = {Trouble.SERVER_ERROR, Trouble.TIMEOUT, Trouble.CONTENT_FILTER}
+
+
+class Said:
+    """The parts of an error: its code, from a header or the body, and its words."""
+
+    def __init__(self, headers: Mapping[str, str], content: bytes) -> None:
+        text = content.decode("utf-8", "replace").strip()
+        body = _parsed(text)
+        code = headers.get("x-amzn-errortype") or body.get("__type") or body.get("code") or ""
+        # `ThrottlingException:http://...` or `com.amazon.coral.service#ThrottlingException`
+        self.code = str(code).partition(":")[0].rpartition("#")[2]
+        self.message = str(body.get("message") or body.get("Message") or text)
+
+
+def refusal(
+    status: int, said: Said, headers: Mapping[str, str], where: str, secret: str = ""
+) -> EngineError:
+    """The EngineError of a reply whose status is not 200."""
+    trouble = _trouble(status, said)
+    hint = _hint(trouble, status, said, sends_on(headers.get("location", ""), secret))
+    return EngineError(
+        trouble,
+        f"{where} answered {status}{', ' * bool(hint)}{hint}: {_shown(said, secret)}",
+        status=status,
+        retry_after_s=retry_after(headers, datetime.now(UTC)),
+        maybe_billed=trouble in _MAY_HAVE_RUN,
+    )
+
+
+def _trouble(status: int, said: Said) -> Trouble:
+    if 300 <= status < 400 or (not said.code and is_page(said.message) and status < 500):
+        return Trouble.MISCONFIGURED
+    fallback = Trouble.SERVER_ERROR if status >= 500 else Trouble.BAD_REQUEST
+    by_code = _CODES.get(said.code) or _BY_STATUS.get(status, fallback)
+    by_words = None if is_page(said.message) else trouble_in(said.message)
+    if by_code in _LOOSE:
+        return by_words or by_code
+    return Trouble.QUOTA if by_words is Trouble.QUOTA else by_code
+
+
+def _hint(trouble: Trouble, status: int, said: Said, redirected: str) -> str:
+    if 300 <= status < 400:
+        return redirected
+    if trouble is Trouble.MODEL_UNFIT and "inference profile" in said.message:
+        return _WANTS_PROFILE
+    return _HINT.get(trouble, "")
+
+
+def _shown(said: Said, secret: str) -> str:
+    text = "a web page" if is_page(said.message) else brief(said.message, secret) or "no text"
+    return f"{brief(said.code, secret)}: {text}" if said.code else text
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
