@@ -117,6 +117,9 @@ class PriceConfig(Section):
     input_per_mtok: Price
     output_per_mtok: Price
     cached_per_mtok: Price | None = None
+    """Read from the provider's cache; as other input where it is not said."""
+    cache_write_per_mtok: Price | None = None
+    """Written into that cache; as other input where it is not said."""
     from_: date | None = Field(default=None, alias="from")
 
 

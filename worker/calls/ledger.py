@@ -193,7 +193,7 @@ class Ledger:
             cost,
             CostReason.NO_TOKENS if cost is None else None,
             price.source,
-            price.input_per_mtok,
+            price.charged(reply.usage).input_per_mtok,
             price.cached_per_mtok,
             price.output_per_mtok,
         )

@@ -1,7 +1,7 @@
 """What tokens cost: the config's dated override, else genai-prices, else unknown with a reason."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -30,6 +30,18 @@ class Price:
     cached_per_mtok: Decimal
     output_per_mtok: Decimal
     source: str
+    cache_write_per_mtok: Decimal | None = None
+    """Of what is written into a cache; None: the same as other input."""
+
+    def charged(self, usage: Usage) -> "Price":
+        """The price by which a call is charged: what it wrote into a cache is input that costs
+        more, so that the average over its fresh input is higher."""
+        fresh = (usage.input_tokens or 0) - (usage.cached_tokens or 0)
+        written = min(usage.cache_written_tokens or 0, fresh)
+        if self.cache_write_per_mtok is None or written <= 0:
+            return self
+        more = (self.cache_write_per_mtok - self.input_per_mtok) * written / fresh
+        return replace(self, input_per_mtok=self.input_per_mtok + more)
 
     def cost(self, usage: Usage) -> Decimal | None:
         """The price of a call; None when the engine did not report its tokens."""
@@ -37,7 +49,7 @@ class Price:
             return None
         cached = usage.cached_tokens or 0
         return (
-            (usage.input_tokens - cached) * self.input_per_mtok
+            (usage.input_tokens - cached) * self.charged(usage).input_per_mtok
             + cached * self.cached_per_mtok
             + usage.output_tokens * self.output_per_mtok
         ) / MILLION
@@ -61,7 +73,8 @@ class PriceBook:
 def _overridden(price: PriceConfig) -> Price:
     since = f" from {price.from_}" if price.from_ else ""
     cached = price.cached_per_mtok if price.cached_per_mtok is not None else price.input_per_mtok
-    return Price(price.input_per_mtok, cached, price.output_per_mtok, f"config{since}")
+    source, stored = f"config{since}", price.cache_write_per_mtok
+    return Price(price.input_per_mtok, cached, price.output_per_mtok, source, stored)
 
 
 @lru_cache(maxsize=1024)
@@ -70,8 +83,9 @@ def _library(model_name: str, input_tokens: int, _today: str) -> Price | None:
     for model_ref, provider in _spellings(model_name):
         try:
             fresh = _calc(model_ref, provider, input_tokens=tokens, output_tokens=tokens)
-            cached = _calc(
-                model_ref, provider, input_tokens=tokens, cache_read_tokens=tokens, output_tokens=0
+            cached, stored = (
+                _calc(model_ref, provider, input_tokens=tokens, output_tokens=0, **{part: tokens})
+                for part in ("cache_read_tokens", "cache_write_tokens")
             )
         except LookupError:
             continue
@@ -80,6 +94,7 @@ def _library(model_name: str, input_tokens: int, _today: str) -> Price | None:
             cached.input_price * MILLION / tokens,
             fresh.output_price * MILLION / tokens,
             f"genai-prices {version('genai-prices')}",
+            stored.input_price * MILLION / tokens,
         )
     return None
 

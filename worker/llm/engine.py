@@ -49,6 +49,8 @@ class Usage:
     output_tokens: int | None = None
     """All that was written, reasoning included."""
     reasoning_tokens: int | None = None
+    cache_written_tokens: int | None = None
+    """The part of the prompt that was written into a cache, which some providers charge for."""
 
 
 UNREPORTED = Usage()

@@ -123,6 +123,15 @@ def test_an_answer_is_settled_at_the_price_of_its_tokens():
     )
 
 
+def test_what_a_call_wrote_into_a_cache_is_in_its_price_so_that_its_cost_can_be_recomputed():
+    price = {"input_per_mtok": "3", "output_per_mtok": "15", "cache_write_per_mtok": "3.75"}
+    made = Ledger(the_frontier(), PriceBook(a_config(prices={"big": price})), "big", lambda: 1)
+    usage = Usage(1_000, 0, 10, cache_written_tokens=700)
+    row = settled(made, replace(COMPLETION, usage=usage))
+    assert row.cost_usd == (300 * Decimal(3) + 700 * Decimal("3.75") + 150) / 1_000_000
+    assert row.cost_usd == (1_000 * row.input_usd_per_mtok + 150) / 1_000_000
+
+
 def test_a_settled_row_holds_all_that_the_engine_reported():
     row = settled()
     assert (row.id, row.request_key, row.state) == (CALL, KEY, CallState.SETTLED)

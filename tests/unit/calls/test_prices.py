@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -40,6 +41,24 @@ def test_input_cached_input_and_output_have_prices_of_their_own(usage, cost):
 @pytest.mark.parametrize("usage", [Usage(), Usage(input_tokens=5), Usage(output_tokens=5)])
 def test_the_cost_of_tokens_that_were_not_reported_is_unknown(usage):
     assert PRICE.cost(usage) is None
+
+
+def test_what_is_written_into_a_cache_costs_more():
+    price = replace(PRICE, cache_write_per_mtok=Decimal("3.75"))
+    wrote = Usage(1_000_000, 200_000, 0, cache_written_tokens=400_000)
+    assert price.cost(wrote) == Decimal("0.06") + Decimal("1.5") + Decimal("1.2")
+    assert price.charged(wrote).input_per_mtok == Decimal("3.375")  # of the other 800,000
+    assert PRICE.cost(wrote) == Decimal("0.06") + Decimal("2.4")
+    for usage in (Usage(), Usage(10, 10, 0), Usage(10, 10, 0, cache_written_tokens=5)):
+        assert price.charged(usage) == price
+
+
+def test_a_cache_has_its_price_in_the_config_and_in_the_library():
+    assert book(m=own()).price("m").cache_write_per_mtok is None
+    assert book(m=own(cache_write_per_mtok="3.75")).price("m").cache_write_per_mtok == Decimal(
+        "3.75"
+    )
+    assert book().price("claude-sonnet-4-6").cache_write_per_mtok == Decimal("3.75")
 
 
 TOKENS = st.integers(0, 10**7)

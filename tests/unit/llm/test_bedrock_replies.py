@@ -68,7 +68,7 @@ def test_the_text_is_what_was_said_and_not_what_was_thought(parts, text):
         ({"inputTokens": 0, "outputTokens": 0}, Usage(0, None, 0)),
         # Cached tokens stand beside the others, and are part of the prompt.
         ({"inputTokens": 4, "outputTokens": 9, "totalTokens": 113, "cacheReadInputTokens": 60,
-          "cacheWriteInputTokens": 40}, Usage(104, 60, 9)),
+          "cacheWriteInputTokens": 40}, Usage(104, 60, 9, None, 40)),
         ({"inputTokens": 4, "outputTokens": 9, "cacheReadInputTokens": 60}, Usage(64, 60, 9)),
         # Where the total says so they are within.
         ({"inputTokens": 64, "outputTokens": 9, "totalTokens": 73, "cacheReadInputTokens": 60},

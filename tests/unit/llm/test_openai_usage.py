@@ -58,7 +58,7 @@ def test_what_anthropic_calls_cached_is_a_part_of_the_prompt(prompt, whole):
         "cache_read_input_tokens": 9000,
         "cache_creation_input_tokens": 500,
     }
-    assert usage_in({"usage": stated}) == Usage(whole, 9000, 20, None)
+    assert usage_in({"usage": stated}) == Usage(whole, 9000, 20, None, 500)
 
 
 @pytest.mark.parametrize("reply", [{}, {"usage": None}, {"usage": []}, {"usage": {}}])

@@ -52,13 +52,15 @@ def _usage(stated: Mapping[str, Any]) -> Usage:
     says that they are not."""
     read, written = count(stated.get("inputTokens")), count(stated.get("outputTokens"))
     cached = count(stated.get("cacheReadInputTokens"))
-    beside = (cached or 0) + (count(stated.get("cacheWriteInputTokens")) or 0)
+    stored = count(stated.get("cacheWriteInputTokens"))
+    beside = (cached or 0) + (stored or 0)
     if read is not None and stated.get("totalTokens") != read + (written or 0):
         read += beside
     return Usage(
         input_tokens=None if read is None or read > MOST_TOKENS else read,
         cached_tokens=cached,
         output_tokens=written,
+        cache_written_tokens=stored,
     )
 
 

@@ -26,7 +26,7 @@ def usage_in(reply: Mapping[str, Any]) -> Usage:
     if read is not None and written is not None:
         parts = ((cached or 0) + (stored or 0), reasoning or 0, total or 0)
         read, written = _whole(read, written, *parts)
-    return Usage(_possible(read), cached, _possible(written), reasoning)
+    return Usage(_possible(read), cached, _possible(written), reasoning, stored)
 
 
 def _whole(read: int, written: int, cache: int, reasoning: int, total: int) -> tuple[int, int]:
