@@ -59,7 +59,7 @@ format: setup  ## let ruff format and mend
 	$(BIN)/ruff check --fix .
 
 lock: .uv/bin/uv  ## resolve pyproject.toml into requirements.lock
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra bedrock --extra embedded --extra parquet --group dev --output-file requirements.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra anthropic --extra bedrock --extra embedded --extra parquet --group dev --output-file requirements.lock pyproject.toml
 
 clean:  ## remove the environment and the embedded data
 	rm -rf .venv .uv .docmill .mypy_cache .ruff_cache .pytest_cache .hypothesis

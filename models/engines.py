@@ -11,6 +11,8 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveInt,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -27,6 +29,8 @@ DEFAULT_LOCAL_MODEL = "phi4-mini"
 DEFAULT_FRONTIER_MODEL = "anthropic/claude-sonnet-4-6"
 DEFAULT_FRONTIER_URL = "https://api.aicredits.in/v1"
 DEFAULT_OLLAMA_URL = "http://127.0.0.1:11434"
+DEFAULT_ANTHROPIC_URL = "https://api.anthropic.com"
+DEFAULT_ANTHROPIC_MODEL = "claude-sonnet-4-6"
 
 EMBEDDED_MODEL = "gemma-3-270m"
 EMBEDDED_CONTEXT_TOKENS = 4096
@@ -175,6 +179,26 @@ class OpenAIConfig(EngineConfig):
     base_url: str | None = None
 
 
+class AnthropicConfig(EngineConfig):
+    """Anthropic's Messages API."""
+
+    ADDRESS = "base_url"
+
+    kind: Literal["anthropic"] = "anthropic"
+    base_url: str | None = Field(default=DEFAULT_ANTHROPIC_URL, validate_default=True)
+    model: str | None = Field(default=DEFAULT_ANTHROPIC_MODEL, min_length=1)
+    context_tokens: PositiveInt = 200_000
+
+    @field_validator("base_url")
+    @classmethod
+    def _in_the_building(cls, url: str | None, given: ValidationInfo) -> str | None:
+        if given.data.get("zone") is Zone.LOCAL and url == DEFAULT_ANTHROPIC_URL:
+            raise PydanticCustomError(
+                "address", "Anthropic's own service is not in zone local; name a server that is"
+            )
+        return url
+
+
 class BedrockConfig(EngineConfig):
     """AWS Bedrock, which never stands in the building."""
 
@@ -199,12 +223,14 @@ class EmbeddedConfig(EngineConfig):
 EMBEDDED = "embedded"
 
 AnyEngineConfig = Annotated[
-    OllamaConfig | OpenAIConfig | BedrockConfig | EmbeddedConfig, Field(discriminator="kind")
+    OllamaConfig | OpenAIConfig | AnthropicConfig | BedrockConfig | EmbeddedConfig,
+    Field(discriminator="kind"),
 ]
 
 KINDS: Mapping[str, type[EngineConfig]] = {
     "ollama": OllamaConfig,
     "openai": OpenAIConfig,
+    "anthropic": AnthropicConfig,
     "bedrock": BedrockConfig,
     EMBEDDED: EmbeddedConfig,
 }
@@ -233,8 +259,12 @@ def default_engines() -> dict[str, dict[str, Any]]:
     }
 
 
-KEPT = ("zone", "model")
-"""What one of these two keeps of its defaults when it becomes another kind of engine."""
+def _kept(kind: object) -> tuple[str, ...]:
+    """What one of these two keeps of its defaults when it becomes another kind of engine: its model
+    only where that kind has none of its own."""
+    config = KINDS.get(str(kind))
+    has_model = config is not None and config.model_fields["model"].default is not None
+    return ("zone",) if has_model else ("zone", "model")
 
 
 def filled_engines(given: Any) -> Any:
@@ -245,8 +275,9 @@ def filled_engines(given: Any) -> Any:
     for name, value in given.items():
         known = engines.get(str(name), {})
         if isinstance(value, dict):
-            if value.get("kind", known.get("kind")) != known.get("kind"):
-                known = {key: known[key] for key in KEPT if key in known}
+            kind = value.get("kind", known.get("kind"))
+            if kind != known.get("kind"):
+                known = {key: known[key] for key in _kept(kind) if key in known}
             value = {**known, **value}
         engines[str(name)] = value
     return engines

@@ -12,7 +12,7 @@ from tests.web_batches import Connection, answer, make_batch
 
 HEAVY = {
     *("celery", "kombu", "redis", "alembic", "sqlalchemy", "starlette", "uvicorn", "jinja2"),
-    *("openai", "boto3", "httpx", "aiohttp", "yaml", "jsonschema_rs", "worker"),
+    *("openai", "anthropic", "boto3", "httpx", "aiohttp", "yaml", "jsonschema_rs", "worker"),
 }
 LOOKS = ("list", "status {}", "results {}", "costs {}", "costs", "receipt {}")
 

@@ -60,6 +60,21 @@ class OpenAIKnobs(Knobs):
 
 
 @dataclass
+class AnthropicKnobs(Knobs):
+    """What only the Anthropic stub knows."""
+
+    api_key: str = ""
+    """The key to insist on; empty takes any."""
+    rate_headers: bool = False
+    no_schema_models: list[str] = field(default_factory=list)
+    """Models that know no structured output."""
+    thinking_models: list[str] = field(default_factory=list)
+    """Models that cannot be kept from thinking."""
+    least_cached: int = 1024
+    """The shortest part of a prompt that is cached, in tokens."""
+
+
+@dataclass
 class OllamaKnobs(Knobs):
     """What only the Ollama stub knows."""
 

@@ -1,5 +1,6 @@
-"""A strict sliding window, as a provider keeps one."""
+"""A strict sliding window, as a provider keeps one, and the headers that speak of it."""
 
+import time
 from collections import deque
 
 
@@ -39,3 +40,14 @@ class Window:
         if self._entries and self._entries[0][0] <= entry[0]:
             self._used += amount - entry[1]
             entry[1] = amount
+
+
+def anthropic_headers(states: dict[str, tuple[int, float]]) -> dict[str, str]:
+    """What is left of limits, by what they limit: (limit, left)."""
+    reset = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+    found = {}
+    for what, (limit, left) in states.items():
+        found[f"anthropic-ratelimit-{what}-limit"] = str(limit)
+        found[f"anthropic-ratelimit-{what}-remaining"] = str(max(0, int(left)))
+        found[f"anthropic-ratelimit-{what}-reset"] = reset
+    return found

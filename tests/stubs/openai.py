@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tests.stubs.broken import Fault
 from tests.stubs.knobs import OpenAIKnobs
-from tests.stubs.limits import Window
+from tests.stubs.limits import Window, anthropic_headers
 from tests.stubs.process import main
 from tests.stubs.record import Prompt
 from tests.stubs.server import Stub
@@ -173,7 +173,7 @@ class OpenAIStub(Stub):
         requests = knobs.rpm - self._requests.used(now, knobs.window_s)
         tokens = knobs.tpm - self._tokens.used(now, knobs.window_s)
         states = {"requests": (knobs.rpm, requests), "tokens": (knobs.tpm, tokens)}
-        return _openai_headers(states) if family == "openai" else _anthropic_headers(states)
+        return _openai_headers(states) if family == "openai" else anthropic_headers(states)
 
     def reply(self, prompt: Prompt, text: str, tokens: int, cut: bool) -> dict[str, Any]:
         if prompt.counted and self.knobs.tpm_corrects:
@@ -211,16 +211,6 @@ def _openai_headers(states: dict[str, tuple[int, float]]) -> dict[str, str]:
         found[f"x-ratelimit-limit-{what}"] = str(limit)
         found[f"x-ratelimit-remaining-{what}"] = str(max(0, int(left)))
         found[f"x-ratelimit-reset-{what}"] = "1m30.5s"
-    return found
-
-
-def _anthropic_headers(states: dict[str, tuple[int, float]]) -> dict[str, str]:
-    reset = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
-    found = {}
-    for what, (limit, left) in states.items():
-        found[f"anthropic-ratelimit-{what}-limit"] = str(limit)
-        found[f"anthropic-ratelimit-{what}-remaining"] = str(max(0, int(left)))
-        found[f"anthropic-ratelimit-{what}-reset"] = reset
     return found
 
 

@@ -53,7 +53,7 @@ class StubProcess:
 
 @contextlib.contextmanager
 def stub_process(kind: str, *args: str) -> Iterator[StubProcess]:
-    """Run `python -m tests.stubs.KIND ARGS` and end it afterwards; kind is openai or ollama."""
+    """Run `python -m tests.stubs.KIND ARGS` and end it afterwards; kind is a stub's name."""
     command = [sys.executable, "-m", f"tests.stubs.{kind}", *args]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.stubs.anthropic import AnthropicStub
 from tests.stubs.bedrock import BedrockStub
 from tests.stubs.fake import FakeEngine, Hang
 from tests.stubs.ollama import OllamaStub
 from tests.stubs.openai import OpenAIStub
 from tests.stubs.server import Stub
+from worker.llm.anthropic.engine import AnthropicEngine
 from worker.llm.bedrock.engine import BedrockEngine
 from worker.llm.bedrock.signing import Signer
 from worker.llm.engine import Engine, EngineError, Trouble
@@ -42,6 +44,19 @@ OLLAMA_FAULTS = {
     Trouble.NO_MEMORY: "memory",
     Trouble.CONTEXT_EXCEEDED: "context_text",
     Trouble.BAD_REQUEST: "400",
+}
+ANTHROPIC_FAULTS = {
+    Trouble.UNAVAILABLE: "503",
+    Trouble.RATE_LIMITED: "429",
+    Trouble.SERVER_ERROR: "500",
+    Trouble.QUOTA: "credit",
+    Trouble.AUTH: "401",
+    Trouble.MISCONFIGURED: "307",
+    Trouble.MODEL_NOT_FOUND: "404",
+    Trouble.MODEL_UNFIT: "max_tokens",
+    Trouble.CONTEXT_EXCEEDED: "context",
+    Trouble.BAD_REQUEST: "400",
+    Trouble.CONTENT_FILTER: "filter",
 }
 BEDROCK_FAULTS = {
     Trouble.UNAVAILABLE: "not_ready",
@@ -78,6 +93,11 @@ SERVERS: Mapping[str, Server] = {
         OpenAIStub,
         lambda stub, **options: OpenAIEngine(stub.base_url, "sk-test", **options),
         OPENAI_FAULTS,
+    ),
+    "anthropic": Server(
+        AnthropicStub,
+        lambda stub, **options: AnthropicEngine(stub.url, "sk-test", **options),
+        ANTHROPIC_FAULTS,
     ),
     "bedrock": Server(
         BedrockStub,

@@ -203,6 +203,45 @@ def test_an_engine_whose_variable_holds_no_key_is_not_reached(monkeypatch, value
         reached("vault")
 
 
+CLAUDE = a_config(
+    engines={
+        "frontier": {"kind": "anthropic"},
+        "claude": {"zone": "frontier", "kind": "anthropic", "base_url": "https://gw.example/v1/"},
+        "mine": {"zone": "frontier", "kind": "anthropic", "key_env": "VAULT_KEY"},
+        "inside": {"zone": "local", "kind": "anthropic", "base_url": "http://gpu"},
+    }
+)
+
+
+def test_the_usual_variable_of_a_provider_holds_its_key_and_no_other_does(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        "worker.llm.anthropic.engine.AnthropicEngine",
+        lambda url, key, **more: seen.update({url: (key, more["proxied"])}),
+    )
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "claude-key")
+    monkeypatch.setenv("VAULT_KEY", "vault-key")
+    for name in ("frontier", "claude", "inside"):
+        reached(name, CLAUDE).make()
+    assert seen == {
+        "https://api.anthropic.com": ("claude-key", True),
+        "https://gw.example": ("claude-key", True),
+        "http://gpu": (None, False),
+    }
+    reached("mine", CLAUDE).make()
+    assert seen["https://api.anthropic.com"] == ("vault-key", True)
+
+
+@pytest.mark.parametrize("value", [None, " "])
+def test_without_that_variable_it_is_named(monkeypatch, value):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", value)
+    for name in ("frontier", "claude"):
+        with pytest.raises(NoKey, match=rf"{name} .*set ANTHROPIC_API_KEY, or .*{name}\.key_env"):
+            reached(name, CLAUDE)
+
+
 @pytest.mark.usefixtures("without_key")
 def test_a_frontier_that_speaks_as_an_ollama_does_needs_no_key():
     config = a_config(engines={"frontier": {"kind": "ollama", "url": "https://gpu.example"}})

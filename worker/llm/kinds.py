@@ -14,6 +14,7 @@ from models.engines import EMBEDDED
 from models.errors import ConfigError
 from models.settings import KEY_NAMES
 from models.words import Zone
+from worker.llm.anthropic import KEY_NAME as ANTHROPIC_KEY
 from worker.llm.bedrock import KEY_NAME as BEDROCK_KEY
 from worker.llm.bedrock.engine import BedrockEngine, address_in, bearer
 from worker.llm.embedded import server
@@ -69,6 +70,20 @@ def _openai(config: Any, reach: Reach) -> Engine:
     return OpenAIEngine(reach.address, reach.key, timeout_s=config.timeout_s, proxied=proxied)
 
 
+def _anthropic(config: Any, reach: Reach) -> Engine:
+    module = _module_of_extra("anthropic", "worker.llm.anthropic.engine")
+    proxied = config.zone is not Zone.LOCAL
+    made: Engine = module.AnthropicEngine(
+        reach.address, reach.key, timeout_s=config.timeout_s, proxied=proxied
+    )
+    return made
+
+
+def _before_version(address: str) -> str:
+    """Anthropic's library puts /v1 behind an address; people know it from other kinds."""
+    return address.rstrip("/").removesuffix("/v1")
+
+
 def _bedrock(config: Any, reach: Reach) -> Engine:
     sign = bearer(reach.key) if reach.key else _signing().Signer(config.region, config.profile)
     return BedrockEngine(reach.address, sign, timeout_s=config.timeout_s)
@@ -106,6 +121,13 @@ KINDS: Mapping[str, Kind] = {
         mend_missing="run `ollama pull {model}` there",
     ),
     "openai": Kind(_openai, key_names=KEY_NAMES, many_providers=True, needs_key=True),
+    "anthropic": Kind(
+        _anthropic,
+        address=_before_version,
+        key_names=(ANTHROPIC_KEY,),
+        needs_key=True,
+        heeds_idempotency_keys=False,
+    ),
     "bedrock": Kind(
         _bedrock,
         default_address=_bedrock_address,

@@ -22,7 +22,7 @@ def _any(*patterns: str) -> re.Pattern[str]:
 SCHEMA_REFUSED = _any(
     r"invalid format:",
     r"(?:invalid|unsupported) (?:json )?schema",
-    r"schema (?:contains|conversion|is too|produces)",
+    r"schemas? (?:contains|conversion|is too|produces)",
     r"response_?schema",
     r"output_(?:format|config)[\w.]*\.schema",
     r"\bgrammar\b",

@@ -169,6 +169,8 @@ SAID = {
         "'generation_config.response_schema': Cannot find field.",
         "The specified schema produces a constraint that has too many states for serving.",
         "output_config.format.schema: For 'object' type, 'additionalProperties' must be false",
+        "Schemas contains too many parameters with union types (17 parameters with type arrays or "
+        "anyOf). This causes exponential compilation cost.",
         "System role not supported",
         "This model doesn't support system messages. Try again without a system message.",
         "Conversation roles must alternate user/assistant/user/assistant/...",

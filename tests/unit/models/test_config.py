@@ -25,6 +25,7 @@ from models.engines import (
     DEFAULT_FRONTIER_URL,
     DEFAULT_LOCAL_MODEL,
     DEFAULT_OLLAMA_URL,
+    AnthropicConfig,
     ModelLimits,
     OpenAIConfig,
 )
@@ -170,6 +171,17 @@ def test_a_partial_engine_keeps_its_other_defaults(tmp_path):
     assert config.engines["local"] == Config().engines["local"]
 
 
+def test_a_kind_of_one_provider_has_an_address_and_a_model_of_its_own(tmp_path):
+    for toml in (
+        '[engines.frontier]\nkind = "anthropic"',
+        '[engines.claude]\nzone = "frontier"\nkind = "anthropic"',
+    ):
+        *_, engine = loaded(tmp_path, toml).engines.values()
+        assert engine == AnthropicConfig(zone=Zone.FRONTIER)
+        assert (engine.address, engine.model) == ("https://api.anthropic.com", "claude-sonnet-4-6")
+        assert engine.context_tokens == 200_000
+
+
 def test_an_engine_of_another_kind_keeps_nothing_of_the_first_but_its_zone_and_model(tmp_path):
     toml = '[engines.local]\nkind = "openai"\nbase_url = "http://llama:8080/v1"'
     local = loaded(tmp_path, toml).engines["local"]
@@ -296,6 +308,7 @@ def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key
             '[engines.local]\nkind = "bedrock"',
             ["engines.local.zone", "do not call the engine local"],
         ),
+        ('[engines.local]\nkind = "anthropic"', ["engines.local.base_url", "zone local"]),
         ('[engines.aws]\nkind = "bedrock"\nregion = "x.evil/"', ["engines.aws.region", "x.evil/"]),
         ('[engines.local]\nbase_url = "x"', ["unknown key 'engines.local.base_url'", "url, keep"]),
         ('[engines."a b"]\nzone = "local"\nkind = "ollama"', ["engines.a b", "1 to 63 letters"]),

@@ -1,0 +1,156 @@
+"""What Anthropic's errors mean. Pure: status, body and headers in, error out.
+
+Types and codes: https://platform.claude.com/docs/en/api/errors. Where they say too little,
+worker/llm/wordings.py knows the words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.llm.engine import EngineError, Trouble
+from worker.llm.faults import brief, sends_on
+from worker.llm.headers import rate_limits, retry_after
+from worker.llm.wordings import is_page, trouble_in
+
+_CODES = {
+    "enforced_spend_limit_reached": Trouble.QUOTA,
+    "contract_spend_limit_reached": Trouble.QUOTA,
+    "linked_organization_spend_limit_reached": Trouble.QUOTA,
+    "linked_organization_billing_unavailable": Trouble.QUOTA,
+    "organization_on_hold": Trouble.AUTH,
+    "cmek_key_disabled": Trouble.AUTH,
+    "cmek_key_network_blocked": Trouble.AUTH,
+}
+"""The codes that say more than the type that they come with."""
+
+_TYPES = {
+    "authentication_error": Trouble.AUTH,
+    "permission_error": Trouble.AUTH,
+    "billing_error": Trouble.QUOTA,
+    "request_too_large": Trouble.CONTEXT_EXCEEDED,
+    "overloaded_error": Trouble.RATE_LIMITED,
+    "timeout_error": Trouble.TIMEOUT,
+}
+_LOOSE_TYPES = {
+    "invalid_request_error": Trouble.BAD_REQUEST,
+    "not_found_error": Trouble.MODEL_NOT_FOUND,
+    "rate_limit_error": Trouble.RATE_LIMITED,
+}
+"""What a type says too loosely: an empty account comes as an invalid request, a wrong path as
+something not found. There the words go first."""
+
+_NO_WAIT_LIFTS = (Trouble.QUOTA, Trouble.CONTEXT_EXCEEDED)
+"""What may come as a rate limit though it is none."""
+
+_BY_STATUS = {
+    401: Trouble.AUTH,
+    402: Trouble.QUOTA,
+    403: Trouble.AUTH,
+    404: Trouble.MODEL_NOT_FOUND,
+    405: Trouble.MISCONFIGURED,
+    407: Trouble.MISCONFIGURED,
+    408: Trouble.SERVER_ERROR,
+    409: Trouble.SERVER_ERROR,
+    413: Trouble.CONTEXT_EXCEEDED,
+    429: Trouble.RATE_LIMITED,
+    503: Trouble.UNAVAILABLE,
+    504: Trouble.TIMEOUT,
+    529: Trouble.RATE_LIMITED,
+}
+_PAGES = {400, 404, 410, 421, 426}
+"""Where these come with a web page, no API has been asked."""
+
+_HINT = {
+    Trouble.AUTH: "check the API key and what it may use",
+    Trouble.QUOTA: "credit or spend limit is used up, top up or raise it",
+    Trouble.MISCONFIGURED: "no Messages API there, check base_url (it ends before /v1)",
+    Trouble.MODEL_NOT_FOUND: "check the model's name at this address",
+    Trouble.MODEL_UNFIT: "docmill.toml asks more of this model than it does: lower max_tokens, or "
+    "choose another",
+    Trouble.CONTEXT_EXCEEDED: "the prompt is too long for this model",
+    Trouble.CONTENT_FILTER: "the provider refused this text",
+    Trouble.UNAVAILABLE: "not ready",
+}
+_MAY_HAVE_RUN = {Trouble.SERVER_ERROR, Trouble.TIMEOUT, Trouble.CONTENT_FILTER}
+"""Without a definite refusal the model may have run, and the call may be on the bill."""
+
+
+def status_error(
+    status: int, body: object, headers: Mapping[str, str], where: str, secret: str = ""
+) -> EngineError:
+    """The EngineError of a reply with a status of 300 or more; `body` is its JSON, or its text."""
+    said = said_in(body)
+    trouble = _trouble(status, said)
+    now = datetime.now(UTC)
+    return EngineError(
+        trouble,
+        _sentence(trouble, status, said, where, secret, headers.get("location", "")),
+        status=status,
+        retry_after_s=retry_after(headers, now),
+        maybe_billed=trouble in _MAY_HAVE_RUN,
+        rate_limits=rate_limits(headers, now),
+    )
+
+
+def error_in_body(body: object, where: str, secret: str = "") -> EngineError:
+    """The EngineError of an error that came with status 200, as gateways answer."""
+    said = said_in(body)
+    trouble = _trouble(500, said)
+    sentence = _sentence(trouble, 200, said, where, secret)
+    return EngineError(trouble, sentence, status=200, maybe_billed=trouble in _MAY_HAVE_RUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The parts of an error body."""
+
+    type: str
+    code: str
+    message: str
+
+
+def said_in(body: object) -> Said:
+    """The parts of an error body, or of what a gateway sends in its place."""
+    error = _object(body).get("error") or body
+    inner = _object(error)
+    message = inner.get("message") or inner.get("detail") or error or ""
+    code = _object(inner.get("details")).get("error_code")
+    return Said(str(inner.get("type") or ""), str(code or ""), str(message))
+
+
+def _trouble(status: int, said: Said) -> Trouble:
+    if _redirects(status):
+        return Trouble.MISCONFIGURED
+    page = is_page(said.message)
+    if (page and status in _PAGES) or (not said.message and status == 404):
+        return Trouble.MISCONFIGURED
+    fallback = Trouble.SERVER_ERROR if status >= 500 else Trouble.BAD_REQUEST
+    by_status = _BY_STATUS.get(status, fallback)
+    if page:
+        return by_status
+    firm = _CODES.get(said.code) or _TYPES.get(said.type)
+    if firm is not None:
+        return firm
+    loose = _LOOSE_TYPES.get(said.type, by_status)
+    by_words = trouble_in(said.message)
+    if loose is Trouble.RATE_LIMITED and by_words not in _NO_WAIT_LIFTS:
+        return loose
+    return by_words or loose
+
+
+def _redirects(status: int) -> bool:
+    return 300 <= status < 400
+
+
+def _sentence(
+    trouble: Trouble, status: int, said: Said, where: str, secret: str, location: str = ""
+) -> str:
+    hint = sends_on(location, secret) if _redirects(status) else _HINT.get(trouble, "")
+    text = "a web page" if is_page(said.message) else brief(said.message, secret)
+    return f"{where} answered {status}{', ' * bool(hint)}{hint}: {text or 'no text'}"
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
