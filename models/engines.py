@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -31,6 +32,7 @@ DEFAULT_FRONTIER_URL = "https://api.aicredits.in/v1"
 DEFAULT_OLLAMA_URL = "http://127.0.0.1:11434"
 DEFAULT_ANTHROPIC_URL = "https://api.anthropic.com"
 DEFAULT_ANTHROPIC_MODEL = "claude-sonnet-4-6"
+DEFAULT_REPLICATE_URL = "https://api.replicate.com/v1"
 
 EMBEDDED_MODEL = "gemma-3-270m"
 EMBEDDED_CONTEXT_TOKENS = 4096
@@ -143,6 +145,21 @@ class EngineConfig(Section):
         return (getattr(self, self.ADDRESS) if self.ADDRESS is not None else None) or ""
 
     @property
+    def states_address(self) -> bool:
+        """Whether that was configured, and is not what its kind has anyway."""
+        return self.ADDRESS in self.model_fields_set
+
+    @property
+    def second_price(self) -> Decimal | None:
+        """USD for a second that it works on a call; None: its calls have no such price."""
+        return None
+
+    @property
+    def most_usd_per_call(self) -> Decimal | None:
+        """The most that a call can cost where seconds have a price: it runs no longer."""
+        return None if self.second_price is None else self.second_price * self.timeout_s
+
+    @property
     def stand_in(self) -> bool:
         """Whether the embedded model answers in place of a frontier model."""
         return self.kind == EMBEDDED and self.zone is Zone.FRONTIER
@@ -214,6 +231,25 @@ class BedrockConfig(EngineConfig):
     """Of a VPC endpoint; None: the region's own."""
 
 
+class ReplicateConfig(EngineConfig):
+    """Models that run at Replicate, which is never in the building."""
+
+    ADDRESS = "base_url"
+
+    kind: Literal["replicate"] = "replicate"
+    zone: Outside = Zone.FRONTIER
+    base_url: str | None = DEFAULT_REPLICATE_URL
+    cold_start_s: PositiveInt = 600
+    """How long a model may take to start before it runs; `timeout_s` counts from then on."""
+    usd_per_second: Price | None = None
+    """What a second of its hardware costs; None: its models have prices per token."""
+
+    @property
+    def second_price(self) -> Decimal | None:
+        """As stated."""
+        return self.usd_per_second
+
+
 class EmbeddedConfig(EngineConfig):
     """The model that comes with Docmill."""
 
@@ -223,7 +259,12 @@ class EmbeddedConfig(EngineConfig):
 EMBEDDED = "embedded"
 
 AnyEngineConfig = Annotated[
-    OllamaConfig | OpenAIConfig | AnthropicConfig | BedrockConfig | EmbeddedConfig,
+    OllamaConfig
+    | OpenAIConfig
+    | AnthropicConfig
+    | BedrockConfig
+    | ReplicateConfig
+    | EmbeddedConfig,
     Field(discriminator="kind"),
 ]
 
@@ -232,6 +273,7 @@ KINDS: Mapping[str, type[EngineConfig]] = {
     "openai": OpenAIConfig,
     "anthropic": AnthropicConfig,
     "bedrock": BedrockConfig,
+    "replicate": ReplicateConfig,
     EMBEDDED: EmbeddedConfig,
 }
 """The table of an engine in docmill.toml, by its kind."""

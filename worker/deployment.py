@@ -78,7 +78,8 @@ def _address(name: str, engine: EngineConfig, own: Config | None, around: Settin
     }
     kind, given = named.get(name, ("", None))
     mine = own.engines.get(name) if own is not None else None
-    stated = mine.address if mine is not None and mine.kind == engine.kind else ""
+    is_alike = mine is not None and mine.kind == engine.kind
+    stated = mine.address if mine is not None and is_alike and mine.states_address else ""
     address = (given if given and kind == engine.kind else "") or stated or engine.address
     address = address or KINDS[engine.kind].default_address(engine)
     if not address:

@@ -20,6 +20,8 @@ PROMPT = (
     Message("system", "Answer from the text."),
     Message("user", "Invoice 4711 of Acme Traders in Pune is over 18,500 rupees."),
 )
+# No engine is told of a schema by its request alone: the prompt holds the form of the answer, too.
+FORMED = (PROMPT[0], Message("user", f"{PROMPT[1].content}\nAnswer as: {json.dumps(SCHEMA)}"))
 
 
 def request(**changes):
@@ -47,7 +49,7 @@ async def test_a_prompt_is_answered(world):
 
 
 async def test_the_answer_to_a_schema_is_json_that_fits_it(world):
-    found = await world.engine.complete(request(schema=SCHEMA))
+    found = await world.engine.complete(request(schema=SCHEMA, messages=FORMED))
     Draft202012Validator(SCHEMA).validate(json.loads(found.text))
 
 

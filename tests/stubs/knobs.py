@@ -112,6 +112,29 @@ class BedrockKnobs(Knobs):
     """The fault that the question for its health meets; empty is none."""
 
 
+@dataclass
+class ReplicateKnobs(Knobs):
+    """What only the Replicate stub knows."""
+
+    api_key: str = ""
+    """The key to insist on; empty takes any."""
+    cold_start: float = 0.0
+    """Time in `starting` before a prediction runs."""
+    takes: list[str] = field(
+        default_factory=lambda: ["prompt", "system_prompt", "max_tokens", "temperature"]
+    )
+    """The inputs of every model."""
+    least_temperature: float = 0.0
+    holds: bool = True
+    """Whether a reply is held for the answer when asked to."""
+    strict: bool = False
+    """Whether an input that a model does not know is refused; else it is dropped."""
+    output: str = "list"
+    """`list` of pieces, one `string`, or an `object`."""
+    predict_time: float = 0.5
+    """What the metrics of every prediction that ran state, in seconds; below 0 states none."""
+
+
 def change(knobs: Knobs, changes: dict[str, Any]) -> None:
     """Set knobs by name, from JSON values. Raises KeyError for a name that is none."""
     known = {f.name for f in fields(knobs)}

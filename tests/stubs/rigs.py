@@ -10,6 +10,7 @@ from tests.stubs.bedrock import BedrockStub
 from tests.stubs.fake import FakeEngine, Hang
 from tests.stubs.ollama import OllamaStub
 from tests.stubs.openai import OpenAIStub
+from tests.stubs.replicate import ReplicateStub
 from tests.stubs.server import Stub
 from worker.llm.anthropic.engine import AnthropicEngine
 from worker.llm.bedrock.engine import BedrockEngine
@@ -17,6 +18,7 @@ from worker.llm.bedrock.signing import Signer
 from worker.llm.engine import Engine, EngineError, Trouble
 from worker.llm.ollama.engine import OllamaEngine
 from worker.llm.openai.engine import OpenAIEngine
+from worker.llm.replicate.engine import ReplicateEngine
 
 OPENAI_FAULTS = {
     Trouble.UNAVAILABLE: "loading",
@@ -71,6 +73,20 @@ BEDROCK_FAULTS = {
     Trouble.BAD_REQUEST: "400",
     Trouble.CONTENT_FILTER: "filtered",
 }
+REPLICATE_FAULTS = {
+    Trouble.UNAVAILABLE: "503",
+    Trouble.RATE_LIMITED: "429",
+    Trouble.SERVER_ERROR: "500",
+    Trouble.QUOTA: "402",
+    Trouble.AUTH: "401",
+    Trouble.MISCONFIGURED: "307",
+    Trouble.MODEL_NOT_FOUND: "404",
+    Trouble.MODEL_UNFIT: "max_tokens",
+    Trouble.NO_MEMORY: "memory",
+    Trouble.CONTEXT_EXCEEDED: "too_long",
+    Trouble.BAD_REQUEST: "422",
+    Trouble.CONTENT_FILTER: "filter",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,12 @@ SERVERS: Mapping[str, Server] = {
         BedrockStub,
         lambda stub, **options: BedrockEngine(stub.url, Signer("eu-west-1", None), **options),
         BEDROCK_FAULTS,
+        models=(),
+    ),
+    "replicate": Server(
+        ReplicateStub,
+        lambda stub, **options: ReplicateEngine(stub.base_url, "r8_test", **options),
+        REPLICATE_FAULTS,
         models=(),
     ),
 }

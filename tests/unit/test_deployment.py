@@ -67,6 +67,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], di
 
     monkeypatch.setattr(kinds, "OllamaEngine", noted("ollama"))
     monkeypatch.setattr(kinds, "OpenAIEngine", noted("openai"))
+    monkeypatch.setattr(kinds, "ReplicateEngine", noted("replicate"))
     monkeypatch.setattr(kinds.server, "attach_llama", lambda home: f"{home}/llama")
     return seen
 
@@ -213,6 +214,14 @@ CLAUDE = a_config(
 )
 
 
+def test_the_usual_address_of_a_kind_counts_less_than_one_that_was_configured(monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "claude-key")
+    claude = {"zone": "frontier", "kind": "anthropic"}
+    for stated, host in (({}, "gw.example"), ({"base_url": "https://own.example"}, "own.example")):
+        own = a_config(engines={"claude": {**claude, **stated}})
+        assert reached("claude", CLAUDE, own).host == host
+
+
 def test_the_usual_variable_of_a_provider_holds_its_key_and_no_other_does(monkeypatch):
     seen = {}
     monkeypatch.setattr(
@@ -240,6 +249,33 @@ def test_without_that_variable_it_is_named(monkeypatch, value):
     for name in ("frontier", "claude"):
         with pytest.raises(NoKey, match=rf"{name} .*set ANTHROPIC_API_KEY, or .*{name}\.key_env"):
             reached(name, CLAUDE)
+
+
+HOSTED = a_config(
+    engines={
+        "frontier": {"kind": "replicate"},
+        "hosted": {"kind": "replicate"},
+        "theirs": {"kind": "replicate", "key_env": "VAULT_KEY"},
+    }
+)
+
+
+def test_a_kind_with_a_variable_of_its_own_finds_its_key_there_and_not_the_frontiers(
+    made, monkeypatch
+):
+    monkeypatch.setenv("REPLICATE_API_TOKEN", " r8_token\n")
+    monkeypatch.setenv("VAULT_KEY", "vault-key")
+    for name in ("frontier", "hosted", "theirs"):
+        reached(name, HOSTED).make()
+    assert [args[1] for _, args, _ in made] == ["r8_token", "r8_token", "vault-key"]
+
+
+@pytest.mark.parametrize("name", ["frontier", "hosted"])
+def test_without_that_variable_it_is_not_reached_and_it_is_said_which(name, monkeypatch):
+    monkeypatch.delenv("REPLICATE_API_TOKEN", raising=False)
+    said = f"engine {name} has no API key here .*set REPLICATE_API_TOKEN"
+    with pytest.raises(NoKey, match=said):
+        reached(name, HOSTED)
 
 
 @pytest.mark.usefixtures("without_key")

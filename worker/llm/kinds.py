@@ -21,6 +21,8 @@ from worker.llm.embedded import server
 from worker.llm.engine import Engine
 from worker.llm.ollama.engine import OllamaEngine, base_url
 from worker.llm.openai.engine import OpenAIEngine
+from worker.llm.replicate import KEY_NAME as REPLICATE_KEY
+from worker.llm.replicate.engine import ReplicateEngine
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,15 @@ def _signing() -> ModuleType:
     return _module_of_extra("bedrock", "worker.llm.bedrock.signing")
 
 
+def _replicate(config: Any, reach: Reach) -> Engine:
+    return ReplicateEngine(
+        reach.address,
+        reach.key or "",
+        timeout_s=config.timeout_s,
+        cold_start_s=config.cold_start_s,
+    )
+
+
 def _embedded(config: Any, reach: Reach) -> Engine:
     url = server.attach_llama(reach.home)
     return OpenAIEngine(url, None, timeout_s=config.timeout_s, proxied=False)
@@ -133,6 +144,13 @@ KINDS: Mapping[str, Kind] = {
         default_address=_bedrock_address,
         key_names=(BEDROCK_KEY,),
         heeds_idempotency_keys=False,
+    ),
+    "replicate": Kind(
+        _replicate,
+        key_names=(REPLICATE_KEY,),
+        needs_key=True,
+        heeds_idempotency_keys=False,
+        mend_missing="name one as OWNER/NAME or OWNER/NAME:VERSION",
     ),
     EMBEDDED: Kind(_embedded, has_address=False, is_probed=False),
 }

@@ -2,7 +2,7 @@
 
 A status says little: a wrong key comes as 400, a prompt that is too long as 500, and each server
 has its own words for it. The words are those of Ollama, llama-server, vLLM, TGI, LM Studio, OpenAI,
-Azure, Anthropic, Gemini, Groq, xAI, DeepSeek, Mistral, Bedrock, OpenRouter and LiteLLM.
+Azure, Anthropic, Gemini, Groq, xAI, DeepSeek, Mistral, Bedrock, OpenRouter, LiteLLM and Replicate.
 """
 
 import re
@@ -88,6 +88,7 @@ _WORDINGS: tuple[_Row, ...] = (
             r"content (?:policy|management policy)",
             r"content[- ]filter",
             r"was flagged",
+            r"\bnsfw\b",
             r"safety system",
             r"prohibited content",
             r"inappropriate content",
@@ -127,6 +128,7 @@ _WORDINGS: tuple[_Row, ...] = (
             r"(?:unknown|invalid) model\b",
             r"\b(?:model|deployment)s?\b.{0,120}?(?:does not exist|not found|not exist)",
             r"no endpoints found",
+            r"specified version does not exist",
             r"no models? (?:is |are )?loaded",
             r"model .{0,120}?has been (?:decommissioned|deprecated|retired)",
             r"model .{0,120}?reached the end of its life",

@@ -65,6 +65,7 @@ SAID = {
         "Too many tokens per day, please wait before trying again.",
         "Model access is denied due to INVALID_PAYMENT_INSTRUMENT:A valid payment instrument must "
         "be provided.",
+        "You have insufficient credit to run this model.",
     ],
     Trouble.RATE_LIMITED: [
         "You exceeded your current quota, please check your plan and billing details. Quota "
@@ -92,6 +93,9 @@ SAID = {
         "Input data may contain inappropriate content.",
         "Content Exists Risk",
         "Your input was flagged",
+        # Replicate
+        "The input or output was flagged as sensitive. Please try again with different inputs.",
+        "NSFW content detected. Try running it again, or try a different prompt.",
     ],
     Trouble.NO_MEMORY: [
         "model requires more system memory (5.6 GiB) than is available (2.1 GiB)",
@@ -133,6 +137,7 @@ SAID = {
         "models/x is not found for API version v1main, or is not supported for generateContent.",
         "The API deployment for this resource does not exist.",
         "No models loaded. Please load a model in the developer page.",
+        "The specified version does not exist (or perhaps you don't have permission to use it?)",
         "The model `mixtral` has been decommissioned and is no longer supported.",
         "The provided model identifier is invalid.",
         "This model version has reached the end of its life. Please refer to the documentation.",

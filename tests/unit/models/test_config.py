@@ -313,6 +313,11 @@ def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key
         ('[engines.local]\nbase_url = "x"', ["unknown key 'engines.local.base_url'", "url, keep"]),
         ('[engines."a b"]\nzone = "local"\nkind = "ollama"', ["engines.a b", "1 to 63 letters"]),
         ('[engines."a/b"]\nzone = "local"\nkind = "ollama"', ["engines.a/b", "1 to 63 letters"]),
+        (
+            '[engines.hosted]\nzone = "local"\nkind = "replicate"',
+            ["engines.hosted.zone", "never in the building"],
+        ),
+        ('[engines.hosted]\nkind = "replicate"\nurl = "x"', ["engines.hosted.url", "base_url"]),
         ('[engines.local]\nzone = "frontier"', ["engines.local.zone", "another name"]),
         ('[engines.frontier]\nzone = "local"', ["engines.frontier.zone", "another name"]),
         ('[tasks.poetry]\nmodel = "x"', ["tasks.poetry", "'extraction'", "'reasoning'"]),
