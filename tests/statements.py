@@ -132,6 +132,7 @@ class Worker:
                 zone=place.zone,
                 stand_in=stand_in,
                 usd_per_day=day,
+                usd_per_call=None,
                 usd_per_input=price,
                 usd_per_output=price,
                 versions=as_json([{"task": TaskType.SUMMARY, "version": "v1"}]),

@@ -239,7 +239,12 @@ async def _health(deployment: Deployment) -> Health:
 
 def _prices(config: Config) -> Iterator[Finding]:
     book = PriceBook(config)
-    asked = {place.model for place in places(config) if place.zone is Zone.FRONTIER}
+    frontier = config.in_zone(Zone.FRONTIER)
+    asked = {
+        place.model
+        for place in places(config)
+        if place.engine in frontier and frontier[place.engine].second_price is None
+    }
     for model in sorted(asked | {frontier_model(config)}):
         price = book.price(model)
         if model.startswith(STAND_IN):
@@ -253,6 +258,9 @@ def _prices(config: Config) -> Iterator[Finding]:
             )
         else:
             yield Finding("price", Grade.OK, _price_line(model, price))
+    for name, engine in frontier.items():
+        if engine.second_price is not None:
+            yield Finding("price", Grade.OK, f"engines.{name}: ${engine.second_price} a second")
     for name, engine in config.in_zone(Zone.LOCAL).items():
         if engine.usd_per_hour is None:
             yield Finding(

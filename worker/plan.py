@@ -32,6 +32,8 @@ from worker.route import Facts, route
 DEAREST = TaskType.REASONING
 """What an ask without a task type may at worst turn out to be."""
 
+SHOWN_USD = Decimal("0.000001")
+
 
 @dataclass(slots=True)
 class AskPlan:
@@ -40,6 +42,7 @@ class AskPlan:
     ask: str
     task: str
     tier: str
+    engine: str
     model: str
     jobs: int = 0
     input_tokens: int = 0
@@ -91,7 +94,12 @@ class Planner:
         place = route(facts, self._config).first
         left_out = grammar(ask.answer_schema).left_out if ask.answer_schema is not None else ()
         return AskPlan(
-            ask.label, ask.task or "auto", place.zone, place.model, only_checked=left_out
+            ask.label,
+            ask.task or "auto",
+            place.zone,
+            place.engine,
+            place.model,
+            only_checked=left_out,
         )
 
     async def read(self, documents: Iterator[dict[str, str]]) -> Plan:
@@ -151,6 +159,9 @@ class Planner:
         """None: the price is not known. Local work has no price per token."""
         if asked.tier == Zone.LOCAL or asked.jobs == 0:
             return Decimal(0)
+        per_call = self._config.engines[asked.engine].most_usd_per_call
+        if per_call is not None:
+            return (asked.jobs * per_call).quantize(SHOWN_USD)
         price = self._prices.price(asked.model)
         if price is None:
             return None
@@ -158,7 +169,7 @@ class Planner:
             asked.input_tokens * price.input_per_mtok
             + asked.output_tokens_max * price.output_per_mtok
         )
-        return (dollars / MILLION).quantize(Decimal("0.000001"))
+        return (dollars / MILLION).quantize(SHOWN_USD)
 
 
 def _as_json(made: Plan) -> str:

@@ -217,6 +217,15 @@ async def test_money_that_comes_back_is_there_for_the_next_job(db: Connection, s
     assert await claimed(stage()) == jobs[1:]
 
 
+async def test_where_seconds_are_billed_a_call_reserves_all_that_it_may_run(
+    db: Connection, stage: Make
+) -> None:
+    jobs = add_jobs(db, add_batch(db, max_cost_usd=2), 5, FRONTIER)
+    engine = {"kind": "replicate", "usd_per_second": "0.01", "timeout_s": 100}
+    assert await claimed(stage(engines={"frontier": engine}, prices={})) == jobs[:2]
+    assert column(db, "SELECT reserved_usd FROM calls") == [Decimal(1), Decimal(1)]
+
+
 async def test_the_days_budget_holds_every_batch_until_the_day_is_over(
     db: Connection, stage: Make
 ) -> None:

@@ -136,7 +136,8 @@ def statements(live: Live) -> dict[str, Params]:
     budget = {"usd_per_day": 100}
     kills = {"job_kills": 10, "document_kills": 2}
     take = {"queue": LOCAL.queue.name, "stage": "run", "most": 32, "claim": uuid4()}
-    prices = {"usd_per_input": 1, "usd_per_output": 1, "zone": "frontier", "answerer": "a"}
+    prices = {"usd_per_input": 1, "usd_per_output": 1, "usd_per_call": None}
+    prices |= {"zone": "frontier", "answerer": "a"}
     chunk = {"ordinal": 1, "page_from": 1, "page_to": 1, "char_start": 0, "char_end": 1}
     job = {"ask_id": live.ask, "chunk": 1, "state": "ready", "tokens": 1, "fixed_tokens": 1}
     read = {"state": "ready", "pages": 1, "notes": [], "jobs_total": 1, "jobs_finished": 0}

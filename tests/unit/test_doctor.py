@@ -22,6 +22,16 @@ def test_an_engine_that_cannot_be_made_here_is_a_finding_and_no_traceback():
     assert "ALL_PROXY" in found.detail
 
 
+def test_a_price_per_second_is_a_price():
+    engine = {"kind": "replicate", "usd_per_second": "0.001"}
+    tasks = {name: {"model": "nobody/knows"} for name in ("summary", "reasoning")}
+    config = Config.model_validate({"engines": {"frontier": engine}, "tasks": tasks})
+    found = [one for one in doctor._prices(config) if "frontier" in one.detail]
+    assert [(one.grade, one.detail) for one in found] == [
+        (Grade.OK, "engines.frontier: $0.001 a second")
+    ]
+
+
 def test_a_key_that_only_this_host_lacks_is_a_note_and_a_wrong_address_a_problem():
     grades = {
         type(problem): finding.grade

@@ -88,6 +88,13 @@ async def test_an_upper_bound_prices_prompts_and_whole_answers():
     assert asked.cost_usd_max == made.cost_usd_max == cost > 0
 
 
+async def test_where_seconds_are_billed_the_upper_bound_is_all_that_the_calls_may_run():
+    engine = {"kind": "replicate", "usd_per_second": "0.001", "timeout_s": 100}
+    config = a_config(engines={"frontier": engine}, tasks={"summary": {"model": "nobody/knows"}})
+    [asked] = (await planned(a_spec(SUMMARY), LETTER, LETTER, config=config)).asks
+    assert (asked.engine, asked.cost_usd_max) == ("frontier", Decimal("0.2"))
+
+
 async def test_an_ask_without_a_task_is_planned_as_the_dearest_and_has_to_be_classified():
     made = await planned(a_spec(AUTO), LETTER, LETTER)
     [asked] = made.asks

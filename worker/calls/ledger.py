@@ -18,6 +18,8 @@ from worker.jsonb import canonical
 from worker.llm.engine import Completion, EngineError, Request, Usage
 
 HOUR_S = Decimal(3600)
+SMALLEST_USD = Decimal("1e-10")
+"""Costs of seconds are exact to this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Ledger:
         says it took; or lost, at its upper bound, where it may have been billed all the same."""
         failure = Failure(str(error.trouble), "call", True, str(error)).as_json()
         row = CallRow(call_id, CallState.REFUSED, latency_ms=latency_ms, error=failure)
-        if error.stated:
+        if error.stated or self._is_timed(error):
             return self._priced(row, request.model_name, error)
         if error.maybe_billed:
             return replace(row, state=CallState.LOST, cost_reason=CostReason.LOST)
@@ -147,17 +149,29 @@ class Ledger:
 
     def upper_bound(self, request: Request, input_tokens: int) -> Decimal | None:
         """The most that a call can cost, in USD; None: price not known."""
+        if self.most_per_call is not None:
+            return self.most_per_call
         price = self.price(request.model_name, input_tokens)
         if price is None:
             return None
         output = request.max_tokens * price.output_per_mtok
         return (input_tokens * price.input_per_mtok + output) / MILLION
 
+    @property
+    def most_per_call(self) -> Decimal | None:
+        """The same where seconds have the price, whatever is asked; None: they have none."""
+        return self.deployment.config.most_usd_per_call
+
     def price(self, model_name: str, input_tokens: int = 0) -> Price | None:
         """What a token costs here; None: nothing, or it is not known."""
         if self.deployment.zone is Zone.LOCAL or self.deployment.stand_in:
             return None
         return self.prices.price(model_name, input_tokens)
+
+    def _is_timed(self, error: EngineError) -> bool:
+        """Whether the seconds that a failed call took are what it cost."""
+        by_the_second = self.deployment.config.second_price is not None
+        return by_the_second and error.engine_seconds is not None
 
     def _priced(self, row: CallRow, model_name: str, reply: Completion | EngineError) -> CallRow:
         """With what a reply says that the call took, and what that costs."""
@@ -185,6 +199,8 @@ class Ledger:
         if self.deployment.zone is Zone.LOCAL:
             usd_per_hour = self.deployment.config.usd_per_hour
             return machine_cost(usd_per_hour, self.slots(), reply.engine_seconds)
+        if self.deployment.config.second_price is not None:
+            return _seconds_cost(self.deployment.config.second_price, reply.engine_seconds)
         price = self.price(model_name, reply.usage.input_tokens or 0)
         if price is None:
             return Cost(None, CostReason.NO_PRICE)
@@ -208,6 +224,14 @@ def bare(row: CallRow) -> CallRow:
     return CallRow(row.id, CallState.LOST, cost_reason=CostReason.LOST)
 
 
+def _seconds_cost(usd_per_second: Decimal, engine_seconds: float | None) -> Cost:
+    """A call where the provider bills the seconds that a model ran."""
+    if engine_seconds is None:
+        return Cost(None, CostReason.NO_ENGINE_TIME)
+    cost = Decimal(str(engine_seconds)) * usd_per_second
+    return Cost(cost.quantize(SMALLEST_USD), price_source="engine seconds")
+
+
 def machine_cost(usd_per_hour: Decimal | None, slots: int, engine_seconds: float | None) -> Cost:
     """A local call's share of its machine: with P slots it holds 1/P of the device."""
     if usd_per_hour is None:
@@ -215,4 +239,4 @@ def machine_cost(usd_per_hour: Decimal | None, slots: int, engine_seconds: float
     if engine_seconds is None:
         return Cost(None, CostReason.NO_ENGINE_TIME)
     cost = Decimal(str(engine_seconds)) * usd_per_hour / HOUR_S / slots
-    return Cost(cost.quantize(Decimal("1e-10")), price_source="machine hours")
+    return Cost(cost.quantize(SMALLEST_USD), price_source="machine hours")

@@ -81,6 +81,7 @@ class RunStage:
             "zone": deployment.zone,
             "stand_in": deployment.stand_in,
             "usd_per_day": per_day,
+            "usd_per_call": self._access.ledger.most_per_call,
             "usd_per_input": price.input_per_mtok / MILLION if price else None,
             "usd_per_output": price.output_per_mtok / MILLION if price else None,
             "versions": self._versions,

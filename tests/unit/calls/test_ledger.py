@@ -44,6 +44,12 @@ def hourly(usd_per_hour: str, slots: int = 4) -> Ledger:
     return Ledger(engine, PriceBook(CONFIG), "big", lambda: slots)
 
 
+def by_the_second(usd_per_second: str | None = "0.001525") -> Ledger:
+    """Models elsewhere whose seconds are billed."""
+    engine = the_frontier(kind="replicate", usd_per_second=usd_per_second, timeout_s=100)
+    return Ledger(engine, PriceBook(CONFIG), "big", lambda: 1)
+
+
 def settled(
     made: Ledger = FRONTIER, completion: Completion = COMPLETION, request: Request = REQUEST
 ) -> CallRow:
@@ -142,6 +148,18 @@ def test_a_settled_row_holds_all_that_the_engine_reported():
     assert row.model_answered == "big-2026"
 
 
+def test_an_answer_whose_seconds_are_billed_is_settled_at_their_price():
+    row = settled(by_the_second())
+    assert (row.cost_usd, row.price_source) == (Decimal("0.00305"), "engine seconds")
+    assert row.input_usd_per_mtok is None
+    assert row.would_have_cost_usd == settled().cost_usd
+
+
+def test_where_no_second_has_a_price_tokens_have_theirs():
+    row = settled(by_the_second(None))
+    assert (row.cost_usd, row.price_source) == (settled().cost_usd, "config")
+
+
 def test_a_cost_that_the_provider_states_goes_before_our_own_sum():
     row = settled(completion=replace(COMPLETION, reported_cost_usd=Decimal("0.5")))
     assert (row.cost_usd, row.price_source) == (Decimal("0.5"), "provider")
@@ -156,6 +174,8 @@ def test_a_cost_that_the_provider_states_goes_before_our_own_sum():
         (STAND_IN, {}, "big", CostReason.STAND_IN),
         (LOCAL, {}, "big", CostReason.NO_MACHINE_PRICE),
         (hourly(usd_per_hour="2"), {"engine_seconds": None}, "big", CostReason.NO_ENGINE_TIME),
+        (by_the_second(), {"engine_seconds": None}, "big", CostReason.NO_ENGINE_TIME),
+        (by_the_second(None), {}, "nobody/knows-this", CostReason.NO_PRICE),
     ],
 )
 def test_a_cost_that_is_not_known_is_unknown_with_its_reason_and_never_0(
@@ -219,7 +239,14 @@ def test_a_refusal_after_work_on_a_machine_costs_its_time():
     assert (row.cost_usd, row.engine_seconds) == (Decimal(2), 2.0)
 
 
-@pytest.mark.parametrize("made", [FRONTIER, hourly(usd_per_hour="1")])
+def test_a_failure_whose_seconds_are_billed_costs_them():
+    row = failed(by_the_second(), maybe_billed=True, engine_seconds=2.0)
+    assert (row.state, row.cost_usd) == (CallState.REFUSED, Decimal("0.00305"))
+    assert failed(by_the_second(), maybe_billed=True).state is CallState.LOST
+    assert failed(by_the_second(None), maybe_billed=True, engine_seconds=2.0).cost_usd is None
+
+
+@pytest.mark.parametrize("made", [FRONTIER, hourly(usd_per_hour="1"), by_the_second()])
 def test_every_row_can_be_journaled_and_stored(made):
     lost = failed(made, Trouble.TIMEOUT, maybe_billed=True)
     known = made.reused(CALL, KnownAnswer(UUID(int=9), {}, None))
@@ -250,6 +277,12 @@ def test_no_call_within_its_limits_costs_more_than_its_upper_bound(tokens, outpu
 def test_nothing_is_reserved_where_tokens_cost_nothing(made):
     assert made.upper_bound(REQUEST, 1000) is None
     assert made.price("big") is None
+
+
+def test_where_seconds_are_billed_all_that_a_call_may_run_is_reserved():
+    unknown = replace(REQUEST, model_name="nobody/knows-this")
+    assert by_the_second().upper_bound(unknown, 1000) == Decimal("0.1525")
+    assert by_the_second(None).upper_bound(REQUEST, 0) == FRONTIER.upper_bound(REQUEST, 0)
 
 
 def test_nothing_is_reserved_at_an_unknown_price():

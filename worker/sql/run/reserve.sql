@@ -35,8 +35,10 @@ WITH mine AS MATERIALIZED (
            CASE WHEN known.answer IS NOT NULL THEN 0
                 -- what its parts said is put together without a call
                 WHEN found.bytes IS NOT NULL AND m.task IN ('extraction', 'classification') THEN 0
-                ELSE (least(m.tokens, found.bytes) + m.fixed_tokens) * %(usd_per_input)s::numeric
-                     + m.max_tokens::integer * %(usd_per_output)s::numeric END AS usd
+                ELSE coalesce(
+                    %(usd_per_call)s::numeric,
+                    (least(m.tokens, found.bytes) + m.fixed_tokens) * %(usd_per_input)s::numeric
+                    + m.max_tokens::integer * %(usd_per_output)s::numeric) END AS usd
     FROM mine m
     JOIN texts x ON x.id = m.id
     JOIN asks a ON a.id = m.ask_id
