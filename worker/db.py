@@ -129,11 +129,20 @@ also clears away the entries of rows that are gone, as it meets them; one by bit
 
 
 async def settle_in(connection: "psycopg.AsyncConnection[Row]") -> None:
-    """What holds on every connection of a worker."""
+    """What holds on every connection of a worker.
+
+    One that freezes between two statements of a transaction would keep its locks, and all who look
+    after lapsed leases waiting. To Postgres it is not idle but in the middle of a pipeline; from 17
+    on there is a limit for that, and a host that is gone is found out by the kernel.
+    """
+    most_ms = STATEMENT_S * 1000
     await connection.execute(
-        f"{BY_KEY}; SET statement_timeout = {STATEMENT_S * 1000};"
-        f" SET idle_in_transaction_session_timeout = {STATEMENT_S * 1000};"
-        " SET application_name = 'docmill worker'"
+        f"{BY_KEY}; SET statement_timeout = {most_ms};"  # noqa: S608 - numbers of ours
+        f" SET idle_in_transaction_session_timeout = {most_ms};"
+        " SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;"
+        " SET tcp_keepalives_count = 3; SET application_name = 'docmill worker';"
+        f" SELECT set_config(name, '{2 * most_ms}', false)"
+        " FROM pg_settings WHERE name = 'transaction_timeout'"
     )
 
 

@@ -106,3 +106,30 @@ async def test_every_connection_looks_into_indexes_whatever_the_statistics_say(
 ) -> None:
     monkeypatch.setitem(SQL, "said", f"SELECT current_setting('{plan}') AS said")
     assert await database.run("said") == [{"said": "off"}]
+
+
+async def test_a_worker_that_freezes_between_two_statements_keeps_its_locks_for_a_while_only(
+    database_url: str, database: Database, db: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_db, "STATEMENT_S", 1)
+    await database.run("add", n=1)
+    frozen = await psycopg.AsyncConnection.connect(database_url, autocommit=True)
+    await worker_db.settle_in(frozen)
+    with pytest.raises(psycopg.OperationalError):  # noqa: PT012 - said when it wakes up
+        async with frozen.pipeline():
+            await frozen.execute("UPDATE t SET n = 2")
+            frozen.pgconn.send_flush_request()
+            await until(lambda: frozen.pgconn.flush() == 0, "what it had to say is said")
+            await asyncio.to_thread(db.execute, "SET lock_timeout = '10s'")
+            await until(lambda: in_the_middle(db), "it holds its lock", every=0.05)
+            await asyncio.to_thread(db.execute, "UPDATE t SET n = 3")
+    assert numbers(db) == [3]
+
+
+def in_the_middle(db: psycopg.Connection) -> bool:
+    """Whether somebody is in the middle of a pipeline, with a change."""
+    found = db.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientRead' "
+        "AND state = 'active' AND backend_xid IS NOT NULL"
+    ).fetchone()
+    return bool(found and found[0])
