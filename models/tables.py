@@ -109,6 +109,7 @@ batches = Table(
         comment="true: policy local-only, no call of this batch may go to the frontier",
     ),
     Column("priority", Integer, nullable=False, server_default="0", comment="higher runs first"),
+    Column("deadline", Moment, comment="when it should be finished; NULL: no matter when"),
     Column("max_cost_usd", Money, comment="budget in USD; NULL: none"),
     Column(
         "reuse",
@@ -333,6 +334,7 @@ lines = Table(
     Column("engine", Text),
     Column("model", Text),
     Column("priority", Integer, nullable=False, comment="the batch's"),
+    Column("deadline", Moment, comment="the batch's"),
     Column(
         "open",
         Boolean,
@@ -349,7 +351,13 @@ lines = Table(
     CheckConstraint(_one_of("stage", Stage), name="stage"),
     CheckConstraint(_one_of("zone", Zone), name="zone"),
     UniqueConstraint("batch_id", "queue"),
-    Index("ix_lines_open", "queue", text("priority DESC"), postgresql_where=text("open")),
+    Index(
+        "ix_lines_open",
+        "queue",
+        text("priority DESC"),
+        "deadline",
+        postgresql_where=text("open"),
+    ),
     postgresql_with={"fillfactor": "50"},
     comment="a batch's line in a queue; what waits stands in it",
 )

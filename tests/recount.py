@@ -80,11 +80,11 @@ RULES = {
         "WHERE state = 'failed' AND parent_id IS NULL",
     ),
     "lines": _differ(
-        "SELECT id, open, priority FROM lines",
+        "SELECT id, open, priority, deadline FROM lines",
         "SELECT l.id, b.state = 'running' AND NOT EXISTS (SELECT FROM holds h WHERE "
         "(h.batch_id IS NULL OR h.batch_id = l.batch_id) AND (h.zone IS NULL OR h.zone = l.zone) "
         "AND (h.engine IS NULL OR h.engine = l.engine) AND (h.model IS NULL OR h.model = l.model)),"
-        " b.priority FROM lines l JOIN batches b ON b.id = l.batch_id",
+        " b.priority, b.deadline FROM lines l JOIN batches b ON b.id = l.batch_id",
     ),
     "answers": _differ("SELECT job_id FROM answers", "SELECT id FROM jobs WHERE state = 'done'"),
     "reserved calls": (

@@ -34,8 +34,8 @@ BEGIN
     SELECT id INTO found FROM lines WHERE batch_id = of_batch AND queue = in_queue;
     IF found IS NULL THEN
         -- the share lock: nobody pauses the batch while its new line is opened
-        INSERT INTO lines (batch_id, queue, stage, zone, engine, model, priority, open)
-        SELECT b.id, in_queue, in_stage, in_zone, of_engine, of_model, b.priority,
+        INSERT INTO lines (batch_id, queue, stage, zone, engine, model, priority, deadline, open)
+        SELECT b.id, in_queue, in_stage, in_zone, of_engine, of_model, b.priority, b.deadline,
                b.state = 'running'
                AND NOT EXISTS (SELECT FROM docmill_hold(b.id, in_zone, of_engine, of_model))
         FROM (SELECT * FROM batches WHERE id = of_batch FOR SHARE) b
@@ -54,14 +54,15 @@ BEGIN
     -- The locks first. Whoever changed one of these lines has committed by then, and the statement
     -- after it sees what that was for: of two holds that end together the second opens the line.
     PERFORM FROM lines WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
-    UPDATE lines l SET priority = n.priority, open = n.open
+    UPDATE lines l SET priority = n.priority, deadline = n.deadline, open = n.open
     FROM (
-        SELECT o.id, b.priority, b.state = 'running' AND NOT EXISTS (
+        SELECT o.id, b.priority, b.deadline, b.state = 'running' AND NOT EXISTS (
             SELECT FROM docmill_hold(o.batch_id, o.zone, o.engine, o.model)) AS open
         FROM lines o JOIN batches b ON b.id = o.batch_id
         WHERE o.id = ANY (ids)
     ) n
-    WHERE l.id = n.id AND (l.priority, l.open) IS DISTINCT FROM (n.priority, n.open);
+    WHERE l.id = n.id AND (l.priority, l.deadline, l.open)
+        IS DISTINCT FROM (n.priority, n.deadline, n.open);
 END $$;
 
 COMMENT ON FUNCTION docmill_refresh IS 'opens or closes lines, as their batches and holds have it';
@@ -82,8 +83,10 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER lines_follow AFTER UPDATE OF state, priority ON batches
-FOR EACH ROW WHEN ((OLD.state, OLD.priority) IS DISTINCT FROM (NEW.state, NEW.priority))
+CREATE TRIGGER lines_follow AFTER UPDATE OF state, priority, deadline ON batches
+FOR EACH ROW WHEN (
+    (OLD.state, OLD.priority, OLD.deadline)
+    IS DISTINCT FROM (NEW.state, NEW.priority, NEW.deadline))
 EXECUTE FUNCTION docmill_batch_changed();
 
 CREATE FUNCTION docmill_hold_changed() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -356,6 +356,12 @@ def upgrade() -> None:
             comment="higher runs first",
         ),
         sa.Column(
+            "deadline",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when it should be finished; NULL: no matter when",
+        ),
+        sa.Column(
             "max_cost_usd",
             sa.Numeric(precision=20, scale=10),
             nullable=True,
@@ -641,6 +647,7 @@ def upgrade() -> None:
         sa.Column("engine", sa.Text(), nullable=True),
         sa.Column("model", sa.Text(), nullable=True),
         sa.Column("priority", sa.Integer(), nullable=False, comment="the batch's"),
+        sa.Column("deadline", sa.DateTime(timezone=True), nullable=True, comment="the batch's"),
         sa.Column(
             "open",
             sa.Boolean(),
@@ -667,7 +674,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_lines_open",
         "lines",
-        ["queue", sa.literal_column("priority DESC")],
+        ["queue", sa.literal_column("priority DESC"), "deadline"],
         unique=False,
         postgresql_where=sa.text("open"),
     )

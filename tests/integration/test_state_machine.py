@@ -7,6 +7,7 @@ to hold, which may long be somebody else's.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 from uuid import UUID, uuid4
@@ -46,6 +47,8 @@ JOB_KILLS, DOCUMENT_KILLS = 3, 2
 MOST = 3
 FAULT = Failure("bad_json", "run", True, "no")
 PLACES = (LOCAL, LOCAL_TOO, FRONTIER)
+NEVER = datetime.max.replace(tzinfo=UTC)
+DEADLINES = (datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 12, 2, tzinfo=UTC), NEVER)
 HOLDS: tuple[dict[str, str], ...] = (
     {"zone": "frontier"},
     {"engine": "local", "model": "m"},
@@ -99,8 +102,14 @@ class Lot:
     batch: Batch
     state: str = "running"
     priority: int = 0
+    deadline: datetime = NEVER
     over: bool = False
     holds: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def rank(self) -> tuple[int, datetime]:
+        """The least goes first."""
+        return -self.priority, self.deadline
 
 
 @dataclass
@@ -577,6 +586,14 @@ class Machine(RuleBasedStateMachine):
         self._user("priority", batch, priority=priority)
         self.lots[batch].priority = priority
 
+    @rule(batch=batches, deadline=st.sampled_from(DEADLINES))
+    def put_off(self, batch: int, deadline: datetime) -> None:
+        due = None if deadline == NEVER else deadline
+        self.db.execute(
+            "UPDATE batches SET deadline = %s WHERE id = %s", (due, self.lots[batch].batch.id)
+        )
+        self.lots[batch].deadline = deadline
+
     @rule(batch=st.sampled_from([0, 1, None]), about=st.sampled_from(HOLDS))
     def hold(self, batch: int | None, about: dict[str, str]) -> None:
         lot = self.lots[batch] if batch is not None else None
@@ -718,10 +735,11 @@ class Machine(RuleBasedStateMachine):
     def _took(
         self, taken: list[int], items: Mapping[int, Item], queue: Queue, most: int, owner: UUID
     ) -> None:
-        """The highest priority alone, its lines alike, and no less than there is."""
+        """The highest priority and nearest deadline alone, their lines alike, and no less than
+        there is."""
         there = [number for number, item in items.items() if self._may_be_taken(item, queue)]
-        first = max((self.lots[items[number].batch].priority for number in there), default=0)
-        there = [number for number in there if self.lots[items[number].batch].priority == first]
+        first = min((self.lots[items[number].batch].rank for number in there), default=None)
+        there = [number for number in there if self.lots[items[number].batch].rank == first]
         lines = Counter(items[number].batch for number in there)
         share = ceil(most / len(lines)) if lines else 0
         assert set(taken) <= set(there)

@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -83,6 +84,49 @@ def test_a_priority_that_is_changed_counts_at_once(db: Connection, worker: Worke
     add_jobs(db, first, 10)
     late = add_jobs(db, second, 2)
     db.execute("UPDATE batches SET priority = 1 WHERE id = %s", (second.id,))
+    assert sorted(worker.take(most=2)) == late
+
+
+TODAY, TOMORROW = datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 12, 2, tzinfo=UTC)
+
+
+def test_in_one_priority_the_nearest_deadline_is_first_and_none_is_last(
+    db: Connection, worker: Worker
+) -> None:
+    lines = {
+        name: add_jobs(db, add_batch(db, **columns), 3)
+        for name, columns in {
+            "none": {},
+            "tomorrow": {"deadline": TOMORROW},
+            "today": {"deadline": TODAY},
+            "urgent": {"priority": 1},
+        }.items()
+    }
+    taken = [sorted(worker.take(most=32)) for _ in lines]
+    assert taken == [lines[name] for name in ("urgent", "today", "tomorrow", "none")]
+
+
+def test_the_nearest_deadline_is_found_among_more_lines_than_share_a_take(
+    db: Connection, worker: Worker
+) -> None:
+    for _ in range(40):
+        add_jobs(db, add_batch(db), 2)
+    first = add_jobs(db, add_batch(db, deadline=TODAY), 6)
+    assert [job for _ in range(6) for job in worker.take(most=1)] == first
+
+
+def test_lines_of_one_deadline_share_alike(db: Connection, worker: Worker) -> None:
+    add_jobs(db, add_batch(db), 20)
+    first, second = (add_jobs(db, add_batch(db, deadline=TODAY), n) for n in (50, 20))
+    taken = worker.take(most=20)
+    assert [len({*taken} & {*line}) for line in (first, second)] == [10, 10]
+
+
+def test_a_deadline_that_is_changed_counts_at_once(db: Connection, worker: Worker) -> None:
+    add_jobs(db, add_batch(db, deadline=TOMORROW), 10)
+    second = add_batch(db)
+    late = add_jobs(db, second, 2)
+    db.execute("UPDATE batches SET deadline = %s WHERE id = %s", (TODAY, second.id))
     assert sorted(worker.take(most=2)) == late
 
 

@@ -1,14 +1,14 @@
--- Take up to so many items of a queue and lease them to this worker. The highest priority first; of
--- the lines that have it, up to eight are drawn by lot and share alike, so that no batch waits behind
--- a larger one. A claim whose answer was lost is repeated under its own id, and finds what it took.
+-- Take up to so many items of a queue and lease them to this worker. The highest priority first,
+-- and in it the nearest deadline; of the lines that have both, up to eight are drawn by lot and share
+-- alike, so that no batch waits behind a larger one. A claim whose answer was lost is repeated under its own id, and finds what it took.
 WITH mine AS MATERIALIZED (
     SELECT stage, item_id, line_id FROM leases WHERE claim = %(claim)s
 ), drawn AS MATERIALIZED (
-    SELECT l.id, l.head, l.priority
+    SELECT l.id, l.head, l.priority, l.deadline
     FROM (
-        SELECT id, batch_id, head, priority FROM lines
+        SELECT id, batch_id, head, priority, deadline FROM lines
         WHERE queue = %(queue)s AND open AND NOT EXISTS (SELECT FROM mine)
-        ORDER BY priority DESC, random()
+        ORDER BY priority DESC, deadline, random()
     ) l
     CROSS JOIN LATERAL (
         SELECT FROM batches WHERE id = l.batch_id AND state = 'running' LIMIT 1) running
@@ -17,7 +17,10 @@ WITH mine AS MATERIALIZED (
     LIMIT 8
 ), shares AS MATERIALIZED (
     SELECT id, head, ceil(%(most)s::numeric / count(*) OVER ())::bigint AS share
-    FROM drawn WHERE priority = (SELECT max(priority) FROM drawn)
+    FROM (
+        SELECT id, head, rank() OVER (ORDER BY priority DESC, deadline) AS place FROM drawn
+    ) ranked
+    WHERE place = 1
 ), taken AS (
     DELETE FROM waiting
     WHERE ctid = ANY (ARRAY(
