@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -10,6 +11,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -20,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from models.bounds import MOST_PRIORITY, MOST_USD, NOT_STORED
 from models.config import explain
+from models.deadline import parse_deadline
 from models.errors import ConfigError
 from models.schema import validator, with_nulls
 from models.words import Policy, Scope, TaskType
@@ -49,6 +52,16 @@ def _texts(value: object) -> Iterator[str]:
                 left += [*table.keys(), *table.values()]
             case list() as items:
                 left += items
+
+
+def _deadline(value: object) -> object:
+    """A deadline in any of its forms, which has to lie ahead."""
+    if value is None:
+        return None
+    try:
+        return parse_deadline(value, datetime.now().astimezone())
+    except ValueError as exc:
+        raise ValueError(f"deadline: {exc}") from exc
 
 
 STORABLE = AfterValidator(_storable)
@@ -116,6 +129,8 @@ class Spec(BaseModel):
     priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] = 0
     max_cost: Annotated[Decimal | None, Field(ge=0, le=MOST_USD)] = None
     """USD; None: no limit."""
+    deadline: Annotated[datetime | None, BeforeValidator(_deadline)] = None
+    """When it should be finished; None: no matter when."""
     reuse: bool = True
     """Whether the answer to an identical request may be taken from the ledger."""
 
@@ -159,10 +174,21 @@ def load_schema(path: Path) -> dict[str, Any]:
     return schema
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which 18:00 is a time of day. YAML 1.1 reads a number to the base of sixty."""
+
+    def construct_number_or_time(self, node: yaml.ScalarNode) -> int | str:
+        """A whole number, or the words of a time."""
+        return str(node.value) if ":" in node.value else self.construct_yaml_int(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number_or_time)
+
+
 def load_spec(path: Path) -> Spec:
     """Read a spec file. Raises ConfigError naming the file, the key and what is allowed."""
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
+        raw = yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506  # a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
         raise ConfigError(f"{path}: {exc}") from exc
     if not isinstance(raw, dict):

@@ -172,14 +172,15 @@ def _blocks(sources: Iterator[Source], refused: list[Refused]) -> Iterator[list[
 
 def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int) -> int:
     cursor.execute(
-        "INSERT INTO batches (name, configuration_id, local_only, priority, max_cost_usd, reuse) "
-        "VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+        "INSERT INTO batches (name, configuration_id, local_only, priority, max_cost_usd, "
+        "deadline, reuse) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
         (
             spec.name,
             configuration,
             spec.policy is Policy.LOCAL_ONLY,
             spec.priority,
             spec.max_cost,
+            spec.deadline,
             spec.reuse,
         ),
     )

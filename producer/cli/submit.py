@@ -68,6 +68,14 @@ def submit(
             help="Budget of its frontier calls; the jobs beyond it are held.",
         ),
     ] = None,
+    deadline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN",
+            help="When it should be finished: 18:00, 6h or 2026-12-01T09:00. Of equal priority the "
+            "nearest runs first.",
+        ),
+    ] = None,
     no_reuse: Annotated[
         bool,
         typer.Option(
@@ -92,6 +100,7 @@ def submit(
 ) -> None:
     """Submit documents with one or more asks; prints the batch's number."""
     options = {"policy": policy, "name": name, "priority": priority, "max_cost": max_cost}
+    options["deadline"] = deadline
     options["reuse"] = False if no_reuse else None
     given = {key: value for key, value in options.items() if value is not None}
     shape = {"fields": fields, "schema": schema, "task": task, "scope": scope}

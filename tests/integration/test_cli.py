@@ -55,6 +55,16 @@ def test_a_number_that_is_too_large_for_its_option_is_wrong_usage(docmill: Docmi
     assert said.startswith("docmill: options: priority: ")
 
 
+def test_a_deadline_that_is_none_or_has_passed_is_said_with_the_way_out(docmill: Docmill) -> None:
+    said = docmill.run("submit", "-", *ASK, "--deadline", "soon", stdin="x", code=1)
+    assert said.startswith("docmill: options: deadline: must be 18:00 (a time of today), 6h, ")
+    (docmill.folder / "spec.yaml").write_text("{deadline: 2026-01-01T09:00, asks: [{ask: a}]}")
+    said = docmill.run("submit", "-", "--spec", "spec.yaml", stdin="x", code=1)
+    assert said.startswith("docmill: spec.yaml: deadline: 2026-01-01T09:00 has passed, it is ")
+    said = docmill.run("submit", "-", "--resume", "1", "--deadline", "6h", stdin="x", code=2)
+    assert "--resume takes paths alone" in said
+
+
 def test_a_name_that_is_no_text_is_printed_stored_and_found(docmill: Docmill) -> None:
     folder = docmill.folder / "in"
     folder.mkdir()

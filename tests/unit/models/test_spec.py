@@ -60,6 +60,18 @@ def test_everything_that_a_spec_can_say():
     assert spec.max_cost == Decimal("1.25")
 
 
+def test_a_deadline_in_a_file_may_be_a_time_of_day_as_it_is(tmp_path):
+    path = tmp_path / "spec.yaml"
+    path.write_text("asks: [{ask: x}]\npriority: 1_0\ndeadline: 23:59:59\n")
+    with pytest.raises(ConfigError, match=r"deadline: must be 18:00 .*; found '23:59:59'"):
+        load_spec(path)
+    for said in ("6h", "2030-01-01T09:00", "2030-01-01T09:00:00Z", "2030-01-01 09:00:00"):
+        path.write_text(f"asks: [{{ask: x}}]\npriority: 1_0\ndeadline: {said}\n")
+        spec = load_spec(path)
+        assert spec.priority == 10
+        assert spec.deadline > datetime.datetime.now(datetime.UTC)
+
+
 def test_the_sample_spec_has_an_ask_for_every_kind_of_document():
     assert len(load_spec(SAMPLE).asks) >= 5
 
