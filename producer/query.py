@@ -1,6 +1,7 @@
 """Every read: rows in, plain dictionaries out. Both doors, CLI and page, call these."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from models.database import ready_connection
 from models.errors import NotFound
 from models.sql import load_sql
 from models.states import ACTIVE_JOBS, BatchState, SubmitState
+from producer.deadline import expected_finish
 from producer.engines import engine_row
 from producer.sentences import held, hold_category, mend, serve
 
@@ -73,8 +75,9 @@ STATUS_KEYS = (
     "cost_unknown_calls",
     "started_at",
     "finished_at",
+    "deadline",
 )
-"""What `status --json` holds, in this order; `unserved` and `troubles` follow."""
+"""What `status --json` holds, in this order; `expected_finish`, `unserved`, `troubles` follow."""
 
 ENDED = frozenset({BatchState.FINISHED, BatchState.PURGED})
 """Nothing is begun in them any more, and nothing is under way."""
@@ -102,6 +105,7 @@ def status(batch: int) -> dict[str, Any]:
         "cost_unknown_calls": row["cost_unknown_calls"],
         "started_at": moment(row["started_at"]),
         "finished_at": moment(row["changed_at"]) if over else None,
+        "deadline": moment(row["deadline"]),
         "submit": row["submit"],
         "unserved": [
             {"queue": waits["queue"], "mend": serve(waits["stage"], waits["zone"])}
@@ -112,8 +116,13 @@ def status(batch: int) -> dict[str, Any]:
 
 def status_json(found: Row) -> dict[str, Any]:
     """A status as `status --json` and `watch --json` print it."""
-    told = {key: found[key] for key in (*STATUS_KEYS, "unserved")}
-    return {**told, "troubles": troubles(found["batch"])}
+    batch, now = found["batch"], datetime.now().astimezone()
+    return {
+        **{key: found[key] for key in STATUS_KEYS},
+        "expected_finish": moment(expected_finish(found, stages(batch), now)),
+        "unserved": found["unserved"],
+        "troubles": troubles(batch),
+    }
 
 
 def batch_state(

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,10 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from models.deadline import to_the_minute
 from models.states import BatchState, JobState, SubmitState
 from models.terminal import one_line, visible
 from producer import engines as of_engines
 from producer.costs import cells, headings, reasons, total
+from producer.deadline import deadline_line, eta
 from producer.money import Currency, usd
 from producer.sentences import interrupted
 
@@ -37,9 +40,6 @@ PURGED = "purged: its documents, asks and answers are gone; its counts stay"
 
 MOST_NOTES = 20
 """Lines about troubles and holds that are shown at once."""
-
-RECENT_S = 20
-"""The span in which stages.sql counts recent ends; gives the ETA."""
 
 
 class Terminal(Console):
@@ -120,7 +120,10 @@ def status(
     console.print(f"documents: {_counts(found['documents'])}")
     console.print(f"jobs:      {_counts(found['jobs'])}")
     if found["state"] in ("running", "paused"):
-        console.print(f"eta:       {eta(stages)}")
+        console.print(f"eta:       {eta(found['documents'], stages)}")
+    now = datetime.now().astimezone()
+    if line := deadline_line(found, stages, now, partial(to_the_minute, now=now)):
+        console.print(f"deadline:  {line}")
     console.print(f"cost:      {_cost_line(found['cost_usd'], currency)}")
     if unknown := found["cost_unknown_calls"]:
         why = escape("; ".join(reasons(costs)))
@@ -213,15 +216,6 @@ def _cost_line(cost_usd: str | None, currency: Currency | None) -> str:
     if cost_usd is None:
         return "unknown"
     return f"{usd(cost_usd)} ({currency.amount(cost_usd)})" if currency else f"${cost_usd}"
-
-
-def eta(stages: Row) -> str:
-    """How long a batch will take at the pace of the last seconds."""
-    left = stages["total"] - stages["ended"]
-    if not stages["recent"]:
-        return "not known yet"
-    seconds = round(left * RECENT_S / stages["recent"])
-    return f"about {seconds // 60} min {seconds % 60:02d} s"
 
 
 def _failures(failures: Sequence[Row]) -> Table:

@@ -58,9 +58,10 @@ def _follow_in_lines(batch: int) -> None:
     while True:
         found = query.status(batch)
         said = query.status_json(found)
-        if said != last:
+        changed = {**said, "expected_finish": None}  # which every look sees a little otherwise
+        if changed != last:
             print_json(said)
-            last = said
+            last = changed
         if query.is_over(found):
             return
         time.sleep(LOOK_S)

@@ -8,6 +8,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Column
 
 from producer import render
+from producer.deadline import eta
 
 Row = Mapping[str, Any]
 
@@ -53,7 +54,7 @@ class Progress:
         note = (
             f"local {stages['local_running']} running, {stages['local_ready']} waiting; "
             f"frontier {stages['frontier_running']} running, {stages['frontier_ready']} waiting; "
-            f"eta {render.eta(stages)}"
+            f"eta {eta(documents, stages)}"
             if stages["ended"] < jobs
             else "jobs"
         )

@@ -10,12 +10,13 @@ from models.states import BatchState, JobState
 from models.words import TaskType, Zone
 from producer import query
 from producer.costs import total
+from producer.deadline import deadline_line, eta
 from producer.money import shown_currency
 from producer.receipt import receipt as receipt_of
 from producer.render import submit_line
 from producer.web import query as page_query
 from producer.web.params import path_number, query_number, query_word, read_filters
-from producer.web.view import STOP_POLLING, leaves, page
+from producer.web.view import STOP_POLLING, in_utc, leaves, page
 
 BATCHES = 50
 RESULTS = 100
@@ -76,12 +77,14 @@ def batch_live(request: Request) -> Response:
 
 
 def _progress(number: int) -> dict[str, Any]:
-    found = query.status(number)
+    found, stages = query.status(number), query.stages(number)
     documents, held = found["documents"], bool(found["jobs"].get(JobState.HELD))
     steerable = found["state"] not in (BatchState.CANCELLED, BatchState.PURGED)
     return {
         "found": found,
-        "stages": query.stages(number),
+        "stages": stages,
+        "eta": eta(documents, stages),
+        "deadline": deadline_line(found, stages, datetime.now(UTC), in_utc),
         "failures": query.failures(number),
         "troubles": query.troubles(number),
         "submit": submit_line(number, found["submit"], sum(documents.values())),

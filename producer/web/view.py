@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from producer.money import usd
-from producer.render import RECENT_S, brief
+from producer.render import brief
 from producer.sentences import cost_reason
 
 STOP_POLLING = 286
@@ -59,10 +59,13 @@ def plural(number: int, noun: str) -> str:
 
 
 def moment(iso: str | None) -> str:
+    """A time as the database's rows have it; a dash where there is none."""
+    return "–" if iso is None else in_utc(datetime.fromisoformat(iso))
+
+
+def in_utc(moment: datetime) -> str:
     """A time to the second, in UTC."""
-    if iso is None:
-        return "–"
-    return datetime.fromisoformat(iso).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def short(text: str, most: int) -> str:
@@ -85,14 +88,6 @@ def query(given: Mapping[str, Any]) -> str:
     """A query string of what is given, with its question mark."""
     kept = {key: value for key, value in given.items() if value is not None}
     return f"?{urlencode(kept)}" if kept else ""
-
-
-def eta(stages: Mapping[str, int]) -> str:
-    """When the jobs that are known will have ended, at the pace of the last seconds."""
-    if not stages["recent"]:
-        return "not known yet"
-    seconds = round((stages["total"] - stages["ended"]) * RECENT_S / stages["recent"])
-    return f"about {seconds // 60} min {seconds % 60:02d} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +147,4 @@ _templates.filters.update(
     brief=brief,
     pretty=pretty,
 )
-_templates.globals.update(plural=plural, query=query, eta=eta, runs=runs)
+_templates.globals.update(plural=plural, query=query, runs=runs)

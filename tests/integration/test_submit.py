@@ -1,6 +1,7 @@
 """Submit: block by block, visible at once; and what becomes of one that is cut off."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -165,6 +166,17 @@ def test_only_what_was_cut_off_can_be_resumed(db: Connection) -> None:
     with pytest.raises(NotFound, match="no batch 424242"):
         submit.resume(424242, documents(1))
     assert value(db, "SELECT count(*) FROM documents") == 0
+
+
+def test_a_deadline_is_kept_to_the_second_and_stands_in_the_status(db: Connection) -> None:
+    spec = make_spec({"asks": [{"ask": "Sum up."}], "deadline": "6h"}, "test")
+    result = submit.submit(spec, documents(3))
+    assert result.batch is not None
+    assert column(db, "SELECT deadline FROM batches") == [spec.deadline]
+    assert column(db, "SELECT deadline FROM lines") == [spec.deadline]
+    told = query.status_json(query.status(result.batch))
+    assert datetime.fromisoformat(told["deadline"]) == spec.deadline
+    assert told["expected_finish"] is None
 
 
 def test_a_submit_gives_its_connection_back_without_its_lock(db: Connection) -> None:

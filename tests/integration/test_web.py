@@ -53,6 +53,22 @@ def test_the_list_shows_name_policy_progress_and_cost(client: TestClient, db: Co
     assert see(client, "/live").strip() in page
 
 
+def test_a_batch_with_a_deadline_shows_it_on_the_page_and_in_its_status(
+    client: TestClient, db: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "Deadline" not in see(client, f"/batches/{make_batch(db, ['a.txt'])}")
+    batch = make_batch(db, ["a.txt"], deadline="2035-12-01T09:00Z")
+    line = "2035-12-01 09:00:00 UTC, finish not known yet"
+    assert f"<p>Deadline: {line}</p>" in see(client, f"/batches/{batch}")
+    look.status(batch)
+    assert re.search(r"^deadline:  2035-1\S+ \S+, finish not known yet$",
+                     capsys.readouterr().out, re.MULTILINE)  # fmt: skip
+    answer(db, batch, "extraction", {"total": "1"})
+    look.status(batch, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["deadline"] > told["expected_finish"]
+
+
 def test_the_list_is_paged(client: TestClient, db: Connection) -> None:
     for _ in range(60):
         add_batch(db)

@@ -149,6 +149,7 @@ STATUS = {
     "keeps_costs": True,
     "cost_unknown_calls": 0,
     "submit": SubmitState.WHOLE,
+    "deadline": None,
     "started_at": datetime(2026, 5, 1, 1, tzinfo=UTC),
     "changed_at": datetime(2026, 5, 1, 2, tzinfo=UTC),
 }

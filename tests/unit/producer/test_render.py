@@ -28,6 +28,7 @@ STATUS = {
     "cost_usd": "0.01234567",
     "cost_unknown_calls": 0,
     "submit": SubmitState.WHOLE,
+    "deadline": None,
     "unserved": [],
 }
 

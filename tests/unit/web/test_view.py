@@ -5,7 +5,7 @@ from typing import Any
 
 from producer.costs import total
 from producer.money import Currency
-from producer.web.view import Leaf, Run, eta, leaves, moment, page, pages, query, runs
+from producer.web.view import Leaf, Run, leaves, moment, page, pages, query, runs
 
 INR = Currency("INR", Decimal("88.70"), "docmill.toml, 2026-11-01")
 LOCAL = {
@@ -106,8 +106,3 @@ def test_pages_are_one_number_or_two() -> None:
 def test_links_carry_only_what_is_given() -> None:
     assert query({"ask": 1, "task": None, "document": "a&b"}) == "?ask=1&document=a%26b"
     assert query({"task": None}) == ""
-
-
-def test_the_time_left_is_unknown_before_anything_ended() -> None:
-    assert eta({"recent": 0, "total": 5, "ended": 0}) == "not known yet"
-    assert eta({"recent": 20, "total": 100, "ended": 10}) == "about 1 min 30 s"
