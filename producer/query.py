@@ -228,6 +228,11 @@ def engines() -> list[dict[str, Any]]:
     return [engine_row(row) for row in every("engines")]
 
 
+def paces() -> list[Row]:
+    """How fast each queue that was measured in the last day goes, and what waits in it."""
+    return every("paces")
+
+
 def costs(batch: int | None, by: str) -> list[dict[str, Any]]:
     """The ledger summed up by model, task, batch or day. Raises NotFound."""
     return [cost_row(row) for row in _summed_up(batch, by)]

@@ -1,7 +1,7 @@
 """Plan: read and cut the documents of a batch and say what it would take, without storing any.
 
-The producer gathers the documents and sends them here as JSON lines, after a first line with the
-spec: this package can read PDF, that one never does.
+The producer gathers the documents and sends them here as JSON lines, after a line with the spec and
+one with the paces of all queues: this package can read PDF, that one never does.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,8 +21,9 @@ from models.errors import ReadError
 from models.spec import Ask, Spec, make_spec
 from models.states import JobState
 from models.terminal import to_json, visible
-from models.words import Policy, TaskType, Zone
+from models.words import Policy, Queue, Stage, TaskType, Zone
 from worker.calls.prices import MILLION, PriceBook
+from worker.estimate import Pace, Takes, Unknown, Work, estimate, fits, sentence
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import AskRow, ingest
 from worker.llm.grammar import grammar
@@ -63,6 +65,13 @@ class Plan:
     jobs: int = 0
     classify_calls_max: int = 0
     cost_usd_max: Decimal | None = Decimal(0)
+    estimated_seconds: float | None = None
+    """Until it would be done; None: nobody can know."""
+    deadline: str | None = None
+    fits: bool | None = None
+    """Whether it keeps its deadline; None: it has none, or nobody can know."""
+    verdict: str | None = None
+    """The same for people; None: it has no deadline."""
     asks: list[AskPlan] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
 
@@ -71,9 +80,33 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
     """Print the plan of a batch; 0 unless nothing can be planned."""
     stream = iter(lines)
     spec = make_spec(json.loads(next(stream)), "spec")
-    made = asyncio.run(Planner(spec, proposed()).read(map(json.loads, stream)))
+    paces = {row["queue"]: Pace(**row) for row in json.loads(next(stream))}
+    config = proposed()
+    made = asyncio.run(Planner(spec, config).read(map(json.loads, stream)))
+    add_time(made, estimate(list(work(made, config)), paces), spec.deadline)
     sys.stdout.write(_as_json(made) if as_json else _as_text(made))
     return 0 if made.documents else 1
+
+
+def work(made: Plan, config: Config) -> Iterator[Work]:
+    """What a planned batch would bring to which queues."""
+    for asked in made.asks:
+        if asked.jobs:
+            queue = Queue(Stage.RUN, asked.engine, asked.model)
+            yield Work(queue.name, asked.jobs, asked.input_tokens)
+    if made.classify_calls_max:
+        chosen = config.classifier
+        queue = Queue(Stage.CLASSIFY, chosen.engine, chosen.model)
+        yield Work(queue.name, made.classify_calls_max, None)
+
+
+def add_time(made: Plan, found: Takes | Unknown, deadline: datetime | None) -> None:
+    """Say in a plan how long it takes and whether that fits."""
+    made.estimated_seconds = round(found.seconds, 1) if isinstance(found, Takes) else None
+    if deadline is not None:
+        now = datetime.now().astimezone()
+        made.deadline = deadline.isoformat()
+        made.fits, made.verdict = fits(found, deadline, now), sentence(found, deadline, now)
 
 
 class Planner:
@@ -198,6 +231,8 @@ def _as_text(made: Plan) -> str:
             f"at most {made.classify_calls_max} classify calls, "
             f"USD <= {'unknown' if made.cost_usd_max is None else made.cost_usd_max}"
         )
+        if made.verdict:
+            console.print(escape(made.verdict), highlight=False)
         for asked in made.asks:
             if asked.only_checked:
                 listed = ", ".join(asked.only_checked)

@@ -16,6 +16,7 @@ from producer.cli.options import TASKS, AsJson, task, usd
 
 if TYPE_CHECKING:
     from models.spec import Spec
+    from producer.query import Row
     from producer.sources import Source
     from producer.submit import Submitted
 
@@ -86,7 +87,8 @@ def submit(
         bool,
         typer.Option(
             "--plan",
-            help="Only say what would be done and what it may cost at most; nothing is stored.",
+            help="Only say what would be done, what it may cost at most and whether it keeps its "
+            "deadline; nothing is stored.",
         ),
     ] = False,
     resume: Annotated[
@@ -216,16 +218,18 @@ def _named(paths: Sequence[str]) -> str:
 def _plan(spec: "Spec", paths: Sequence[str], as_json: bool) -> int:
     """Read and cut the documents and count, without storing or sending any of them."""
     from producer.processes import run_worker_module
+    from producer.query import paces
 
     words = ["plan", *(["--json"] if as_json else [])]
-    return run_worker_module(*words, lines=_plan_lines(spec, _sources(paths)))
+    return run_worker_module(*words, lines=_plan_lines(spec, paces(), _sources(paths)))
 
 
-def _plan_lines(spec: "Spec", sources: "Iterable[Source]") -> Iterator[str]:
+def _plan_lines(spec: "Spec", paces: "Sequence[Row]", sources: "Iterable[Source]") -> Iterator[str]:
     from producer import render
     from producer.sources import Accepted
 
     yield spec.model_dump_json(by_alias=True)
+    yield json.dumps(paces)
     for source in sources:
         if isinstance(source, Accepted):
             data = base64.b64encode(source.data).decode()

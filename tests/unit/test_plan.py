@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,8 @@ from models.spec import Spec, make_spec
 from models.words import TaskType
 from tests.factories import PRICED, a_config
 from worker import plan as plan_module
-from worker.plan import DEAREST, Plan, Planner
+from worker.estimate import Pace, Work
+from worker.plan import DEAREST, Plan, Planner, work
 from worker.prompts import fixed_tokens
 from worker.read.kinds import Text
 
@@ -133,8 +135,45 @@ def test_the_command_prints_its_plan_and_fails_where_nothing_can_be_planned(
     monkeypatch.setattr(plan_module, "proposed", lambda: CONFIG)
     spec = json.dumps({"asks": [SUMMARY]})
     for as_json in (True, False):
-        lines = [spec, json.dumps(document(text))]
+        lines = [spec, "[]", json.dumps(document(text))]
         assert plan_module.plan(lines, as_json=as_json) == code
     shown = capsys.readouterr().out
     assert json.loads(shown.splitlines()[0])["documents"] == 1 - code
     assert "nothing was stored or sent" in shown
+
+
+async def test_what_it_brings_to_which_queues_is_counted_and_what_is_to_be_classified_first():
+    made = await planned(a_spec(SUMMARY, EXTRACTION, AUTO), LETTER, LETTER)
+    chosen = CONFIG.classifier
+    assert list(work(made, CONFIG)) == [
+        Work("frontier/big", 2, made.asks[0].input_tokens),
+        Work("local/phi4-mini", 2, made.asks[1].input_tokens),
+        Work("frontier/big", 2, made.asks[2].input_tokens),
+        Work(f"classify:{chosen.engine}/{chosen.model}", 2, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("slots", "deadline", "fits", "said"),
+    [
+        (4, "6h", True, "fits: about 1 min, done by "),
+        (0, "6h", None, "cannot know whether it fits: no worker serves local/phi4-mini"),
+        (4, None, None, None),
+    ],
+)
+def test_a_plan_says_whether_it_keeps_its_deadline(
+    monkeypatch, capsys, slots, deadline, fits, said
+):
+    monkeypatch.setattr(plan_module, "proposed", lambda: CONFIG)
+    spec = a_spec(EXTRACTION, deadline=deadline)
+    pace = Pace("local/phi4-mini", "local", slots, 1, 100.0, 1.0, 300.0, 100.0)
+    for as_json in (True, False):
+        lines = [spec.model_dump_json(by_alias=True), json.dumps([asdict(pace)])]
+        assert plan_module.plan([*lines, json.dumps(document(LETTER))], as_json=as_json) == 0
+    first, _, shown = capsys.readouterr().out.partition("\n")
+    told = json.loads(first)
+    assert told["fits"] is fits
+    assert (told["estimated_seconds"] is None) == (slots == 0)
+    assert (told["verdict"] or "").startswith(said or "")
+    assert (said or "fits") in " ".join(shown.split()) or deadline is None
+    assert "fits" not in shown or deadline
