@@ -19,6 +19,9 @@ SAYS_NOTHING = frozenset(
     {"string", "number", "integer", "boolean", "object", "array", "null", "value", "any value"}
 )
 
+A_SENTENCE = 20
+"""Characters of a value that no other text brings about: one is enough."""
+
 SHORTEST_COPIED = 4
 """Characters of a value that two texts do not have in common by chance."""
 
@@ -75,6 +78,10 @@ def _copies_example(task: TaskType, value: Mapping[str, Any], text: str) -> bool
         for leaf, _, _ in _strings(shot["answer"], {})
     }
     copied = [leaf for leaf in said if leaf.strip().casefold() in shown]
+    if any(
+        len(one) >= A_SENTENCE and one.strip().casefold() not in text.casefold() for one in copied
+    ):
+        return True
     tells = any(len(leaf.strip()) >= SHORTEST_COPIED for leaf in copied)
     elsewhere = any(leaf.strip().casefold() in text.casefold() for leaf in copied)
     return tells and len(copied) == len(said) and not elsewhere

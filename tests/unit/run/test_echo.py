@@ -60,6 +60,18 @@ def test_a_word_of_the_form_that_stands_in_the_text_is_an_answer():
         (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe", "city": "Pune"}, TEXT, None),
         (TaskType.CLASSIFICATION, {"label": "sport"}, TEXT, None),
         (TaskType.SUMMARY, {"summary": "The library is closed."}, TEXT, None),
+        (
+            TaskType.REASONING,
+            {"reasoning": "The rent is due.", "conclusion": "The landlord has to pay."},
+            TEXT,
+            COPIED_EXAMPLE,
+        ),
+        (
+            TaskType.REASONING,
+            {"reasoning": "It says so.", "conclusion": "The landlord has to pay."},
+            "Clause 4: the landlord has to pay. The tenant may wait.",
+            None,
+        ),
     ],
 )
 def test_an_examples_answer_is_no_answer(task, value, text, found):
