@@ -729,7 +729,7 @@ def test_trouble_without_a_good_answer_shuts_for_longer_each_time_by_how_long_it
         fail(bench)
         pauses.append(shut_for(bench))
         bench.now += pauses[-1]
-    assert pauses[:7] == [1, 2, 4, 4, 4, 4, 4]
+    assert pauses[:7] == [1, 2, 3, 3, 3, 3, 3]
     lasted = [sum(pauses[:n]) for n in range(len(pauses))]
     for pause, so_long in zip(pauses[7:], lasted[7:], strict=True):
         assert pause == pytest.approx(min(60, 0.18 * so_long), abs=0.02)

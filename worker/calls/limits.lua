@@ -43,7 +43,7 @@ local FULL = 0.9               -- share of a limit above which it explains a ref
 local SLACK = 0.05             -- of a limit: what headers may differ by calls under way
 local RECENT, SICK = 20, 0.2   -- calls looked at, and the share of failures above which a scope
                                -- is the one to blame, and not the prompts
-local PATIENCE, FEW = 0.18, 4  -- share of how long trouble has lasted, and first pauses, until it
+local PATIENCE, FEW = 0.18, 3  -- share of how long trouble has lasted, and first pauses, until it
                                -- is tried again
 local RECHECK, GRACE = 1000000, 1000000
 local UNLEARN = 3600 * 1000000 -- how long a way of counting is believed
