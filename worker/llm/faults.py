@@ -6,7 +6,7 @@ chain of causes is read from its root, where the truth is.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import aiohttp
 import httpx2
@@ -77,6 +77,15 @@ def _first(
     found = ((what, link) for link in chain for kinds, what in table if isinstance(link, kinds))
     return next(found, None)
 
+
+HINTS: Mapping[Trouble, str] = {
+    Trouble.MODEL_UNFIT: "docmill.toml asks more of this model than it does: lower max_tokens, or "
+    "choose another",
+    Trouble.CONTEXT_EXCEEDED: "the prompt is too long for this model",
+    Trouble.CONTENT_FILTER: "the provider refused this text",
+    Trouble.UNAVAILABLE: "not ready",
+}
+"""What to do about the troubles of a hosted model, whoever hosts it."""
 
 _HINT = {
     Trouble.UNAVAILABLE: "cannot be reached, check that it runs at this address",

@@ -3,16 +3,20 @@
 What an HTTP library would take from the environment is read here, with errors that say so.
 """
 
+import asyncio
 import os
 import ssl
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
+import aiohttp
 import httpx2
 
 from models.errors import ConfigError
-from worker.llm.faults import place
+from worker.llm.engine import EngineError
+from worker.llm.faults import mentions, place
 
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 4.0
@@ -87,6 +91,43 @@ def sdk_client(
         follow_redirects=False,
         verify=trusted(heed_environment=proxied),
         proxy=proxy_for(address) if proxied else None,
+        trust_env=False,
+    )
+
+
+async def within(
+    limit_s: float, call: Awaitable[Any], error: Callable[[Exception], EngineError], secret: str
+) -> Any:
+    """What an SDK's call gives within so many seconds. The border: whatever SDK and network raise
+    ends here, as `error` has it. A server may repeat the secret in its own: then the cause is not
+    shown either."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await call
+    except Exception as exc:
+        raise error(exc) from None if mentions(exc, secret) else exc
+
+
+def session(
+    max_connections: int,
+    timeout: aiohttp.ClientTimeout,
+    *,
+    headers: Mapping[str, str] | None = None,
+    auth: aiohttp.BasicAuth | None = None,
+    proxy: str | None = None,
+    trusted: ssl.SSLContext | None = None,
+) -> aiohttp.ClientSession:
+    """Connections of aiohttp, which belong to the running loop. They keep no cookies and take
+    nothing from the environment: what is to be heeded there is given."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=max_connections, keepalive_timeout=KEEPALIVE_S, ssl=trusted or True
+        ),
+        headers=headers,
+        auth=auth,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=timeout,
+        proxy=proxy,
         trust_env=False,
     )
 

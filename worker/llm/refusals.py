@@ -22,11 +22,15 @@ class Refusals:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def add(self, request: Request, what: str) -> None:
-        """The model of this request does not take this part of it."""
+    def add(self, request: Request, what: str | None) -> bool:
+        """The model of this request does not take this part of it; None: that is not known. Whether
+        that is news: a body built anew leaves it out, and asking again makes sense."""
+        if what is None:
+            return False
         if len(self._seen) >= MOST:
             self._seen.clear()
         self._seen.add((request.model_name, what))
+        return True
 
     def holds(self, request: Request, what: str) -> bool:
         """Whether the model of this request has refused such a part."""

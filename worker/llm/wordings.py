@@ -198,6 +198,10 @@ def _answer_alone_is_too_long(text: str) -> bool:
     return int(next(filter(None, answer.groups()))) >= int(window[1])
 
 
+PAGES = frozenset({400, 404, 410, 421, 426})
+"""Statuses with which a web page says that no API has been asked."""
+
+
 def is_page(text: str) -> bool:
     """Whether it is a web page: no API says so, but a proxy, a sign-in or a wrong address does."""
     return text.lstrip("\ufeff \t\r\n")[:1] == "<"

@@ -31,6 +31,7 @@ _IN_TEMPLATE = re.compile(
 )
 
 
+@lru_cache(maxsize=64)
 def markers_in(template: str) -> frozenset[str]:
     """The markers that a chat template puts around messages."""
     return frozenset(_IN_TEMPLATE.findall(template))

@@ -30,6 +30,7 @@ def echo(
     task: TaskType, value: Mapping[str, Any], schema: Mapping[str, Any], text: str
 ) -> Invalid | None:
     """What is wrong with an answer that fits its schema; None: it says something."""
+    text = text.casefold()
     if _echoes_schema(value, grammar(schema).schema, text):
         return Invalid(SCHEMA_ECHO, "it repeats the form's words, give the text's own values")
     if task is not TaskType.CLASSIFICATION and _copies_example(task, value, text):
@@ -41,7 +42,7 @@ def _echoes_schema(value: Mapping[str, Any], schema: Mapping[str, Any], text: st
     """One value that says what it should hold, and does not stand in the text, is enough; names of
     fields may be right, so it takes nothing but them."""
     said = [(one.strip().casefold(), *about) for one, *about in _strings(value, schema)]
-    if any(_is_the_forms(one, about) and one not in text.casefold() for one, about, _ in said):
+    if any(_is_the_forms(one, about) and one not in text for one, about, _ in said):
         return True
     return bool(said) and all(one == key.casefold() for one, _, key in said)
 
@@ -78,10 +79,8 @@ def _copies_example(task: TaskType, value: Mapping[str, Any], text: str) -> bool
         for leaf, _, _ in _strings(shot["answer"], {})
     }
     copied = [leaf for leaf in said if leaf.strip().casefold() in shown]
-    if any(
-        len(one) >= A_SENTENCE and one.strip().casefold() not in text.casefold() for one in copied
-    ):
+    if any(len(one) >= A_SENTENCE and one.strip().casefold() not in text for one in copied):
         return True
     tells = any(len(leaf.strip()) >= SHORTEST_COPIED for leaf in copied)
-    elsewhere = any(leaf.strip().casefold() in text.casefold() for leaf in copied)
+    elsewhere = any(leaf.strip().casefold() in text for leaf in copied)
     return tells and len(copied) == len(said) and not elsewhere

@@ -46,15 +46,9 @@ class Dialect:
         return body
 
     def learn(self, request: Request, sent: dict[str, Any], trouble: Trouble, said: str) -> bool:
-        """Whether an error's text that came for the body `sent` taught something new.
-
-        If so, a body built anew leaves out what was refused, and asking again makes sense.
-        """
+        """Whether an error's text that came for the body `sent` taught something new."""
         what = _refused(request, sent, said) if trouble is Trouble.BAD_REQUEST else None
-        if what is None:
-            return False
-        self.refusals.add(request, what)
-        return True
+        return self.refusals.add(request, what)
 
     def _schema(self, request: Request) -> dict[str, Any] | None:
         if request.schema is None or self.refusals.holds_schema(request, Field.SCHEMA):

@@ -1,6 +1,5 @@
 """Anthropic's Messages API: one prompt in, one completion or one typed error out."""
 
-import asyncio
 import time
 from collections.abc import Awaitable
 from typing import Any
@@ -13,8 +12,8 @@ from worker.llm.anthropic.dialect import Dialect
 from worker.llm.anthropic.errors import said_in, status_error
 from worker.llm.anthropic.replies import completion, model_names
 from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
-from worker.llm.faults import fault, mentions, place
-from worker.llm.network import CONNECT_TIMEOUT_S, account, sdk_client, sendable
+from worker.llm.faults import fault, place
+from worker.llm.network import CONNECT_TIMEOUT_S, account, sdk_client, sendable, within
 from worker.llm.wordings import is_page
 
 _HEALTH_TIMEOUT_S = 10.0
@@ -113,12 +112,7 @@ class AnthropicEngine:
         return self._dialect.learn(request, body, exc.trouble, said_in(cause.body).message)
 
     async def _send(self, call: Awaitable[Any], limit_s: float) -> Any:
-        try:
-            async with asyncio.timeout(limit_s):
-                return await call
-        except Exception as exc:  # the border: whatever SDK and network raise ends here
-            # A server may repeat the key in its error: then the cause must not be shown either.
-            raise self._error(exc) from None if mentions(exc, self._secret) else exc
+        return await within(limit_s, call, self._error, self._secret)
 
     def _error(self, exc: Exception) -> EngineError:
         if self._client.is_closed():

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.llm.engine import EngineError, Trouble
-from worker.llm.faults import brief, sends_on
+from worker.llm.faults import HINTS, brief, sends_on
 from worker.llm.headers import rate_limits, retry_after
-from worker.llm.wordings import is_page, trouble_in
+from worker.llm.wordings import PAGES, is_page, trouble_in
 
 _CODES = {
     "enforced_spend_limit_reached": Trouble.QUOTA,
@@ -59,19 +59,12 @@ _BY_STATUS = {
     504: Trouble.TIMEOUT,
     529: Trouble.RATE_LIMITED,
 }
-_PAGES = {400, 404, 410, 421, 426}
-"""Where these come with a web page, no API has been asked."""
-
 _HINT = {
+    **HINTS,
     Trouble.AUTH: "check the API key and what it may use",
     Trouble.QUOTA: "credit or spend limit is used up, top up or raise it",
     Trouble.MISCONFIGURED: "no Messages API there, check base_url (it ends before /v1)",
     Trouble.MODEL_NOT_FOUND: "check the model's name at this address",
-    Trouble.MODEL_UNFIT: "docmill.toml asks more of this model than it does: lower max_tokens, or "
-    "choose another",
-    Trouble.CONTEXT_EXCEEDED: "the prompt is too long for this model",
-    Trouble.CONTENT_FILTER: "the provider refused this text",
-    Trouble.UNAVAILABLE: "not ready",
 }
 _MAY_HAVE_RUN = {Trouble.SERVER_ERROR, Trouble.TIMEOUT, Trouble.CONTENT_FILTER}
 """Without a definite refusal the model may have run, and the call may be on the bill."""
@@ -124,7 +117,7 @@ def _trouble(status: int, said: Said) -> Trouble:
     if _redirects(status):
         return Trouble.MISCONFIGURED
     page = is_page(said.message)
-    if (page and status in _PAGES) or (not said.message and status == 404):
+    if (page and status in PAGES) or (not said.message and status == 404):
         return Trouble.MISCONFIGURED
     fallback = Trouble.SERVER_ERROR if status >= 500 else Trouble.BAD_REQUEST
     by_status = _BY_STATUS.get(status, fallback)

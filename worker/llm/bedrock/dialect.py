@@ -57,15 +57,9 @@ class Dialect:
         return body
 
     def learn(self, request: Request, sent: dict[str, Any], trouble: Trouble, said: Said) -> bool:
-        """Whether the refusal of the body `sent` taught something new.
-
-        If so, a body built anew leaves out what was refused, and asking again makes sense.
-        """
+        """Whether the refusal of the body `sent` taught something new."""
         what = _refused(request, sent, said.message) if trouble is Trouble.BAD_REQUEST else None
-        if what is None:
-            return False
-        self.refusals.add(request, what)
-        return True
+        return self.refusals.add(request, what)
 
 
 def _refused(request: Request, sent: dict[str, Any], said: str) -> str | None:

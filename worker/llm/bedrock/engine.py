@@ -20,7 +20,7 @@ from worker.llm.bedrock.replies import CHECK, completion
 from worker.llm.bodies import object_in
 from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
 from worker.llm.faults import fault, place
-from worker.llm.network import CONNECT_TIMEOUT_S, KEEPALIVE_S, proxy_for, sendable, trusted
+from worker.llm.network import CONNECT_TIMEOUT_S, proxy_for, sendable, session, trusted
 
 Signer = Callable[[str, str, bytes], dict[str, str]]
 """The headers for a method, a URL and a body. May block; raises EngineError."""
@@ -182,12 +182,5 @@ class BedrockEngine:
     def _session(self) -> aiohttp.ClientSession:
         """Made at the first call, for it belongs to the running loop."""
         if self._open is None:
-            self._open = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._max_connections, keepalive_timeout=KEEPALIVE_S, ssl=self._trusted
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=self._timeout,
-                trust_env=False,  # what it would take from there is read above, with errors
-            )
+            self._open = session(self._max_connections, self._timeout, trusted=self._trusted)
         return self._open

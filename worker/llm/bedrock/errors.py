@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.llm.engine import EngineError, Trouble
-from worker.llm.faults import brief, sends_on
+from worker.llm.faults import HINTS, brief, sends_on
 from worker.llm.headers import retry_after
 from worker.llm.wordings import is_page, trouble_in
 
@@ -67,16 +67,12 @@ _LOOSE = (Trouble.BAD_REQUEST, Trouble.AUTH, Trouble.MODEL_NOT_FOUND, Trouble.SE
 """Where the words go before the code."""
 
 _HINT = {
+    **HINTS,
     Trouble.AUTH: "check the AWS credentials of this host, its clock, and what they may use",
     Trouble.QUOTA: "a quota of the account is used up, raise it in AWS's Service Quotas",
     Trouble.MISCONFIGURED: "that is no Bedrock runtime, check region and endpoint_url",
     Trouble.MODEL_NOT_FOUND: "check the model's name, and that this account has access to it in "
     "this region",
-    Trouble.MODEL_UNFIT: "docmill.toml asks more of this model than it does: lower max_tokens, or "
-    "choose another",
-    Trouble.CONTEXT_EXCEEDED: "the prompt is too long for this model",
-    Trouble.CONTENT_FILTER: "the provider refused this text",
-    Trouble.UNAVAILABLE: "not ready",
     Trouble.TIMEOUT: "the model took too long",
 }
 _WANTS_PROFILE = (

@@ -19,7 +19,7 @@ from yarl import URL
 from models.errors import ConfigError
 from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
 from worker.llm.faults import brief, fault, place
-from worker.llm.network import KEEPALIVE_S
+from worker.llm.network import session
 from worker.llm.ollama.replies import completion, refusal
 
 DEFAULT_PORT = 11434  # https://github.com/ollama/ollama/blob/main/docs/faq.md
@@ -226,15 +226,11 @@ class OllamaEngine:
         """Made at the first call, for it belongs to the running loop. No proxy from the
         environment: private texts go to this address and nowhere else."""
         if self._open is None:
-            self._open = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._max_connections, keepalive_timeout=KEEPALIVE_S
-                ),
+            self._open = session(
+                self._max_connections,
+                self._timeout,
                 headers={"content-type": "application/json"},
                 auth=self._account,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=self._timeout,
-                trust_env=False,
             )
         return self._open
 

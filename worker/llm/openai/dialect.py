@@ -47,17 +47,9 @@ class Dialect:
         return body
 
     def learn(self, request: Request, sent: dict[str, Any], trouble: Trouble, body: object) -> bool:
-        """Whether the error `body` that came for the body `sent` taught something new.
-
-        If so, a body built anew leaves out what was refused, and asking again makes sense.
-        """
-        if trouble is not Trouble.BAD_REQUEST:
-            return False
-        what = _refused(request, sent, Said(body))
-        if what is None:
-            return False
-        self.refusals.add(request, what)
-        return True
+        """Whether the error `body` that came for the body `sent` taught something new."""
+        what = _refused(request, sent, Said(body)) if trouble is Trouble.BAD_REQUEST else None
+        return self.refusals.add(request, what)
 
 
 def _refused(request: Request, sent: dict[str, Any], said: Said) -> str | None:

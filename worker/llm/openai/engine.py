@@ -1,6 +1,5 @@
 """Any OpenAI-compatible server: one prompt in, one completion or one typed error out."""
 
-import asyncio
 import time
 from collections.abc import Awaitable
 from typing import Any
@@ -9,8 +8,8 @@ import httpx2
 import openai  # noqa: TID251 - this is the module that talks through the SDK
 
 from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
-from worker.llm.faults import fault, mentions, place
-from worker.llm.network import CONNECT_TIMEOUT_S, account, sdk_client, sendable
+from worker.llm.faults import fault, place
+from worker.llm.network import CONNECT_TIMEOUT_S, account, sdk_client, sendable, within
 from worker.llm.openai.dialect import Dialect
 from worker.llm.openai.errors import parsed, status_error
 from worker.llm.openai.replies import completion, model_names
@@ -105,12 +104,7 @@ class OpenAIEngine:
         return self._dialect.learn(request, body, exc.trouble, parsed(cause.response.content))
 
     async def _send(self, call: Awaitable[Any], limit_s: float) -> Any:
-        try:
-            async with asyncio.timeout(limit_s):
-                return await call
-        except Exception as exc:  # the border: whatever SDK and network raise ends here
-            # A server may repeat the key in its error: then the cause must not be shown either.
-            raise self._error(exc) from None if mentions(exc, self._secret) else exc
+        return await within(limit_s, call, self._error, self._secret)
 
     def _error(self, exc: Exception) -> EngineError:
         if self._client.is_closed():

@@ -22,7 +22,7 @@ from yarl import URL
 
 from worker.llm.engine import Completion, Concern, EngineError, Health, Request, Trouble
 from worker.llm.faults import fault, mentions, place
-from worker.llm.network import CONNECT_TIMEOUT_S, KEEPALIVE_S, proxy_for, sendable, trusted
+from worker.llm.network import CONNECT_TIMEOUT_S, proxy_for, sendable, session, trusted
 from worker.llm.replicate import KEY_NAME
 from worker.llm.replicate.inputs import USUAL, Takes, takes_in
 from worker.llm.replicate.replies import (
@@ -284,18 +284,15 @@ class ReplicateEngine:
     def _session(self) -> aiohttp.ClientSession:
         """Made at the first call, for it belongs to the running loop."""
         if self._open is None:
-            self._open = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._max_connections, keepalive_timeout=KEEPALIVE_S, ssl=self._trusted
-                ),
+            self._open = session(
+                self._max_connections,
+                self._timeout,
                 headers={
                     "authorization": f"Bearer {self._secret}",
                     "content-type": "application/json",
                 },
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=self._timeout,
                 proxy=self._proxy,
-                trust_env=False,  # what it would take from there is read here
+                trusted=self._trusted,
             )
         return self._open
 

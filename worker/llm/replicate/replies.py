@@ -16,7 +16,7 @@ from typing import Any
 from worker.llm.bodies import broken, object_in
 from worker.llm.counts import count, seconds
 from worker.llm.engine import Completion, EngineError, Finish, Request, Trouble, Usage
-from worker.llm.faults import brief, sends_on
+from worker.llm.faults import HINTS, brief, sends_on
 from worker.llm.headers import retry_after
 from worker.llm.wordings import is_page, trouble_in
 
@@ -51,6 +51,7 @@ _PLAIN = frozenset({401, 402, 404, 429})
 """What these say needs no words; a throttled account is told of its credit, too."""
 
 _HINT = {
+    **HINTS,
     Trouble.AUTH: "check REPLICATE_API_TOKEN, or whatever names the token",
     Trouble.QUOTA: "add credit to the account",
     Trouble.RATE_LIMITED: "too many predictions a minute",
@@ -59,9 +60,6 @@ _HINT = {
     "written OWNER/NAME:VERSION",
     Trouble.MODEL_UNFIT: "choose another model or max_tokens, this one cannot do that",
     Trouble.NO_MEMORY: "the model does not fit into its hardware, choose a smaller one",
-    Trouble.CONTEXT_EXCEEDED: "the prompt is too long for this model",
-    Trouble.CONTENT_FILTER: "the provider refused this text",
-    Trouble.UNAVAILABLE: "not ready",
 }
 
 
