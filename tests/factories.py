@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from models.config import Config
 from models.engines import KINDS, EngineConfig
 from models.words import Finder, Scope, TaskType, Zone
@@ -15,7 +17,7 @@ from worker.calls.admission import Admission, Unlimited
 from worker.calls.ledger import Ledger
 from worker.calls.prices import PriceBook
 from worker.deployment import Deployment
-from worker.llm.engine import Engine
+from worker.llm.engine import Engine, EngineError, Message, Request
 from worker.route import Facts, Place, route
 from worker.run.ground import Source
 from worker.run.job import Job
@@ -73,6 +75,27 @@ def an_access(
         reserve=reserve or FakeReservations(),  # type: ignore[arg-type]
         admission=admission or Unlimited(),
     )
+
+
+TEXT = "Invoice 4711 of Acme Traders in Pune"
+
+
+def a_request(**changes: Any) -> Request:
+    """One prompt, about TEXT."""
+    values: dict[str, Any] = {
+        "model_name": "m",
+        "messages": (Message("user", TEXT),),
+        "max_tokens": 100,
+        "context_tokens": 4096,
+    }
+    return Request(**{**values, **changes})
+
+
+async def trouble_of(engine: Engine, **changes: Any) -> EngineError:
+    """The error that a request meets."""
+    with pytest.raises(EngineError) as caught:
+        await engine.complete(a_request(**changes))
+    return caught.value
 
 
 FIELDS = {

@@ -11,10 +11,11 @@ from models.config import checked_config
 from models.errors import ConfigError
 from models.settings import Settings
 from models.spec import fields_schema
+from tests.factories import a_request, trouble_of
 from tests.stubs.anthropic import VERSION, AnthropicStub
 from worker.deployment import deploy
 from worker.llm.anthropic.engine import AnthropicEngine
-from worker.llm.engine import EngineError, Finish, Message, Request, Trouble
+from worker.llm.engine import Finish, Message, Trouble
 
 SCHEMA = {
     "type": "object",
@@ -23,12 +24,6 @@ SCHEMA = {
     "additionalProperties": False,
 }
 KEY = "sk-ant-very-secret-0123456789"
-TEXT = "Invoice 4711 of Acme Traders in Pune"
-
-
-def request(**changes):
-    return Request(**{"model_name": "m", "messages": (Message("user", TEXT),), "max_tokens": 100,
-                      "context_tokens": 200_000, **changes})  # fmt: skip
 
 
 @pytest.fixture
@@ -44,15 +39,9 @@ async def engine(stub):
     await made.close()
 
 
-async def trouble_of(engine, **changes):
-    with pytest.raises(EngineError) as caught:
-        await engine.complete(request(**changes))
-    return caught.value
-
-
 async def test_the_details_of_an_answer_are_read(stub, engine):
     await stub.set(rate_headers=True)
-    found = await engine.complete(request())
+    found = await engine.complete(a_request())
     assert found.rate_limits.remaining_requests == 49
     assert found.rate_limits.limit_tokens == 30_000
     assert (found.reported_cost_usd, found.engine_seconds) == (None, None)
@@ -65,7 +54,7 @@ async def test_repeated_prompts_are_read_from_the_cache(stub, engine):
         Message("user", "1?"),
         Message("assistant", "1"),
     )
-    asked = [request(messages=(*fixed, Message("user", text)), fixed=3) for text in ("a?", "b?")]
+    asked = [a_request(messages=(*fixed, Message("user", text)), fixed=3) for text in ("a?", "b?")]
     first, second = [(await engine.complete(one)).usage for one in asked]
     assert first.input_tokens == second.input_tokens
     assert first.cache_written_tokens == second.cached_tokens > 1024
@@ -123,13 +112,13 @@ async def test_a_call_that_timed_out_was_one_request(stub):
 )
 async def test_odd_answers_keep_their_usage(stub, engine, fault, text, finish):
     stub.script.append(fault)
-    found = await engine.complete(request())
+    found = await engine.complete(a_request())
     assert (found.text, found.finish) == (text, finish)
     assert found.usage.input_tokens == 7
 
 
 async def test_a_schema_is_sent_in_the_words_that_are_compiled(stub, engine):
-    found = await engine.complete(request(schema=SCHEMA))
+    found = await engine.complete(a_request(schema=SCHEMA))
     assert isinstance(json.loads(found.text)["facts"], list)
     sent = stub.last_body["output_config"]["format"]["schema"]
     assert sent["properties"]["facts"] == {"type": "array", "items": {"type": "string"}}
@@ -139,10 +128,10 @@ async def test_a_schema_is_sent_in_the_words_that_are_compiled(stub, engine):
 async def test_more_fields_that_may_be_null_than_are_compiled_are_asked_for_without(stub, engine):
     schema = fields_schema([f"field_{number}" for number in range(17)])
     for _ in range(2):
-        assert (await engine.complete(request(schema=schema))).text
+        assert (await engine.complete(a_request(schema=schema))).text
     assert stub.record.requests == 3
     assert "output_config" not in stub.last_body
-    assert (await engine.complete(request(schema=fields_schema(["total"])))).text
+    assert (await engine.complete(a_request(schema=fields_schema(["total"])))).text
     assert "output_config" in stub.last_body
 
 
@@ -152,17 +141,17 @@ async def test_more_fields_that_may_be_null_than_are_compiled_are_asked_for_with
 async def test_a_refused_part_is_left_out_from_then_on(stub, engine, knob, left_out):
     await stub.set(models=[], **{knob: ["m"]})
     for _ in range(3):
-        assert (await engine.complete(request(schema=SCHEMA))).text
+        assert (await engine.complete(a_request(schema=SCHEMA))).text
     assert stub.record.requests == 4  # one refusal, remembered
     assert left_out not in stub.last_body
-    assert (await engine.complete(request(model_name="other", schema=SCHEMA))).text
+    assert (await engine.complete(a_request(model_name="other", schema=SCHEMA))).text
     assert stub.record.requests == 5  # another model is asked in full
     assert left_out in stub.last_body
 
 
 async def test_a_model_may_refuse_several_parts(stub, engine):
     await stub.set(no_schema_models=["m"], thinking_models=["m"])
-    assert (await engine.complete(request(schema=SCHEMA))).text
+    assert (await engine.complete(a_request(schema=SCHEMA))).text
     assert set(stub.last_body) == {"model", "messages", "max_tokens"}
 
 
@@ -174,12 +163,12 @@ async def test_a_refusal_that_teaches_nothing_is_not_asked_again(stub, engine):
 
 async def test_an_answer_that_may_take_long_is_asked_for_all_the_same(engine):
     """The SDK refuses such limits of its own accord where it does not know the time limit."""
-    assert (await engine.complete(request(max_tokens=64_000))).text
+    assert (await engine.complete(a_request(max_tokens=64_000))).text
 
 
 async def test_the_key_shows_nowhere(stub, engine, caplog):
     caplog.set_level(logging.DEBUG)
-    await engine.complete(request())
+    await engine.complete(a_request())
     said = {"type": "authentication_error", "message": f"invalid x-api-key: {KEY}"}
     scripts = [
         {"status": 401, "body": {"type": "error", "error": said}},
@@ -200,7 +189,7 @@ async def test_the_key_shows_nowhere(stub, engine, caplog):
 async def test_the_key_is_sent_and_a_wrong_one_is_named(stub):
     await stub.set(api_key=KEY)
     good, bad = AnthropicEngine(stub.url, KEY), AnthropicEngine(stub.url, None)
-    assert (await good.complete(request())).text
+    assert (await good.complete(a_request())).text
     assert (await trouble_of(bad)).trouble is Trouble.AUTH
     await good.close()
     await bad.close()
@@ -212,7 +201,7 @@ async def test_variables_meant_for_anthropic_itself_are_not_sent_elsewhere(stub,
         monkeypatch.setenv(name, "private")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
     engine = AnthropicEngine(stub.url, None)
-    await engine.complete(request())
+    await engine.complete(a_request())
     await engine.close()
     assert not any("private" in value for value in stub.last_headers.values())
     assert stub.last_headers["anthropic-version"] == VERSION
@@ -220,7 +209,7 @@ async def test_variables_meant_for_anthropic_itself_are_not_sent_elsewhere(stub,
 
 async def test_the_account_in_an_address_is_sent_as_such(stub):
     engine = AnthropicEngine(stub.url.replace("//", "//me:word@"), None)
-    await engine.complete(request())
+    await engine.complete(a_request())
     await engine.close()
     assert stub.last_headers["Authorization"] == "Basic bWU6d29yZA=="
     assert "word" not in repr(engine)
@@ -239,7 +228,7 @@ async def test_an_engine_of_docmill_toml_answers(stub, monkeypatch):
     table = {"zone": "frontier", "kind": "anthropic", "base_url": stub.url + "/v1/"}
     await stub.set(api_key=KEY)
     made = deploy("claude", _config(table), None, Settings()).make()
-    assert (await made.complete(request())).text
+    assert (await made.complete(a_request())).text
     await made.close()
 
 
@@ -262,5 +251,5 @@ def _config(table):
 
 async def test_calls_of_many_models_learn_apart(stub, engine):
     await stub.set(models=[], thinking_models=["a"])
-    calls = [engine.complete(request(model_name=name)) for name in ("a", "b", "a", "b")]
+    calls = [engine.complete(a_request(model_name=name)) for name in ("a", "b", "a", "b")]
     assert all(found.text for found in await asyncio.gather(*calls))

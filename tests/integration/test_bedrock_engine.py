@@ -7,22 +7,17 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import DUMMY_AWS
+from tests.factories import a_request, trouble_of
 from tests.stubs.bedrock import BedrockStub
 from tests.waiting import until
 from worker.llm.bedrock.engine import BedrockEngine, bearer
 from worker.llm.bedrock.signing import Signer
-from worker.llm.engine import EngineError, Message, Request, Trouble
+from worker.llm.engine import Message, Trouble
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 PROFILE = "us.meta.llama3-3-70b-instruct-v1:0"
 ARN = "arn:aws:bedrock:eu-west-1:111122223333:application-inference-profile/a1b2c3"
 SECRETS = (DUMMY_AWS["AWS_SECRET_ACCESS_KEY"], DUMMY_AWS["AWS_SESSION_TOKEN"])
-
-
-def request(**changes):
-    messages = (Message("user", "Invoice 4711 of Acme Traders in Pune"),)
-    return Request(**{"model_name": "m", "messages": messages, "max_tokens": 100,
-                      "context_tokens": 4096, **changes})  # fmt: skip
 
 
 @pytest.fixture
@@ -38,22 +33,16 @@ async def engine(stub):
     await made.close()
 
 
-async def trouble_of(engine, **changes):
-    with pytest.raises(EngineError) as caught:
-        await engine.complete(request(**changes))
-    return caught.value
-
-
 @pytest.mark.parametrize("model", [PROFILE, ARN])
 async def test_profiles_and_arns_are_names_of_models(stub, engine, model):
     await stub.set(models=[model])
-    assert (await engine.complete(request(model_name=model))).model_answered == model
+    assert (await engine.complete(a_request(model_name=model))).model_answered == model
     # As it is signed: a colon that is sent as one has another signature.
     assert stub.last_path == f"/model/{quote(model, safe='')}/converse"
 
 
 async def test_the_engine_s_own_clock_is_read_in_seconds(engine):
-    assert (await engine.complete(request())).engine_seconds == 0.5
+    assert (await engine.complete(a_request())).engine_seconds == 0.5
 
 
 @pytest.mark.parametrize(
@@ -104,7 +93,7 @@ async def test_a_refused_field_is_left_out_from_then_on(stub, engine, knob, left
     await stub.set(models=[], **{knob: ["m"]})
     messages = (Message("system", "Be brief."), Message("user", "Who?"))
     for _ in range(3):
-        assert (await engine.complete(request(schema=SCHEMA, messages=messages))).text
+        assert (await engine.complete(a_request(schema=SCHEMA, messages=messages))).text
     assert stub.record.requests == 4  # one refusal, remembered
     body = stub.last_body
     assert left_out not in {*body, *body["inferenceConfig"]}
@@ -114,7 +103,7 @@ async def test_a_refused_field_is_left_out_from_then_on(stub, engine, knob, left
 async def test_a_key_of_bedrocks_own_is_sent_and_shown_nowhere(stub):
     key = "bedrock-api-key-0123456789"
     engine = BedrockEngine(stub.url, bearer(key))
-    assert (await engine.complete(request())).text
+    assert (await engine.complete(a_request())).text
     assert stub.last_headers["Authorization"] == f"Bearer {key}"
     stub.script.append({"status": 403, "body": {"message": f"Bearer {key} is not valid"}})
     error = await trouble_of(engine)
@@ -167,7 +156,7 @@ async def test_credentials_that_take_their_time_hold_up_nothing_else(stub):
         return signed(*what)
 
     engine = BedrockEngine(stub.url, slow)
-    call = asyncio.create_task(engine.complete(request()))
+    call = asyncio.create_task(engine.complete(a_request()))
     await until(asked.is_set, "credentials are being fetched")
     assert not call.done()
     fetched.set()
@@ -192,6 +181,6 @@ async def test_the_proxy_of_the_environment_is_used_or_not_as_told(stub, monkeyp
     signer = Signer("eu-west-1", None)
     through, past = (BedrockEngine(stub.url, signer, proxied=proxied) for proxied in (True, False))
     assert (await trouble_of(through)).trouble is Trouble.UNAVAILABLE
-    assert (await past.complete(request())).text
+    assert (await past.complete(a_request())).text
     await through.close()
     await past.close()

@@ -2,16 +2,10 @@ import asyncio
 
 import pytest
 
+from tests.factories import a_request, trouble_of
 from tests.stubs.ollama import VERSION, OllamaStub
-from worker.llm.engine import EngineError, Finish, Message, Request, Trouble
+from worker.llm.engine import Finish, Message, Trouble
 from worker.llm.ollama.engine import OllamaEngine
-
-
-def request(**changes):
-    messages = (Message("user", "Invoice 4711 of Acme Traders in Pune"),)
-    return Request(**{"model_name": "m", "messages": messages, "max_tokens": 100,
-                      "context_tokens": 4096, **changes})  # fmt: skip
-
 
 LONG = (Message("user", "words of a long document " * 100),)
 
@@ -29,15 +23,9 @@ async def engine(stub):
     await made.close()
 
 
-async def trouble_of(engine, **changes):
-    with pytest.raises(EngineError) as caught:
-        await engine.complete(request(**changes))
-    return caught.value
-
-
 async def test_a_request_says_all_that_ollama_would_otherwise_guess(stub, engine):
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
-    await engine.complete(request(schema=schema, max_tokens=77, context_tokens=2048))
+    await engine.complete(a_request(schema=schema, max_tokens=77, context_tokens=2048))
     body = stub.last_body
     assert body["options"] == {"num_ctx": 2048, "num_predict": 77, "temperature": 0.0, "seed": 0}
     assert (body["stream"], body["think"], body["truncate"]) == (False, False, False)
@@ -46,12 +34,12 @@ async def test_a_request_says_all_that_ollama_would_otherwise_guess(stub, engine
 
 
 async def test_free_text_is_asked_for_without_a_format(stub, engine):
-    await engine.complete(request())
+    await engine.complete(a_request())
     assert "format" not in stub.last_body
 
 
 async def test_the_engine_s_own_clock_is_read_in_seconds(engine):
-    found = await engine.complete(request())
+    found = await engine.complete(a_request())
     assert found.engine_seconds == 0.5
     assert found.usage.cached_tokens is None
     assert found.rate_limits is None
@@ -63,7 +51,7 @@ async def test_a_prompt_longer_than_the_window_never_passes_for_answered(stub, e
     error = await trouble_of(engine, messages=LONG, context_tokens=256)
     assert error.trouble is Trouble.CONTEXT_EXCEEDED
     assert error.maybe_billed is (truncation in ("half", "full"))
-    assert (await engine.complete(request(messages=LONG))).text
+    assert (await engine.complete(a_request(messages=LONG))).text
 
 
 @pytest.mark.parametrize(
@@ -90,7 +78,7 @@ async def test_every_fault_of_ollama_is_typed(stub, engine, fault, trouble):
 
 async def test_a_model_that_repeats_itself_is_no_trouble_of_the_server(stub, engine):
     stub.script.append("loop")
-    found = await engine.complete(request())
+    found = await engine.complete(a_request())
     assert (found.text, found.finish) == ("x", Finish.LOOP)
 
 
@@ -108,9 +96,9 @@ async def test_health_of_something_else_than_ollama_says_so(stub):
 
 
 async def test_one_window_per_model_loads_it_once(stub, engine):
-    await asyncio.gather(*(engine.complete(request()) for _ in range(20)))
+    await asyncio.gather(*(engine.complete(a_request()) for _ in range(20)))
     assert (stub.record.loads, stub.record.reloads) == (1, 0)
-    await engine.complete(request(context_tokens=8192))
+    await engine.complete(a_request(context_tokens=8192))
     assert (stub.record.loads, stub.record.reloads) == (2, 1)
 
 
@@ -118,5 +106,5 @@ async def test_a_proxy_in_the_environment_never_sees_a_prompt(stub, monkeypatch)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     engine = OllamaEngine(stub.url)
-    assert (await engine.complete(request())).text
+    assert (await engine.complete(a_request())).text
     await engine.close()

@@ -4,18 +4,13 @@ from decimal import Decimal
 
 import pytest
 
+from tests.factories import a_request, trouble_of
 from tests.stubs.openai import OpenAIStub
-from worker.llm.engine import EngineError, Finish, Message, Request, Trouble
+from worker.llm.engine import Finish, Message, Trouble
 from worker.llm.openai.engine import OpenAIEngine
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 KEY = "sk-very-secret-0123456789"
-
-
-def request(**changes):
-    messages = (Message("user", "Invoice 4711 of Acme Traders in Pune"),)
-    return Request(**{"model_name": "m", "messages": messages, "max_tokens": 100,
-                      "context_tokens": 4096, **changes})  # fmt: skip
 
 
 @pytest.fixture
@@ -31,15 +26,9 @@ async def engine(stub):
     await made.close()
 
 
-async def trouble_of(engine, **changes):
-    with pytest.raises(EngineError) as caught:
-        await engine.complete(request(**changes))
-    return caught.value
-
-
 async def test_the_details_of_an_answer_are_read(stub, engine):
     await stub.set(cost="0.000123", timings=True, rate_headers="openai", rpm=10, tpm=9000)
-    found = await engine.complete(request())
+    found = await engine.complete(a_request())
     assert found.reported_cost_usd == Decimal("0.000123")
     assert found.engine_seconds == 0.5
     assert found.usage.cached_tokens == found.usage.input_tokens // 2
@@ -49,21 +38,21 @@ async def test_the_details_of_an_answer_are_read(stub, engine):
 
 
 async def test_what_is_not_stated_stays_unknown(engine):
-    found = await engine.complete(request())
+    found = await engine.complete(a_request())
     assert (found.reported_cost_usd, found.engine_seconds, found.rate_limits) == (None, None, None)
 
 
 async def test_anthropic_headers_are_read_too(stub, engine):
     await stub.set(rate_headers="anthropic", rpm=10, tpm=9000)
-    found = await engine.complete(request())
+    found = await engine.complete(a_request())
     assert found.rate_limits.limit_requests == 10
     assert 0 < found.rate_limits.reset_requests_s <= 60
 
 
 async def test_the_idempotency_key_travels_in_its_header(stub, engine):
-    await engine.complete(request(idempotency_key="job-1"))
-    await engine.complete(request(idempotency_key="job-1"))
-    await engine.complete(request())
+    await engine.complete(a_request(idempotency_key="job-1"))
+    await engine.complete(a_request(idempotency_key="job-1"))
+    await engine.complete(a_request())
     assert stub.record.keys == {"job-1": 2}
     assert stub.record.repeats == 1
 
@@ -114,7 +103,7 @@ async def test_every_fault_of_a_gateway_is_typed(stub, engine, fault, trouble, b
 )
 async def test_odd_answers_keep_their_usage(stub, engine, fault, text, finish):
     stub.script.append(fault)
-    found = await engine.complete(request())
+    found = await engine.complete(a_request())
     assert (found.text, found.finish) == (text, finish)
     assert found.usage.input_tokens == 7
 
@@ -140,9 +129,9 @@ async def test_what_an_error_took_comes_with_it(stub, engine, fault, usd):
 async def test_a_refused_field_is_left_out_from_then_on(stub, engine, knob, left_out):
     await stub.set(models=[], **{knob: ["m"]})
     for _ in range(3):
-        assert (await engine.complete(request(schema=SCHEMA))).text
+        assert (await engine.complete(a_request(schema=SCHEMA))).text
     assert stub.record.requests == 4  # one refusal, remembered
-    assert (await engine.complete(request(model_name="other", schema=SCHEMA))).text
+    assert (await engine.complete(a_request(model_name="other", schema=SCHEMA))).text
     assert stub.record.requests == 5  # another model is asked in full
     assert left_out in stub.last_body
 
@@ -150,25 +139,25 @@ async def test_a_refused_field_is_left_out_from_then_on(stub, engine, knob, left
 async def test_a_model_may_refuse_several_fields(stub, engine):
     every = ["m"]
     await stub.set(no_schema_models=every, renamed_limit_models=every, no_temperature_models=every)
-    assert (await engine.complete(request(schema=SCHEMA))).text
+    assert (await engine.complete(a_request(schema=SCHEMA))).text
     assert set(stub.last_body) == {"model", "messages", "max_completion_tokens"}
 
 
 async def test_a_schema_that_a_model_cannot_take_does_not_cost_the_others_theirs(stub, engine):
     said = {"message": "Invalid schema for response_format 'answer'", "param": "response_format"}
     stub.script.append({"status": 400, "body": {"error": said}})
-    await engine.complete(request(schema=SCHEMA))
+    await engine.complete(a_request(schema=SCHEMA))
     assert "response_format" not in stub.last_body
-    await engine.complete(request(schema={**SCHEMA, "required": []}))
+    await engine.complete(a_request(schema={**SCHEMA, "required": []}))
     assert "response_format" in stub.last_body
-    await engine.complete(request(schema=SCHEMA))
+    await engine.complete(a_request(schema=SCHEMA))
     assert "response_format" not in stub.last_body
 
 
 async def test_what_gemini_says_of_a_schema_within_a_list_is_understood(stub, engine):
     said = {"code": 400, "message": "Unknown name at 'generation_config.response_schema'"}
     stub.script.append({"status": 400, "body": [{"error": said}]})
-    assert (await engine.complete(request(schema=SCHEMA))).text
+    assert (await engine.complete(a_request(schema=SCHEMA))).text
     assert "response_format" not in stub.last_body
 
 
@@ -177,7 +166,7 @@ async def test_a_model_without_a_system_role_is_asked_again_without_one(stub, en
     stub.script.append({"status": 400, "body": said})
     messages = (Message("system", "Be brief."), Message("user", "Who?"))
     for _ in range(2):
-        assert (await engine.complete(request(messages=messages))).text
+        assert (await engine.complete(a_request(messages=messages))).text
     assert stub.last_body["messages"] == [{"role": "user", "content": "Be brief.\n\nWho?"}]
     assert stub.record.requests == 3
 
@@ -190,7 +179,7 @@ async def test_a_refusal_that_teaches_nothing_is_not_asked_again(stub, engine):
 
 async def test_the_key_shows_nowhere(stub, engine, caplog):
     caplog.set_level(logging.DEBUG)
-    await engine.complete(request())
+    await engine.complete(a_request())
     said = {"message": f"Incorrect API key provided: {KEY}", "code": "invalid_api_key"}
     scripts = [
         {"status": 401, "body": {"error": said}},
@@ -212,7 +201,7 @@ async def test_the_key_shows_nowhere(stub, engine, caplog):
 async def test_the_key_is_sent_and_a_wrong_one_is_named(stub):
     await stub.set(api_key=KEY)
     good, bad = OpenAIEngine(stub.base_url, KEY), OpenAIEngine(stub.base_url, None)
-    assert (await good.complete(request())).text
+    assert (await good.complete(a_request())).text
     assert (await trouble_of(bad)).trouble is Trouble.AUTH
     await good.close()
     await bad.close()
@@ -222,7 +211,7 @@ async def test_variables_meant_for_openai_itself_are_not_sent_elsewhere(stub, mo
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, "private")
     engine = OpenAIEngine(stub.base_url, KEY)
-    await engine.complete(request())
+    await engine.complete(a_request())
     await engine.close()
     assert not any("private" in value for value in stub.last_headers.values())
 
