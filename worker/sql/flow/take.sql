@@ -1,6 +1,7 @@
--- Take up to so many items of a queue and lease them to this worker. The highest priority first,
--- and in it the nearest deadline; of the lines that have both, up to eight are drawn by lot and share
--- alike, so that no batch waits behind a larger one. A claim whose answer was lost is repeated under its own id, and finds what it took.
+-- Take up to so many items of a queue and lease them to this worker. The highest priority first, and
+-- in it the nearest deadline; of the lines that have both, up to eight are drawn by lot and share
+-- alike, so that no batch waits behind a larger one. A claim whose answer was lost is repeated under
+-- its own id, and finds what it took.
 WITH mine AS MATERIALIZED (
     SELECT stage, item_id, line_id FROM leases WHERE claim = %(claim)s
 ), drawn AS MATERIALIZED (
