@@ -138,6 +138,12 @@ class EngineConfig(Section):
     timeout_s: PositiveInt = 600
     short_answers: bool = False
     """Bound every free string by the output limit: for models that do not know when to stop."""
+    provider_batch: str | None = None
+    """Which batch API its provider has; None: none. It is used for batches that allow it."""
+    batch_poll_s: PositiveInt = 60
+    """Seconds between two looks at a batch of the provider's."""
+    batch_discount: Annotated[Decimal, Field(ge=0, lt=1)] = Decimal("0.5")
+    """What a call costs less there, as a share of its price."""
 
     @property
     def address(self) -> str:
@@ -194,6 +200,7 @@ class OpenAIConfig(EngineConfig):
 
     kind: Literal["openai"] = "openai"
     base_url: str | None = None
+    provider_batch: Literal["openai", "openrouter"] | None = None
 
 
 class AnthropicConfig(EngineConfig):
@@ -205,6 +212,7 @@ class AnthropicConfig(EngineConfig):
     base_url: str | None = Field(default=DEFAULT_ANTHROPIC_URL, validate_default=True)
     model: str | None = Field(default=DEFAULT_ANTHROPIC_MODEL, min_length=1)
     context_tokens: PositiveInt = 200_000
+    provider_batch: Literal["anthropic"] | None = None
 
     @field_validator("base_url")
     @classmethod
@@ -214,6 +222,10 @@ class AnthropicConfig(EngineConfig):
                 "address", "Anthropic's own service is not in zone local; name a server that is"
             )
         return url
+
+
+_S3_PREFIX = r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[-!_*'().a-zA-Z0-9]+)+$"
+"""As jobs of batch inference take it."""
 
 
 class BedrockConfig(EngineConfig):
@@ -229,6 +241,22 @@ class BedrockConfig(EngineConfig):
     """Of AWS's configuration there; None: its default."""
     endpoint_url: str | None = None
     """Of a VPC endpoint; None: the region's own."""
+    provider_batch: Literal["bedrock"] | None = None
+    batch_s3: Annotated[str, Field(pattern=_S3_PREFIX)] | None = None
+    """s3://BUCKET/PREFIX where requests and replies of its batch inference lie."""
+    batch_role: Annotated[str, Field(pattern=r"^arn:")] | None = None
+    """The role that Bedrock takes on to read and write there."""
+
+    @model_validator(mode="after")
+    def _batches_have_a_place(self) -> Self:
+        needed = {
+            "batch_s3": "s3://BUCKET/PREFIX, where requests and replies lie",
+            "batch_role": "the ARN of a role that Bedrock may take on to read and write there",
+        }
+        missing = [f"{key} ({what})" for key, what in needed.items() if getattr(self, key) is None]
+        if self.provider_batch is not None and missing:
+            raise ValueError(f'provider_batch = "bedrock" needs {" and ".join(missing)}')
+        return self
 
 
 class ReplicateConfig(EngineConfig):

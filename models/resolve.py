@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from models.config import Config, checked_config
 from models.engines import (
@@ -29,6 +30,13 @@ from models.engines import (
     OpenAIConfig,
 )
 from models.words import TaskType, Zone
+
+PROVIDER_BATCHES: Mapping[tuple[str, str], str] = {
+    ("openai", "api.openai.com"): "openai",
+    ("openai", "openrouter.ai"): "openrouter",
+    ("anthropic", "api.anthropic.com"): "anthropic",
+}
+"""The batch APIs of providers, by an engine's kind and the host of its address."""
 
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 """What TOML takes as a key without quotes."""
@@ -60,7 +68,7 @@ def resolve(file: Mapping[str, Any], around: Surroundings, known: Config | None)
     local = local.model_copy(update={"model": config.engines[LOCAL].model})
     frontier = _frontier_engine(config, asked.get(FRONTIER), around, known, local)
     engines = {**config.engines, LOCAL: local, FRONTIER: frontier}
-    engines = {name: _without_account(one) for name, one in engines.items()}
+    engines = {name: with_provider_batch(_without_account(one)) for name, one in engines.items()}
     return _with_embedded_models(config.model_copy(update={"engines": engines}))
 
 
@@ -170,6 +178,19 @@ def _without_account(engine: AnyEngineConfig) -> AnyEngineConfig:
     return engine.model_copy(update={engine.ADDRESS: bare(engine.address)})
 
 
+def with_provider_batch(engine: AnyEngineConfig) -> AnyEngineConfig:
+    """With its provider's batch API, where the address tells which one that is and nothing else is
+    said."""
+    if engine.provider_batch is not None:
+        return engine
+    try:
+        host = urlsplit(engine.address).hostname
+    except ValueError:  # what is no address is named by whoever takes it
+        return engine
+    known = PROVIDER_BATCHES.get((engine.kind, host or ""))
+    return engine.model_copy(update={"provider_batch": known}) if known else engine
+
+
 def bare(address: str) -> str:
     """An address without user and password. Any text will do.
 
@@ -217,15 +238,18 @@ def differences(here: Config, there: Config, file: Mapping[str, Any]) -> list[Di
 def _own_address(
     key: str, here: Config, there: Config, asked: Mapping[str, Mapping[str, Any]]
 ) -> bool:
+    """Whether it is about where an engine is found, or follows from that."""
     section, _, rest = key.partition(".")
     name, _, field = rest.rpartition(".")
-    if section != "engines" or field not in ADDRESSES or field in asked.get(name, {}):
+    mine, theirs = here.engines.get(name), there.engines.get(name)
+    if section != "engines" or mine is None or theirs is None or mine.kind != theirs.kind:
         return False
-    return (
-        name in here.engines
-        and name in there.engines
-        and (here.engines[name].kind == there.engines[name].kind)
-    )
+    said = asked.get(name, {})
+    if field == "provider_batch":
+        own = mine.ADDRESS not in said and mine.address != theirs.address
+    else:
+        own = field in ADDRESSES
+    return own and field not in said
 
 
 def as_json(config: Config) -> dict[str, Any]:

@@ -238,7 +238,8 @@ def test_its_library_is_loaded_where_such_an_engine_is_made_and_nowhere_else():
 
 
 async def test_without_its_library_it_is_said_how_to_get_it(monkeypatch):
-    monkeypatch.delitem(sys.modules, "worker.llm.anthropic.engine", raising=False)
+    for module in ("engine", "client"):
+        monkeypatch.delitem(sys.modules, f"worker.llm.anthropic.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "anthropic", None)
     table = {"zone": "local", "kind": "anthropic", "base_url": "http://there"}
     with pytest.raises(ConfigError, match=r"pip install 'docmill\[anthropic\]'"):

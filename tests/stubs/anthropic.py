@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
+from tests.stubs.anthropic_batches import ROOT, MessageBatches
+from tests.stubs.batches import Asked, Worked
 from tests.stubs.broken import Fault
 from tests.stubs.knobs import AnthropicKnobs
 from tests.stubs.limits import anthropic_headers
@@ -102,14 +104,23 @@ class AnthropicStub(Stub):
         super().__init__(AnthropicKnobs(), **knobs)
         self._numbers = itertools.count(1)
         self._cached: set[str] = set()
+        self._batch_api = MessageBatches(self.batches, self.knobs, self._answered_later)
 
     async def route(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.startswith(ROOT):
+            refusal = self._stranger(request)
+            return (
+                self._failed(request, refusal) if refusal else await self._batch_api.route(request)
+            )
         if request.path == "/v1/messages":
             return await self.answer(self._prompt(await request.json()), request)
         if request.path == "/v1/models":
             data = [{"type": "model", "id": name} for name in self.knobs.models]
             return web.json_response({"data": data, "has_more": False})
         return self._failed(request, self.faults["path"])
+
+    def _answered_later(self, request: web.BaseRequest, asked: Asked, fault: str) -> Worked:
+        return self.worked(self._prompt(asked.body), request, fault)
 
     def _prompt(self, body: dict[str, Any]) -> Prompt:
         texts = [block["text"] for block in _blocks(body)]
@@ -121,19 +132,25 @@ class AnthropicStub(Stub):
 
     def refused(self, prompt: Prompt, request: web.BaseRequest) -> Fault | None:
         knobs = self.knobs
-        if knobs.api_key and request.headers.get("Authorization") != f"Bearer {knobs.api_key}":
-            return self.faults["401"]
+        if refusal := self._stranger(request):
+            return refusal
         if knobs.models and prompt.model not in knobs.models:
             return self.faults["404"]
         if knobs.context and prompt.input_tokens > knobs.context:
             return self.faults["context"]
-        said = self._wrong(prompt.body, request)
+        said = self._wrong(prompt.body)
         return _bad(said) if said else None
 
-    def _wrong(self, body: dict[str, Any], request: web.BaseRequest) -> str:
+    def _stranger(self, request: web.BaseRequest) -> Fault | None:
+        """What is said to who has no key, or speaks another version."""
+        key = self.knobs.api_key
+        if key and request.headers.get("Authorization") != f"Bearer {key}":
+            return self.faults["401"]
+        known = request.headers.get("anthropic-version") == VERSION
+        return None if known else _bad(f"anthropic-version: {VERSION} is required")
+
+    def _wrong(self, body: dict[str, Any]) -> str:
         """What the API would say of a body that is not as it wants it."""
-        if request.headers.get("anthropic-version") != VERSION:
-            return f"anthropic-version: {VERSION} is required"
         if unknown := body.keys() - KNOWN:
             return f"{unknown.pop()}: Extra inputs are not permitted"
         roles = [message["role"] for message in body["messages"]]

@@ -1,4 +1,4 @@
-"""AWS Bedrock's runtime on loopback: Converse in REST-JSON; see server.py."""
+"""AWS Bedrock on loopback: Converse in REST-JSON, and its jobs with a little S3; see server.py."""
 
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -6,6 +6,8 @@ from urllib.parse import unquote
 import orjson
 from aiohttp import web
 
+from tests.stubs.batches import Asked, Worked
+from tests.stubs.bedrock_batches import S3, InvocationJobs, storage_error
 from tests.stubs.broken import Fault
 from tests.stubs.knobs import BedrockKnobs
 from tests.stubs.process import main
@@ -107,6 +109,12 @@ class BedrockStub(Stub):
     def __init__(self, **knobs: Any) -> None:
         super().__init__(BedrockKnobs(), **knobs)
         self.last_path = ""
+        self._jobs = InvocationJobs(self.batches, self.knobs, self._answered_later)
+
+    @property
+    def storage_url(self) -> str:
+        """Where S3 is."""
+        return self.url + S3
 
     async def route(self, request: web.BaseRequest) -> web.StreamResponse:
         self.last_path = request.raw_path
@@ -116,6 +124,8 @@ class BedrockStub(Stub):
                 403, "MissingAuthenticationTokenException", "Missing Authentication Token"
             )
             return self._failed(request, said)
+        if (reply := await self._jobs.route(request)) is not None:
+            return reply
         match request.method, path:
             case "POST", ["", "model", model, "converse"]:
                 body = orjson.loads(await request.read())
@@ -125,6 +135,19 @@ class BedrockStub(Stub):
                 listed = web.json_response({"asyncInvokeSummaries": []})
                 return self._failed(request, health) if health else listed
         return self._failed(request, self.faults["wrong_service"])
+
+    def _failed(self, request: web.BaseRequest, fault: Fault) -> web.StreamResponse:
+        if not request.path.startswith(S3) or not isinstance(fault.body, dict):
+            return super()._failed(request, fault)
+        headers = dict(fault.headers)
+        code = headers.pop(_TYPE, "").partition(":")[0]
+        message = fault.body.get("message") or str(fault.body)
+        return storage_error(fault.status, code, message, headers)
+
+    def _answered_later(
+        self, request: web.BaseRequest, model: str, asked: Asked, fault: str
+    ) -> Worked:
+        return self.worked(self._prompt(model, asked.body), request, fault)
 
     def _prompt(self, model: str, body: dict[str, Any]) -> Prompt:
         turns = (part for message in body["messages"] for part in message["content"])

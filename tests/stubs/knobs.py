@@ -31,6 +31,11 @@ class Knobs:
     chars_per_token: int = 4
     context: int = 0
     """The longest prompt in tokens; 0 is no limit (the Ollama stub goes by num_ctx)."""
+    batch_s: float = 0.0
+    """Seconds that a batch spends in each of its states; 0 moves it on at each look at it."""
+    batch_requests: int = 50_000
+    """Requests that one batch may hold."""
+    batch_bytes: int = 200_000_000
 
 
 @dataclass
@@ -57,6 +62,10 @@ class OpenAIKnobs(Knobs):
     no_temperature_models: list[str] = field(default_factory=list)
     timings: bool = False
     """Whether answers state llama-server's timings."""
+    batch_api: str = "openai"
+    """`openai` or `openrouter`."""
+    keeps_metadata: bool = True
+    """Whether batches come back with the metadata that they were given."""
 
 
 @dataclass
@@ -108,6 +117,8 @@ class BedrockKnobs(Knobs):
     no_temperature_models: list[str] = field(default_factory=list)
     no_system_models: list[str] = field(default_factory=list)
     """Models that refuse system prompts."""
+    batch_least: int = 1
+    """Requests that a batch has to hold; at AWS 100."""
     health: str = ""
     """The fault that the question for its health meets; empty is none."""
 

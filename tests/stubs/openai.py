@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 from aiohttp import web
 
+from tests.stubs.batches import Asked, Worked
 from tests.stubs.broken import Fault
 from tests.stubs.knobs import OpenAIKnobs
 from tests.stubs.limits import Window, anthropic_headers
+from tests.stubs.openai_batches import FileBatches, InlineBatches
 from tests.stubs.process import main
 from tests.stubs.record import Prompt
 from tests.stubs.server import Stub
@@ -103,6 +105,10 @@ class OpenAIStub(Stub):
         super().__init__(OpenAIKnobs(), **knobs)
         self._numbers = itertools.count(1)
         self._requests, self._tokens = Window(), Window()
+        self._batch_apis = {
+            "openai": FileBatches(self.batches, self.knobs, self._answered_later),
+            "openrouter": InlineBatches(self.batches, self.knobs, self._answered_later),
+        }
 
     @property
     def base_url(self) -> str:
@@ -115,7 +121,12 @@ class OpenAIStub(Stub):
         if request.path == "/v1/models":
             data = [{"id": name, "object": "model"} for name in self.knobs.models]
             return web.json_response({"object": "list", "data": data})
+        if request.path.startswith(("/v1/files", "/v1/batches")):
+            return await self._batch_apis[self.knobs.batch_api].route(request)
         return web.json_response({"error": {"message": "no such route"}}, status=404)
+
+    def _answered_later(self, request: web.BaseRequest, asked: Asked, fault: str) -> Worked:
+        return self.worked(self._prompt(request, asked.body), request, fault)
 
     def _prompt(self, request: web.BaseRequest, body: dict[str, Any]) -> Prompt:
         texts = [message["content"] for message in body["messages"]]

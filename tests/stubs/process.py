@@ -40,6 +40,20 @@ class StubProcess:
         """Queue what the next requests meet."""
         return self._ask("/stub/control", {"script": faults})
 
+    def batch_fault(self, at: str, fault: str | dict[str, Any], *, done: bool = False) -> Any:
+        """What the next such operation of the batch API meets."""
+        return self._ask(
+            "/stub/control", {"batch_faults": [{"at": at, "fault": fault, "done": done}]}
+        )
+
+    def batch_fate(self, **fate: Any) -> Any:
+        """What becomes of the next batch."""
+        return self._ask("/stub/control", {"batch_fates": [fate]})
+
+    def settled(self) -> Any:
+        """The counts when all batches have come to their end; the bill is under `batches`."""
+        return self._ask("/stub/control", {"batch_settle": True})
+
     def reset(self) -> Any:
         """Set every count back to 0."""
         return self._ask("/stub/control", {"reset": True})

@@ -6,7 +6,8 @@ As a process:       python -m tests.stubs.openai --port 0 --latency 0.05 --slots
                     prints {"url": ..., "control_url": ..., "pid": ...}; see `process.py`.
 
 GET  /stub/stats    the counts           GET /stub/prompts   the log of prompts
-POST /stub/control  {"set": {KNOB: VALUE}, "script": [FAULT, ...], "reset": true}, all optional
+POST /stub/control  {"set": {KNOB: VALUE}, "script": [FAULT, ...], "reset": true}, all optional;
+                    for batches see batches.py
 Both are served on `url` too, but an outage `refuse` closes only `url`.
 """
 
@@ -23,6 +24,7 @@ from typing import Any, ClassVar, Self
 import orjson
 from aiohttp import web
 
+from tests.stubs.batches import Batches, Book, Worked
 from tests.stubs.broken import Broken, Dripping, Fault, cut_off
 from tests.stubs.fake import made_up, prompt_words
 from tests.stubs.knobs import Knobs, change
@@ -48,6 +50,10 @@ class Stub:
         self.knobs = knobs
         self.record = Record()
         self.script: deque[str | dict[str, Any]] = deque()
+        self.batches = Batches(
+            lambda request, name: self._failed(request, self._fault_of(name)),
+            lambda: self.knobs.batch_s,
+        )
         self._random = random.Random(knobs.seed)
         self._slots: asyncio.Semaphore | None = None
         self._slots_for = 0
@@ -199,6 +205,17 @@ class Stub:
                 await asyncio.Event().wait()
             return self._finished(prompt, request, trouble or fault, name)
 
+    def worked(self, prompt: Prompt, request: web.BaseRequest, fault: str = "") -> Worked:
+        """What a request of a batch is answered: the same as at once. `fault`: what it meets."""
+        failing = self.faults[fault] if fault else self.refused(prompt, request)
+        text, tokens, cut = self._text(prompt)
+        if failing is None:
+            body = self.reply(prompt, text, tokens, cut)
+            return Worked(200, body, prompt.input_tokens, tokens, billed=True)
+        if not failing.billed:
+            return Worked(failing.status, failing.body)
+        return Worked(failing.status, failing.body, prompt.input_tokens, tokens, billed=True)
+
     def _finished(
         self, prompt: Prompt, request: web.BaseRequest, fault: Fault | None, name: str
     ) -> web.StreamResponse:
@@ -249,14 +266,17 @@ class Stub:
 
     def _next_fault(self) -> tuple[str, Fault | None]:
         name = self.script.popleft() if self.script else self._drawn()
-        if isinstance(name, dict):
-            given = {**name, "headers": tuple(name.get("headers", {}).items())}
-            return "scripted", Fault(**{"late": True, **given})
         if name == "ok":
             return name, None
         if name in ("timeout", "cut", "cut_body", "bad_json", "drip"):
             return name, Fault(late=True, billed=True)
-        return name, self.faults[name]
+        return name if isinstance(name, str) else "scripted", self._fault_of(name)
+
+    def _fault_of(self, name: str | dict[str, Any]) -> Fault:
+        if isinstance(name, str):
+            return self.faults[name]
+        given = {**name, "headers": tuple(name.get("headers", {}).items())}
+        return Fault(**{"late": True, **given})
 
     def _drawn(self) -> str:
         if not self.knobs.faults:
@@ -288,9 +308,17 @@ class Stub:
             except KeyError as exc:
                 return web.json_response({"error": str(exc)}, status=400)
             self.script.extend(orders.get("script", ()))
+            for meeting in orders.get("batch_faults", ()):
+                self.batches.meet(**meeting)
+            for fate in orders.get("batch_fates", ()):
+                self.batches.fate(**fate)
+            if orders.get("batch_settle"):
+                self.batches.settle()
             if orders.get("reset"):
                 self.record = Record(in_flight=self.record.in_flight)
-        return web.json_response({**self.record.totals(), "knobs": asdict(self.knobs)})
+                self.batches.book = Book()
+        totals = {**self.record.totals(), "batches": self.batches.book.totals()}
+        return web.json_response({**totals, "knobs": asdict(self.knobs)})
 
 
 def _port_of(site: web.TCPSite) -> int:

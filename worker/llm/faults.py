@@ -7,6 +7,7 @@ chain of causes is read from its root, where the truth is.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import aiohttp
 import httpx2
@@ -71,6 +72,18 @@ def fault(exc: BaseException, where: str, secret: str = "") -> EngineError:
     return EngineError(trouble, f"{where}: {_HINT[trouble]}: {said}", maybe_billed=billed)
 
 
+@contextmanager
+def billed_if(begins: bool) -> Iterator[None]:
+    """Says of an error whether it may be billed, where work is begun by one request and goes on
+    without us: if it `begins` the work, whatever is no plain refusal may have begun it."""
+    try:
+        yield
+    except EngineError as exc:
+        plain = not exc.maybe_billed and (exc.status is None or exc.status < 500)
+        exc.maybe_billed = begins and not plain
+        raise
+
+
 def _first(
     table: _Table, chain: list[BaseException]
 ) -> tuple[tuple[Trouble, bool], BaseException] | None:
@@ -96,10 +109,10 @@ _HINT = {
 }
 
 
-def brief(text: str, secret: str = "") -> str:
-    """A foreign text on one line, cut to 300 characters, without secrets."""
+def brief(text: str, secret: str = "", most: int = _SHOWN_CHARS) -> str:
+    """A foreign text on one line, cut to so many characters, without secrets."""
     text = " ".join(without(text[:_READ_CHARS], secret).split())
-    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def without(text: str, secret: str = "") -> str:

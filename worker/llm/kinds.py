@@ -8,18 +8,24 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from models.engines import EMBEDDED
 from models.errors import ConfigError
 from models.settings import KEY_NAMES
 from models.words import Zone
 from worker.llm.anthropic import KEY_NAME as ANTHROPIC_KEY
+from worker.llm.anthropic.dialect import Dialect as AnthropicDialect
+from worker.llm.batches import BatchApi
 from worker.llm.bedrock import KEY_NAME as BEDROCK_KEY
+from worker.llm.bedrock.batches import BedrockBatches
+from worker.llm.bedrock.dialect import Dialect as BedrockDialect
 from worker.llm.bedrock.engine import BedrockEngine, address_in, bearer
 from worker.llm.embedded import server
 from worker.llm.engine import Engine
 from worker.llm.ollama.engine import OllamaEngine, base_url
+from worker.llm.openai.batches import OpenAIBatches, OpenRouterBatches
+from worker.llm.openai.dialect import Dialect as OpenAIDialect
 from worker.llm.openai.engine import OpenAIEngine
 from worker.llm.replicate import KEY_NAME as REPLICATE_KEY
 from worker.llm.replicate.engine import ReplicateEngine
@@ -60,6 +66,19 @@ class Kind:
     """Whether it is found out by asking what an engine in the building does with its models."""
     mend_missing: str = "choose a model that it offers"
     """What to do where it lacks a model."""
+    make_batches: Callable[[Any, Reach], BatchApi] | None = None
+    """Its provider's batch API, for tables that say provider_batch."""
+
+
+_Dialect = TypeVar("_Dialect")
+_LEARNT: dict[tuple[type, str], Any] = {}
+
+
+def _learnt(dialect: type[_Dialect], address: str) -> _Dialect:
+    """What is known of the models at an address. A batch goes by what calls have learnt there: all
+    of it fails where a field is not known, and says so after hours."""
+    found: _Dialect = _LEARNT.setdefault((dialect, address), dialect())
+    return found
 
 
 def _ollama(config: Any, reach: Reach) -> Engine:
@@ -69,14 +88,50 @@ def _ollama(config: Any, reach: Reach) -> Engine:
 def _openai(config: Any, reach: Reach) -> Engine:
     # What is in the building goes to its address, never through a proxy of the environment.
     proxied = config.zone is not Zone.LOCAL
-    return OpenAIEngine(reach.address, reach.key, timeout_s=config.timeout_s, proxied=proxied)
+    return OpenAIEngine(
+        reach.address,
+        reach.key,
+        timeout_s=config.timeout_s,
+        proxied=proxied,
+        dialect=_learnt(OpenAIDialect, reach.address),
+    )
+
+
+def _openai_batches(config: Any, reach: Reach) -> BatchApi:
+    openrouter = config.provider_batch == "openrouter"
+    make = OpenRouterBatches if openrouter else OpenAIBatches
+    proxied = config.zone is not Zone.LOCAL
+    return make(
+        reach.address,
+        reach.key,
+        timeout_s=config.timeout_s,
+        proxied=proxied,
+        dialect=_learnt(OpenAIDialect, reach.address),
+    )
 
 
 def _anthropic(config: Any, reach: Reach) -> Engine:
     module = _module_of_extra("anthropic", "worker.llm.anthropic.engine")
     proxied = config.zone is not Zone.LOCAL
     made: Engine = module.AnthropicEngine(
-        reach.address, reach.key, timeout_s=config.timeout_s, proxied=proxied
+        reach.address,
+        reach.key,
+        timeout_s=config.timeout_s,
+        proxied=proxied,
+        dialect=_learnt(AnthropicDialect, reach.address),
+    )
+    return made
+
+
+def _anthropic_batches(config: Any, reach: Reach) -> BatchApi:
+    module = _module_of_extra("anthropic", "worker.llm.anthropic.batches")
+    proxied = config.zone is not Zone.LOCAL
+    made: BatchApi = module.AnthropicBatches(
+        reach.address,
+        reach.key,
+        timeout_s=config.timeout_s,
+        proxied=proxied,
+        dialect=_learnt(AnthropicDialect, reach.address),
     )
     return made
 
@@ -88,7 +143,24 @@ def _before_version(address: str) -> str:
 
 def _bedrock(config: Any, reach: Reach) -> Engine:
     sign = bearer(reach.key) if reach.key else _signing().Signer(config.region, config.profile)
-    return BedrockEngine(reach.address, sign, timeout_s=config.timeout_s)
+    dialect = _learnt(BedrockDialect, reach.address)
+    return BedrockEngine(reach.address, sign, timeout_s=config.timeout_s, dialect=dialect)
+
+
+def _bedrock_batches(config: Any, reach: Reach) -> BatchApi:
+    # An API key of Bedrock's own opens no S3: AWS's chain of credentials signs here.
+    signing = _signing()
+    region = signing.region_of(config.region, config.profile)
+    return BedrockBatches(
+        signing.endpoint("bedrock", region, config.profile),
+        signing.Signer(region, config.profile, "bedrock"),
+        signing.endpoint("s3", region, config.profile),
+        signing.Signer(region, config.profile, "s3"),
+        base=config.batch_s3,
+        role=config.batch_role,
+        timeout_s=config.timeout_s,
+        dialect=_learnt(BedrockDialect, reach.address),
+    )
 
 
 def _bedrock_address(config: Any) -> str:
@@ -131,19 +203,27 @@ KINDS: Mapping[str, Kind] = {
         loads_models=True,
         mend_missing="run `ollama pull {model}` there",
     ),
-    "openai": Kind(_openai, key_names=KEY_NAMES, many_providers=True, needs_key=True),
+    "openai": Kind(
+        _openai,
+        key_names=KEY_NAMES,
+        many_providers=True,
+        needs_key=True,
+        make_batches=_openai_batches,
+    ),
     "anthropic": Kind(
         _anthropic,
         address=_before_version,
         key_names=(ANTHROPIC_KEY,),
         needs_key=True,
         heeds_idempotency_keys=False,
+        make_batches=_anthropic_batches,
     ),
     "bedrock": Kind(
         _bedrock,
         default_address=_bedrock_address,
         key_names=(BEDROCK_KEY,),
         heeds_idempotency_keys=False,
+        make_batches=_bedrock_batches,
     ),
     "replicate": Kind(
         _replicate,

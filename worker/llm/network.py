@@ -7,7 +7,7 @@ import asyncio
 import os
 import ssl
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,6 +22,8 @@ CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 4.0
 """How long an idle connection is kept: below the 5 s after which the shortest-lived servers
 (uvicorn) drop it, so that no paid request is sent into a connection that is just being closed."""
+
+_PIECE_BYTES = 2**16
 
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -108,6 +110,12 @@ async def within(
         raise error(exc) from None if mentions(exc, secret) else exc
 
 
+async def in_pieces(content: bytes) -> AsyncIterator[bytes]:
+    """A large body, so that nothing else stands still while it is sent."""
+    for start in range(0, len(content), _PIECE_BYTES):
+        yield content[start : start + _PIECE_BYTES]
+
+
 def session(
     max_connections: int,
     timeout: aiohttp.ClientTimeout,
@@ -116,12 +124,15 @@ def session(
     auth: aiohttp.BasicAuth | None = None,
     proxy: str | None = None,
     trusted: ssl.SSLContext | None = None,
+    once: bool = False,
 ) -> aiohttp.ClientSession:
     """Connections of aiohttp, which belong to the running loop. They keep no cookies and take
-    nothing from the environment: what is to be heeded there is given."""
-    return aiohttp.ClientSession(
+    nothing from the environment: what is to be heeded there is given. `once`: each is used for one
+    request alone."""
+    kept = None if once else KEEPALIVE_S
+    made = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=max_connections, keepalive_timeout=KEEPALIVE_S, ssl=trusted or True
+            limit=max_connections, keepalive_timeout=kept, force_close=once, ssl=trusted or True
         ),
         headers=headers,
         auth=auth,
@@ -130,6 +141,9 @@ def session(
         proxy=proxy,
         trust_env=False,
     )
+    # It would ask again by itself where a server hangs up on a GET, PUT or DELETE.
+    made._retry_connection = False
+    return made
 
 
 def _is_http(url: str) -> bool:

@@ -155,7 +155,13 @@ _WORDINGS: tuple[_Row, ...] = (
     ),
     (
         Trouble.RATE_LIMITED,
-        _any(r"rate[- ]?limit", r"per[- ]min(?:ute)?\b", r"too many requests", r"throttl"),
+        _any(
+            r"rate[- ]?limit",
+            r"per[- ]min(?:ute)?\b",
+            r"too many requests",
+            r"throttl",
+            r"enqueued token",  # of all batches in the queue
+        ),
     ),
     (
         Trouble.CONTEXT_EXCEEDED,

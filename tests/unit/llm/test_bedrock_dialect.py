@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from worker.llm.bedrock.dialect import Dialect
-from worker.llm.bedrock.errors import Said
+from worker.llm.bedrock.errors import said_in
 from worker.llm.engine import Message, Request, Trouble
 
 SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "string"}}}
@@ -18,7 +18,7 @@ REQUEST = Request(
 
 
 def refuse(dialect, message, request=REQUEST, trouble=Trouble.BAD_REQUEST):
-    said = Said({}, json.dumps({"message": message}).encode())
+    said = said_in({}, json.dumps({"message": message}).encode())
     return dialect.learn(request, dialect.body(request), trouble, said)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from worker.llm.bedrock.errors import Said, refusal
+from worker.llm.bedrock.errors import refusal, said_in
 from worker.llm.engine import Concern, Trouble
 
 PLAIN, MAYBE = False, True
@@ -16,7 +16,7 @@ def refused(status, code="", message="", headers=None):
     fields = {**named, **(headers or {})}
     content = json.dumps({"message": message}).encode() if code else message.encode()
     return refusal(
-        status, Said(fields, content), fields, "Bedrock at https://b", "secret-token-9876"
+        status, said_in(fields, content), fields, "Bedrock at https://b", "secret-token-9876"
     )
 
 
@@ -90,6 +90,7 @@ def refused(status, code="", message="", headers=None):
         (502, "", "<html>Bad gateway</html>", Trouble.SERVER_ERROR, MAYBE),
         (503, "", "<html>busy</html>", Trouble.UNAVAILABLE, PLAIN),
         (301, "", "", Trouble.MISCONFIGURED, PLAIN),
+        (409, "ConflictException", "The job name is in use", Trouble.SERVER_ERROR, MAYBE),
     ],
 )  # fmt: skip
 def test_each_refusal_is_one_trouble(status, code, message, trouble, billed):
@@ -107,7 +108,7 @@ def test_each_refusal_is_one_trouble(status, code, message, trouble, billed):
     ],
 )
 def test_code_and_words_are_found_wherever_they_stand(headers, body):
-    said = Said(headers, json.dumps(body).encode())
+    said = said_in(headers, json.dumps(body).encode())
     assert (said.code, said.message) == ("ThrottlingException", "x")
 
 
@@ -136,3 +137,30 @@ def test_a_redirect_says_where_it_leads_and_a_wait_is_heeded():
     assert "word" not in str(led)
     waits = refused(429, "ThrottlingException", "slow", {"retry-after": "7"})
     assert waits.retry_after_s == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "trouble"),
+    [
+        (403, "AccessDenied", "Access Denied", Trouble.AUTH),
+        (403, "InvalidAccessKeyId", "The AWS Access Key Id does not exist", Trouble.AUTH),
+        (403, "RequestTimeTooSkewed", "The difference is too large", Trouble.AUTH),
+        (400, "ExpiredToken", "The provided token has expired.", Trouble.AUTH),
+        (400, "AuthorizationHeaderMalformed", "the region is wrong", Trouble.MISCONFIGURED),
+        (404, "NoSuchBucket", "The specified bucket does not exist", Trouble.MISCONFIGURED),
+        (301, "PermanentRedirect", "must be addressed using", Trouble.MISCONFIGURED),
+        (503, "SlowDown", "Please reduce your request rate.", Trouble.RATE_LIMITED),
+        (500, "InternalError", "We encountered an internal error.", Trouble.SERVER_ERROR),
+        (400, "RequestTimeout", "Your socket connection was idle.", Trouble.UNAVAILABLE),
+        (400, "EntityTooLarge", "exceeds the maximum allowed object size", Trouble.BAD_REQUEST),
+    ],
+)
+def test_what_s3_says_is_read_from_its_xml(status, code, message, trouble):
+    xml = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code><Message>{message} &amp; so'
+    said = said_in({}, f"{xml}</Message><RequestId>1</RequestId></Error>".encode())
+    assert (said.code, said.message) == (code, f"{message} & so")
+    error = refusal(status, said, {}, "S3 at https://s3", check="check batch_s3")
+    assert error.trouble is trouble
+    assert message in str(error)
+    hinted = trouble is Trouble.MISCONFIGURED and status != 301
+    assert ("check batch_s3" in str(error)) is hinted

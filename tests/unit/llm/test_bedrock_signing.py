@@ -1,14 +1,17 @@
 """Requests are signed as boto3's own client signs them, by whom AWS's usual chain names."""
 
 import datetime
+import hashlib
 
 import boto3  # noqa: TID251 - the client to compare with
 import botocore.auth  # noqa: TID251
 import pytest
+from botocore.config import Config  # noqa: TID251
 
 from models.errors import ConfigError
 from worker.llm.bedrock.engine import address_in, bearer
-from worker.llm.bedrock.signing import Signer, region_of
+from worker.llm.bedrock.jobs import place_of
+from worker.llm.bedrock.signing import Signer, endpoint, region_of
 from worker.llm.engine import EngineError, Trouble
 
 REGION = "eu-west-1"
@@ -66,6 +69,39 @@ def test_a_request_is_signed_as_boto3_signs_it(noon, monkeypatch, token):
     ours = Signer(REGION, None)("POST", theirs.url, theirs.body)
     assert "Signature=" in ours["Authorization"]
     assert ours == {name: theirs.headers[name].decode() for name in ours}
+
+
+def test_an_object_of_s3_is_asked_for_as_boto3_does_it(noon):
+    def keep(request, **_):
+        raise Sent(request)
+
+    paths = Config(s3={"addressing_style": "path"}, response_checksum_validation="when_required")
+    client = boto3.Session().client("s3", region_name=REGION, config=paths)
+    client.meta.events.register("before-send.s3.GetObject", keep)
+    with pytest.raises(Sent) as caught:
+        client.get_object(Bucket="pile", Key="a!b/c.jsonl")
+    client.close()
+    theirs = caught.value.args[0]
+    path = place_of("s3://pile/a!b/c.jsonl").path
+    assert theirs.url == f"{endpoint('s3', REGION, None)}/{path}"
+    ours = Signer(REGION, None, "s3")("GET", theirs.url, b"")
+    assert ours == {name: theirs.headers[name].decode() for name in ours}
+
+
+def test_the_hash_of_what_is_put_into_s3_is_signed():
+    headers = Signer(REGION, None, "s3")("PUT", "https://s3/pile/a", b"content")
+    assert headers["X-Amz-Content-SHA256"] == hashlib.sha256(b"content").hexdigest()
+    assert "x-amz-content-sha256" in headers["Authorization"]
+    assert f"/{REGION}/s3/aws4_request" in headers["Authorization"]
+
+
+def test_services_are_where_aws_has_them_or_its_variables_say(monkeypatch):
+    assert endpoint("bedrock", REGION, None) == f"https://bedrock.{REGION}.amazonaws.com"
+    assert endpoint("s3", REGION, None) == f"https://s3.{REGION}.amazonaws.com"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9/s3")
+    assert endpoint("bedrock", REGION, None) == "http://127.0.0.1:9"
+    assert endpoint("s3", REGION, None) == "http://127.0.0.1:9/s3"
 
 
 def test_a_question_without_a_body_is_signed_without_its_type():

@@ -8,7 +8,7 @@ import openai  # noqa: TID251 - the names of its errors
 import pytest
 
 from worker.llm.engine import EngineError, Message, Request, Trouble
-from worker.llm.faults import brief, fault, mentions, place, sends_on
+from worker.llm.faults import billed_if, brief, fault, mentions, place, sends_on
 from worker.llm.ollama.engine import OllamaEngine
 from worker.llm.openai.engine import OpenAIEngine
 
@@ -244,3 +244,28 @@ KEY = "sk-docmill-0123456789abcdef"
 def test_a_key_that_a_server_repeats_is_hidden_whole_or_cut_off(said, shown):
     assert brief(said, KEY) == shown
     assert mentions(RuntimeError(said), KEY) == (said != shown)
+
+
+@pytest.mark.parametrize(
+    ("begins", "status", "stated", "billed"),
+    [
+        (True, 500, True, True),
+        (True, 503, False, True),
+        (True, 529, False, True),
+        (True, None, True, True),
+        (True, None, False, False),
+        (True, 400, False, False),
+        (True, 429, False, False),
+        (True, 200, True, True),
+        (False, 500, True, False),
+        (False, None, True, False),
+    ],
+)
+def test_only_what_begins_work_is_billed_unless_it_is_plainly_refused(
+    begins, status, stated, billed
+):
+    error = EngineError(Trouble.SERVER_ERROR, "x", status=status, maybe_billed=stated)
+    with pytest.raises(EngineError) as caught, billed_if(begins):
+        raise error
+    assert caught.value is error
+    assert error.maybe_billed is billed

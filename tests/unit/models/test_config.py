@@ -310,6 +310,19 @@ def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key
         ),
         ('[engines.local]\nkind = "anthropic"', ["engines.local.base_url", "zone local"]),
         ('[engines.aws]\nkind = "bedrock"\nregion = "x.evil/"', ["engines.aws.region", "x.evil/"]),
+        (
+            '[engines.aws]\nkind = "bedrock"\nprovider_batch = "bedrock"',
+            ["engines.aws", 'provider_batch = "bedrock" needs batch_s3', "and batch_role (the ARN"],
+        ),
+        (
+            '[engines.aws]\nkind = "bedrock"\nprovider_batch = "bedrock"\n'
+            'batch_s3 = "s3://pile/docmill"',
+            ["engines.aws", 'provider_batch = "bedrock" needs batch_role'],
+        ),
+        (
+            '[engines.aws]\nkind = "bedrock"\nbatch_s3 = "s3://pile/"',
+            ["engines.aws.batch_s3", "s3://pile/"],
+        ),
         ('[engines.local]\nbase_url = "x"', ["unknown key 'engines.local.base_url'", "url, keep"]),
         ('[engines."a b"]\nzone = "local"\nkind = "ollama"', ["engines.a b", "1 to 63 letters"]),
         ('[engines."a/b"]\nzone = "local"\nkind = "ollama"', ["engines.a/b", "1 to 63 letters"]),

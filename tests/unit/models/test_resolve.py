@@ -265,6 +265,50 @@ def test_what_the_file_says_is_kept_as_json_with_its_dates():
     assert shareable(file)["prices"]["m"]["from"] == "2026-01-01"
 
 
+# --- batch APIs of providers ----------------------------------------------------------------------
+
+OPENAI, ROUTER = "https://api.openai.com/v1", "https://openrouter.ai/api/v1"
+
+
+@pytest.mark.parametrize(
+    ("engine", "known"),
+    [
+        ({"kind": "openai", "base_url": OPENAI}, "openai"),
+        ({"kind": "openai", "base_url": "https://API.openai.com:443/v1/"}, "openai"),
+        ({"kind": "openai", "base_url": "https://me:word@api.openai.com/v1"}, "openai"),
+        ({"kind": "openai", "base_url": ROUTER}, "openrouter"),
+        ({"kind": "openai", "base_url": ROUTER, "provider_batch": "openai"}, "openai"),
+        ({"kind": "openai", "base_url": GATEWAY}, None),
+        ({"kind": "openai", "base_url": GATEWAY, "provider_batch": "openrouter"}, "openrouter"),
+        ({"kind": "openai", "base_url": "https://api.openai.com.example/v1"}, None),
+        ({"kind": "openai", "base_url": "https://example/?api.openai.com"}, None),
+        ({"kind": "openai", "base_url": "http://[::1"}, None),
+        ({"kind": "openai"}, None),
+        ({"kind": "anthropic"}, "anthropic"),
+        ({"kind": "anthropic", "base_url": "https://gateway.example"}, None),
+        ({"kind": "anthropic", "base_url": OPENAI}, None),
+        ({"kind": "ollama", "url": "https://api.openai.com"}, None),
+    ],
+)
+def test_a_providers_batch_api_is_known_by_its_address_unless_the_file_says_it(engine, known):
+    found = resolve({"engines": {"gateway": {"zone": "frontier", **engine}}}, NOTHING, None)
+    assert found.engines["gateway"].provider_batch == known
+
+
+def test_a_batch_api_that_follows_from_an_address_is_as_much_a_hosts_own_as_that():
+    there = resolve({}, replace(NOTHING, frontier_base_url=ROUTER), None)
+    here = resolve({}, replace(NOTHING, frontier_base_url=OPENAI), None)
+    assert differing(here, there) == []
+    assert differing(here, there, engines={"frontier": {"base_url": OPENAI}}) == [
+        f"engines.frontier.base_url: {OPENAI} here, {ROUTER} there",
+        "engines.frontier.provider_batch: openai here, openrouter there",
+    ]
+    before = a_config(engines={"frontier": {"base_url": OPENAI}})
+    assert differing(here, before) == [
+        "engines.frontier.provider_batch: openai here, nothing there"
+    ], "what was written before this was known is written anew"
+
+
 # --- differences ----------------------------------------------------------------------------------
 
 

@@ -59,6 +59,20 @@ _BY_STATUS = {
     504: Trouble.TIMEOUT,
     529: Trouble.RATE_LIMITED,
 }
+_STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+"""With which each type comes where it is an answer of its own."""
+
 _HINT = {
     **HINTS,
     Trouble.AUTH: "check the API key and what it may use",
@@ -93,6 +107,16 @@ def error_in_body(body: object, where: str, secret: str = "") -> EngineError:
     trouble = _trouble(500, said)
     sentence = _sentence(trouble, 200, said, where, secret)
     return EngineError(trouble, sentence, status=200, maybe_billed=trouble in _MAY_HAVE_RUN)
+
+
+def error_in_batch(body: object, where: str, secret: str = "") -> EngineError:
+    """The EngineError of a request of a batch that came to nothing: that of a call made at once,
+    but it is never billed
+    (https://platform.claude.com/docs/en/build-with-claude/batch-processing)."""
+    status = _STATUSES.get(said_in(body).type, 500)
+    error = status_error(status, body, {}, where, secret)
+    error.maybe_billed = False
+    return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,17 @@ def completion(
 ) -> Completion:
     """The Completion of a message. Raises EngineError where it holds none."""
     reply = object_in(content, where, secret)
+    return completion_in(reply, headers, latency_ms, where, secret)
+
+
+def completion_in(
+    reply: Mapping[str, Any],
+    headers: Mapping[str, str],
+    latency_ms: int,
+    where: str,
+    secret: str = "",
+) -> Completion:
+    """The same of a message's JSON."""
     if reply.get("type") == "error" or reply.get("error"):
         raise error_in_body(reply, where, secret)
     blocks = reply.get("content")

@@ -3,11 +3,15 @@
 The codes are those of
 https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html. A code
 may be loose: a model without access, one that wants an inference profile and a prompt that is too
-long differ by their words alone (worker/llm/wordings.py).
+long differ by their words alone (worker/llm/wordings.py). S3's codes, of batches, are those of
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
 """
 
+import html
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +45,7 @@ _CODES: Mapping[str, Trouble] = {
     "ServiceUnavailable": Trouble.UNAVAILABLE,
     "ServiceUnavailableException": Trouble.UNAVAILABLE,
     "ModelTimeoutException": Trouble.TIMEOUT,
+    "ConflictException": Trouble.SERVER_ERROR,  # with a job that may be this very one
     "InternalFailure": Trouble.SERVER_ERROR,
     "InternalServerException": Trouble.SERVER_ERROR,
     "ModelErrorException": Trouble.SERVER_ERROR,
@@ -48,6 +53,16 @@ _CODES: Mapping[str, Trouble] = {
     "UnknownOperationException": Trouble.MISCONFIGURED,
     "ValidationError": Trouble.BAD_REQUEST,
     "ValidationException": Trouble.BAD_REQUEST,
+    # S3's
+    "AccessDenied": Trouble.AUTH,
+    "AuthorizationHeaderMalformed": Trouble.MISCONFIGURED,
+    "InternalError": Trouble.SERVER_ERROR,
+    "InvalidAccessKeyId": Trouble.AUTH,
+    "InvalidToken": Trouble.AUTH,
+    "NoSuchBucket": Trouble.MISCONFIGURED,
+    "RequestTimeout": Trouble.UNAVAILABLE,
+    "RequestTimeTooSkewed": Trouble.AUTH,
+    "SlowDown": Trouble.RATE_LIMITED,
 }
 _BY_STATUS = {
     401: Trouble.AUTH,
@@ -63,6 +78,9 @@ _BY_STATUS = {
 }
 """Where there is no code: then it was a proxy that answered, or no AWS at all."""
 
+_XML_HEAD = 200
+"""Characters within which S3's errors begin."""
+
 _LOOSE = (Trouble.BAD_REQUEST, Trouble.AUTH, Trouble.MODEL_NOT_FOUND, Trouble.SERVER_ERROR)
 """Where the words go before the code."""
 
@@ -70,35 +88,59 @@ _HINT = {
     **HINTS,
     Trouble.AUTH: "check the AWS credentials of this host, its clock, and what they may use",
     Trouble.QUOTA: "a quota of the account is used up, raise it in AWS's Service Quotas",
-    Trouble.MISCONFIGURED: "that is no Bedrock runtime, check region and endpoint_url",
     Trouble.MODEL_NOT_FOUND: "check the model's name, and that this account has access to it in "
     "this region",
     Trouble.TIMEOUT: "the model took too long",
 }
+_CHECK = "that is no Bedrock runtime, check region and endpoint_url"
 _WANTS_PROFILE = (
     "name an inference profile that holds this model, such as us.MODEL, eu.MODEL or global.MODEL"
 )
 _MAY_HAVE_RUN = {Trouble.SERVER_ERROR, Trouble.TIMEOUT, Trouble.CONTENT_FILTER}
 
 
+@dataclass(frozen=True, slots=True)
 class Said:
-    """The parts of an error: its code, from a header or the body, and its words."""
+    """The parts of an error."""
 
-    def __init__(self, headers: Mapping[str, str], content: bytes) -> None:
-        text = content.decode("utf-8", "replace").strip()
-        body = _parsed(text)
-        code = headers.get("x-amzn-errortype") or body.get("__type") or body.get("code") or ""
-        # `ThrottlingException:http://...` or `com.amazon.coral.service#ThrottlingException`
-        self.code = str(code).partition(":")[0].rpartition("#")[2]
-        self.message = str(body.get("message") or body.get("Message") or text)
+    code: str
+    message: str
+
+
+def said_in(headers: Mapping[str, str], content: bytes) -> Said:
+    """The parts of an error, from its headers and its body: JSON, or the XML of S3."""
+    text = content.decode("utf-8", "replace").strip()
+    body = _parsed(text) or _parsed_xml(text)
+    code = headers.get("x-amzn-errortype") or body.get("__type") or body.get("code") or ""
+    message = body.get("message") or body.get("Message") or text
+    return Said(_bare(str(code)), str(message))
+
+
+def said_of_record(error: object) -> Said:
+    """The parts of the error of one record of a batch."""
+    found = error if isinstance(error, dict) else {}
+    return Said(_bare(str(found.get("errorCode") or "")), str(found.get("errorMessage") or ""))
+
+
+def _bare(code: str) -> str:
+    """`ThrottlingException:http://...` or `com.amazon.coral.service#ThrottlingException`"""
+    return code.partition(":")[0].rpartition("#")[2]
 
 
 def refusal(
-    status: int, said: Said, headers: Mapping[str, str], where: str, secret: str = ""
+    status: int,
+    said: Said,
+    headers: Mapping[str, str],
+    where: str,
+    secret: str = "",
+    check: str = _CHECK,
 ) -> EngineError:
-    """The EngineError of a reply whose status is not 200."""
+    """The EngineError of a reply whose status is not 200. `check`: what to do where it is another
+    service that answered."""
     trouble = _trouble(status, said)
-    hint = _hint(trouble, status, said, sends_on(headers.get("location", ""), secret))
+    hint = _hint(trouble, status, said, sends_on(headers.get("location", ""), secret)) or (
+        check if trouble is Trouble.MISCONFIGURED else ""
+    )
     return EngineError(
         trouble,
         f"{where} answered {status}{', ' * bool(hint)}{hint}: {_shown(said, secret)}",
@@ -130,6 +172,15 @@ def _hint(trouble: Trouble, status: int, said: Said, redirected: str) -> str:
 def _shown(said: Said, secret: str) -> str:
     text = "a web page" if is_page(said.message) else brief(said.message, secret) or "no text"
     return f"{brief(said.code, secret)}: {text}" if said.code else text
+
+
+def _parsed_xml(text: str) -> dict[str, Any]:
+    """No parser of XML is let loose on what a server sends: two fields are read."""
+    if "<Error>" not in text[:_XML_HEAD]:
+        return {}
+    found = {tag: re.search(f"<{tag}>([^<]*)</{tag}>", text) for tag in ("Code", "Message")}
+    parts = {tag.lower(): html.unescape(match[1]) for tag, match in found.items() if match}
+    return parts
 
 
 def _parsed(text: str) -> dict[str, Any]:

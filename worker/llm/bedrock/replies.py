@@ -24,7 +24,11 @@ _FINISH = {
 
 def completion(content: bytes, model: str, latency_ms: int, where: str) -> Completion:
     """The Completion of a reply from `model`. Raises EngineError where it holds none."""
-    reply = object_in(content, where, check=CHECK)
+    return completion_in(object_in(content, where, check=CHECK), model, latency_ms, where)
+
+
+def completion_in(reply: Mapping[str, Any], model: str, latency_ms: int, where: str) -> Completion:
+    """The same of a reply's JSON."""
     usage = _usage(_object(reply.get("usage")))
     message = _object(reply.get("output")).get("message")
     if not isinstance(message, dict):

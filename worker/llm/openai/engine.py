@@ -1,23 +1,16 @@
 """Any OpenAI-compatible server: one prompt in, one completion or one typed error out."""
 
 import time
-from collections.abc import Awaitable
 from typing import Any
 
-import httpx2
-import openai  # noqa: TID251 - this is the module that talks through the SDK
-
-from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
-from worker.llm.faults import fault, place
-from worker.llm.network import CONNECT_TIMEOUT_S, account, sdk_client, sendable, within
+from worker.llm.engine import Completion, EngineError, Health, Request
+from worker.llm.openai.client import Client, refusal
 from worker.llm.openai.dialect import Dialect
-from worker.llm.openai.errors import parsed, status_error
+from worker.llm.openai.errors import parsed
 from worker.llm.openai.replies import completion, model_names
 from worker.llm.wordings import is_page
 
 _HEALTH_TIMEOUT_S = 10.0
-# Servers that want no key (llama-server, vLLM) ignore this; the SDK insists on one.
-_NO_KEY = "none"
 
 
 class OpenAIEngine:
@@ -28,7 +21,8 @@ class OpenAIEngine:
     `proxied` heeds HTTP_PROXY, SSL_CERT_FILE and their like; False sends to this address and
     nowhere else. Raises ConfigError where key, proxy or certificates cannot be used.
     Nothing is retried here, except that a request which its model refuses for a field that it
-    does not know is sent once more without; what was learnt is kept as long as the engine lives.
+    does not know is sent once more without; what was learnt is kept in `dialect`, its own or one
+    that it shares.
     """
 
     def __init__(
@@ -39,25 +33,17 @@ class OpenAIEngine:
         timeout_s: float = 600.0,
         max_connections: int = 256,
         proxied: bool = True,
+        dialect: Dialect | None = None,
     ) -> None:
-        self._where = place(base_url)
-        self._secret = api_key or ""
         self._timeout_s = timeout_s
-        self._dialect = Dialect()
-        timeout = httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
-        address = httpx2.URL(base_url)
-        self._client = openai.AsyncOpenAI(
-            api_key=sendable(api_key or _NO_KEY, "FRONTIER_API_KEY"),
-            base_url=address.copy_with(userinfo=b""),
-            default_headers=account(address),
-            timeout=timeout,
-            max_retries=0,
-            http_client=sdk_client(
-                openai.DefaultAioHttpClient, address, timeout, max_connections, proxied=proxied
-            ),
+        self._dialect = dialect or Dialect()
+        self._client = Client(
+            base_url,
+            api_key,
+            timeout_s=timeout_s,
+            max_connections=max_connections,
+            proxied=proxied,
         )
-        # The SDK takes these from variables that are meant for OpenAI's own service.
-        self._client.organization = self._client.project = None
 
     async def complete(self, request: Request) -> Completion:
         """Answer one prompt. Raises EngineError, and nothing else of the network's."""
@@ -65,56 +51,47 @@ class OpenAIEngine:
             body = self._dialect.body(request)
             started = time.perf_counter()
             try:
-                raw = await self._send(self._create(body, request), self._timeout_s)
+                raw = await self._client.send(self._create(body, request), self._timeout_s)
             except EngineError as exc:
                 if self._learnt(request, body, exc):
                     continue
                 raise
             latency_ms = round((time.perf_counter() - started) * 1000)
-            return completion(raw.content, raw.headers, latency_ms, self._where, self._secret)
+            where, secret = self._client.where, self._client.secret
+            return completion(raw.content, raw.headers, latency_ms, where, secret)
 
     async def health(self) -> Health:
         """The models on offer; never raises. Costs nothing."""
         try:
-            raw = await self._send(self._models(), _HEALTH_TIMEOUT_S)
-            names = model_names(raw.content, self._where)
+            raw = await self._client.send(self._models(), _HEALTH_TIMEOUT_S)
+            names = model_names(raw.content, self._client.where)
         except EngineError as exc:
             # Not every gateway lists its models; one that says so, and not with a page, is alive.
             alive = exc.status in (404, 405) and not _is_page(exc.__cause__)
             detail = f"lists no models: {exc}" if alive else str(exc)
             return Health(ok=alive, detail=detail, trouble=None if alive else exc.trouble)
-        return Health(ok=True, detail=f"{self._where} answers, {len(names)} models", models=names)
+        said = f"{self._client.where} answers, {len(names)} models"
+        return Health(ok=True, detail=said, models=names)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
     async def _models(self) -> Any:
-        return await self._client.models.with_raw_response.list()
+        return await self._client.sdk.models.with_raw_response.list()
 
     async def _create(self, body: dict[str, Any], request: Request) -> Any:
         key = request.idempotency_key
-        create = self._client.chat.completions.with_raw_response.create
+        create = self._client.sdk.chat.completions.with_raw_response.create
         return await create(**body, extra_headers={"Idempotency-Key": key} if key else None)
 
     def _learnt(self, request: Request, body: dict[str, Any], exc: EngineError) -> bool:
-        cause = exc.__cause__
-        if not isinstance(cause, openai.APIStatusError):
+        reply = refusal(exc.__cause__)
+        if reply is None:
             return False
-        return self._dialect.learn(request, body, exc.trouble, parsed(cause.response.content))
-
-    async def _send(self, call: Awaitable[Any], limit_s: float) -> Any:
-        return await within(limit_s, call, self._error, self._secret)
-
-    def _error(self, exc: Exception) -> EngineError:
-        if self._client.is_closed():
-            return EngineError(Trouble.UNAVAILABLE, f"{self._where}: this engine has been closed")
-        if not isinstance(exc, openai.APIStatusError):
-            return fault(exc, self._where, self._secret)
-        reply = exc.response
-        body = parsed(reply.content)
-        return status_error(exc.status_code, body, reply.headers, self._where, self._secret)
+        return self._dialect.learn(request, body, exc.trouble, parsed(reply.content))
 
 
 def _is_page(exc: BaseException | None) -> bool:
-    return isinstance(exc, openai.APIStatusError) and is_page(exc.response.text)
+    reply = refusal(exc)
+    return reply is not None and is_page(reply.text)

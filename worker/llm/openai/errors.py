@@ -26,6 +26,7 @@ _CODES: Mapping[Trouble, frozenset[str]] = {
             "billing_hard_limit_reached",
             "billing_not_active",
             "billing_error",
+            "payment_required",
         }
     ),
     Trouble.CONTEXT_EXCEEDED: frozenset(
@@ -35,6 +36,8 @@ _CODES: Mapping[Trouble, frozenset[str]] = {
             "string_above_max_length",
             "request_too_large",
             "tokens_limit_reached",
+            "string_too_long",
+            "payload_too_large",
         }
     ),
     Trouble.CONTENT_FILTER: frozenset(
@@ -53,6 +56,8 @@ _CODES: Mapping[Trouble, frozenset[str]] = {
             "rate_limit_exceeded",
             "rate_limit_error",
             "resource_exhausted",
+            "provider_overloaded",
+            "token_limit_exceeded",  # of all batches in the queue
         }
     ),
     Trouble.AUTH: frozenset(
@@ -63,6 +68,7 @@ _CODES: Mapping[Trouble, frozenset[str]] = {
             "unauthenticated",
             "permission_error",
             "permission_denied",
+            "authentication",
         }
     ),
     Trouble.MODEL_NOT_FOUND: frozenset(
@@ -74,10 +80,14 @@ _CODES: Mapping[Trouble, frozenset[str]] = {
             "model_decommissioned",
         }
     ),
+    Trouble.UNAVAILABLE: frozenset({"provider_unavailable"}),
+    Trouble.MODEL_UNFIT: frozenset({"max_tokens_exceeded"}),
+    Trouble.TIMEOUT: frozenset({"request_timeout"}),
+    Trouble.BAD_REQUEST: frozenset({"invalid_request", "invalid_prompt", "unprocessable"}),
 }
-_LOOSE = (None, Trouble.RATE_LIMITED, Trouble.MODEL_NOT_FOUND)
+_LOOSE = (None, Trouble.RATE_LIMITED, Trouble.MODEL_NOT_FOUND, Trouble.BAD_REQUEST)
 """What a code says too loosely: a prompt larger than a minute's tokens comes as a rate limit, a
-wrong path as something not found. There the words go first."""
+wrong path as something not found, whatever else as an invalid request. There the words go first."""
 
 _NO_WAIT_LIFTS = (Trouble.QUOTA, Trouble.CONTEXT_EXCEEDED)
 """What may come as a rate limit though it is none."""
@@ -205,7 +215,7 @@ def _first(body: object) -> object:
 
 
 def _codes(error: Mapping[str, Any], details: list[dict[str, Any]]) -> Iterator[object]:
-    yield from (error.get("code"), error.get("type"), error.get("status"))
+    yield from (error.get(key) for key in ("code", "type", "status", "error_type"))
     yield _mapping(error.get("details")).get("error_code")
     yield _mapping(error.get("innererror")).get("code")
     yield from (each.get("reason") for each in details)

@@ -28,14 +28,25 @@ _FINISH = {
     "refusal": Finish.CONTENT_FILTER,
     "safety": Finish.CONTENT_FILTER,
 }
-_CHECK = "check base_url (most end with /v1)"
+CHECK = "check base_url (most end with /v1)"
 
 
 def completion(
     content: bytes, headers: Mapping[str, str], latency_ms: int, where: str, secret: str = ""
 ) -> Completion:
     """The Completion of a chat completion. Raises EngineError where it holds none."""
-    reply = object_in(content, where, secret, _CHECK)
+    reply = object_in(content, where, secret, CHECK)
+    return completion_in(reply, headers, latency_ms, where, secret)
+
+
+def completion_in(
+    reply: Mapping[str, Any],
+    headers: Mapping[str, str],
+    latency_ms: int,
+    where: str,
+    secret: str = "",
+) -> Completion:
+    """The same of one that has been read."""
     choice = _choice(reply, where, secret)
     text, finish = _answer(choice, reply, where)
     return Completion(
@@ -53,7 +64,7 @@ def completion(
 def model_names(content: bytes, where: str) -> tuple[str, ...]:
     """The ids of a `/models` listing; empty where it is of another form. Raises EngineError where
     it is no API's."""
-    listed = _object(json_in(content, where, check=_CHECK)).get("data")
+    listed = _object(json_in(content, where, check=CHECK)).get("data")
     entries = listed if isinstance(listed, list) else []
     return tuple(str(entry["id"]) for entry in entries if "id" in _object(entry))
 
