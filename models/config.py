@@ -374,7 +374,8 @@ def _explained(error: Any) -> str:
         found = f", found {error['ctx']['tag']!r}" if "tag" in error.get("ctx", {}) else ""
         return f"{where}.kind: must be one of {', '.join(KINDS)}{found}"
     if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
+        said = str(error["ctx"]["error"])
+        return said if where in said else f"{where}: {said}"
     found = "" if error["type"] == "missing" else f", found {error['input']!r:.200}"
     return f"{where}: {error['msg']}{found}"
 

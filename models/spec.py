@@ -126,6 +126,8 @@ class Spec(BaseModel):
     asks: Annotated[tuple[Ask, ...], Field(min_length=1, max_length=100)]
     name: Annotated[str | None, Field(max_length=200), STORABLE] = None
     policy: Policy = Policy.ALLOW_FRONTIER
+    allow_provider_batch: bool = False
+    """Whether a provider may be handed in its texts in batches, at a lower price: it keeps them."""
     priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] = 0
     max_cost: Annotated[Decimal | None, Field(ge=0, le=MOST_USD)] = None
     """USD; None: no limit."""
@@ -133,6 +135,14 @@ class Spec(BaseModel):
     """When it should be finished; None: no matter when."""
     reuse: bool = True
     """Whether the answer to an identical request may be taken from the ledger."""
+
+    @model_validator(mode="after")
+    def _what_stays_is_handed_to_nobody(self) -> Self:
+        if self.allow_provider_batch and self.policy is Policy.LOCAL_ONLY:
+            raise ValueError(
+                "allow_provider_batch: nothing of a local-only batch leaves the building"
+            )
+        return self
 
     @model_validator(mode="after")
     def _labels_differ(self) -> Self:

@@ -6,14 +6,16 @@ from enum import StrEnum
 class JobState(StrEnum):
     """Where a job stands, as both doors show it.
 
-    `running`, `held` and `cancelled` are nowhere written on a job. A job is running while a worker
-    holds its lease, held while a hold concerns its line, cancelled when its batch is: rows about
-    what they concern, so that none of them ever means a million rows (the view job_states).
+    `running`, `submitted`, `held` and `cancelled` are nowhere written on a job. A job is running
+    while a worker holds its lease, submitted while it stands in a bulk, held while a hold concerns
+    its line, cancelled when its batch is: rows about what they concern, so that none of them ever
+    means a million rows (the view job_states).
     """
 
     PENDING = "pending"  # waits to be classified
     READY = "ready"  # routed, waits for a slot
     RUNNING = "running"  # leased by a worker, or its parts are
+    SUBMITTED = "submitted"  # in a batch of its engine's provider, owned by no process
     DONE = "done"
     FAILED = "failed"  # quarantined with its reason; `retry` brings it back
     HELD = "held"  # waits for a person or a budget, with the reason
@@ -55,13 +57,29 @@ class CallState(StrEnum):
     """Where a call to an engine stands in the ledger."""
 
     RESERVED = "reserved"  # about to be made, or under way
+    SUBMITTED = "submitted"  # handed in to a provider's batch, or about to be
     SETTLED = "settled"  # answered; tokens and cost are what was reported
     REFUSED = "refused"  # the engine said no: costs nothing, or what it said it took
     LOST = "lost"  # its answer never arrived: counts with its upper bound
     REUSED = "reused"  # no request was made: the answer to an identical one was taken
 
 
-ACTIVE_JOBS = frozenset({JobState.PENDING, JobState.READY, JobState.RUNNING})
+class BulkState(StrEnum):
+    """How far a bulk, a batch of an engine's provider, has come. What follows from each is decided
+    in worker/bulk/decide.py."""
+
+    GATHERING = "gathering"  # jobs are put into it
+    GATHERED = "gathered"  # nothing of it was sent
+    UPLOADED = "uploaded"  # the provider has the requests, and has not begun
+    CREATING = "creating"  # it was told to begin; whether it did is not known
+    SUBMITTED = "submitted"  # it works on them
+    STOPPING = "stopping"  # it was told to stop
+    ENDED = "ended"  # its replies can be fetched
+    FETCHED = "fetched"  # they have been, and are to be deleted there
+    CLOSED = "closed"
+
+
+ACTIVE_JOBS = frozenset({JobState.PENDING, JobState.READY, JobState.RUNNING, JobState.SUBMITTED})
 """A batch with a job in one of these is not finished."""
 
 WRITTEN_JOBS = frozenset(

@@ -39,6 +39,7 @@ from models.states import (
     WRITTEN_DOCUMENTS,
     WRITTEN_JOBS,
     BatchState,
+    BulkState,
     CallState,
 )
 from models.words import Finder, Scope, Stage, TaskType, Zone
@@ -118,6 +119,13 @@ batches = Table(
         server_default="true",
         comment="whether an answer to an identical request may be taken from the ledger",
     ),
+    Column(
+        "allow_provider_batch",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="whether its texts may go into batches of a provider, who keeps them for a while",
+    ),
     Column("state", Text, nullable=False, server_default=BatchState.RUNNING),
     Column("created_at", Moment, nullable=False, server_default=func.now()),
     Column("submitted_at", Moment, comment="when its last document was stored; NULL: not yet"),
@@ -132,6 +140,7 @@ batches = Table(
         comment="whether the ledger says what it cost when it is purged",
     ),
     CheckConstraint(_one_of("state", BatchState), name="state"),
+    CheckConstraint("NOT (local_only AND allow_provider_batch)", name="provider_batch"),
     UniqueConstraint("id", "local_only"),
     Index("ix_batches_open", "id", postgresql_where=text("finished_at IS NULL")),
     Index("ix_batches_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
@@ -251,6 +260,13 @@ jobs = Table(
         server_default="{}",
         comment="ENGINE/MODEL of those whose answers were not good enough, in order",
     ),
+    Column(
+        "bulk",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="true: its first call goes into a batch of its engine's provider",
+    ),
     Column("tokens", Integer, nullable=False, comment="estimate of its text"),
     Column(
         "fixed_tokens",
@@ -282,6 +298,7 @@ jobs = Table(
     CheckConstraint(_one_of("zone", Zone), name="zone"),
     CheckConstraint("NOT (local_only AND zone <> 'local')", name="local_only"),
     CheckConstraint("NOT (pinned IS NOT NULL AND zone <> 'local')", name="pinned"),
+    CheckConstraint("NOT (bulk AND zone = 'local')", name="bulk"),
     CheckConstraint(
         "state NOT IN ('ready', 'done') OR (task IS NOT NULL AND zone IS NOT NULL "
         "AND engine IS NOT NULL AND model IS NOT NULL)",
@@ -329,7 +346,7 @@ lines = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("batch_id", ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
     Column("queue", Text, nullable=False, comment="the Celery queue"),
-    Column("stage", Text, nullable=False, comment="ingest, classify or run"),
+    Column("stage", Text, nullable=False, comment="ingest, classify, run or bulk"),
     Column("zone", Text, comment="of its engine; NULL: ingest"),
     Column("engine", Text),
     Column("model", Text),
@@ -358,6 +375,7 @@ lines = Table(
         "deadline",
         postgresql_where=text("open"),
     ),
+    Index("ix_lines_bulk", "engine", postgresql_where=text("stage = 'bulk'")),
     postgresql_with={"fillfactor": "50"},
     comment="a batch's line in a queue; what waits stands in it",
 )
@@ -393,7 +411,7 @@ delayed = Table(
 leases = Table(
     "leases",
     metadata,
-    Column("stage", Text, primary_key=True, comment="ingest, classify or run"),
+    Column("stage", Text, primary_key=True, comment="ingest, classify, run or bulk"),
     Column("item_id", BigInteger, primary_key=True, autoincrement=False, comment="document or job"),
     Column("line_id", BigInteger, nullable=False),
     Column("owner", Uuid, nullable=False, comment="the worker process that holds it"),
@@ -634,6 +652,67 @@ calls = Table(
     ),
     postgresql_partition_by="RANGE (id)",
     comment="the ledger: one row per request to an engine, written before it is made",
+)
+
+bulks = Table(
+    "bulks",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("batch_id", ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("line_id", BigInteger, nullable=False, comment="the line that its jobs stood in"),
+    Column("engine", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("host", Text, nullable=False, comment="host:port that sees the prompts"),
+    Column("state", Text, nullable=False, server_default=BulkState.GATHERING),
+    Column("requests", Integer, nullable=False, server_default="0", comment="all that it ever had"),
+    Column(
+        "open_jobs", Integer, nullable=False, server_default="0", comment="not back in line yet"
+    ),
+    Column("bytes", BigInteger, nullable=False, server_default="0", comment="of its requests"),
+    Column("upload", Text, comment="how the provider calls what was handed in"),
+    Column("remote", Text, comment="how the provider calls it; NULL: not known"),
+    Column(
+        "done", Integer, nullable=False, server_default="0", comment="replies, says the provider"
+    ),
+    Column("tries", SmallInteger, nullable=False, server_default="0", comment="of this state"),
+    Column("detail", Text, comment="what last went wrong; NULL: nothing"),
+    Column("given_up", Text, comment="why its jobs were asked one by one; NULL: they were not"),
+    Column("owner", Uuid, comment="the worker process that is at it; NULL: none"),
+    Column("until", Moment, comment="how long that one holds it, unless it renews"),
+    Column("due_at", Moment, nullable=False, server_default=func.now(), comment="the next look"),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column("sent_at", Moment, comment="when the provider was first told to begin"),
+    Column("ended_at", Moment, comment="when its last job was back in line"),
+    CheckConstraint(_one_of("state", BulkState), name="state"),
+    Index("ix_bulks_batch", "batch_id"),
+    Index("ix_bulks_remote", "remote", postgresql_where=text("remote IS NOT NULL")),
+    Index("ix_bulks_due", "due_at", postgresql_where=text("state <> 'closed'")),
+    Index(
+        "uq_bulks_gathering", "line_id", unique=True, postgresql_where=text("state = 'gathering'")
+    ),
+    postgresql_with=BUSY,
+    comment="batches of providers: what was handed in there, and how far it is. A worker process "
+    "only moves one on; it is nobody's",
+)
+
+bulk_jobs = Table(
+    "bulk_jobs",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("bulk_id", ForeignKey("bulks.id", ondelete="CASCADE"), nullable=False),
+    Column("call_id", Uuid, nullable=False, comment="its call, and its name in the bulk"),
+    Column("request", JSON, nullable=False, comment="what is asked"),
+    Column("request_key", Uuid, nullable=False, comment="as in calls"),
+    Column("answer_key", Uuid, comment="as in calls"),
+    Index("ix_bulk_jobs_bulk", "bulk_id", "call_id"),
+    Index(
+        "uq_bulk_jobs_answer_key",
+        "answer_key",
+        unique=True,
+        postgresql_where=text("answer_key IS NOT NULL"),
+    ),
+    postgresql_with=QUEUED,
+    comment="the jobs that stand in bulks; gone when they are back in line",
 )
 
 leader = Table(

@@ -35,6 +35,7 @@ class Stage(StrEnum):
     INGEST = "ingest"
     CLASSIFY = "classify"
     RUN = "run"
+    BULK = "bulk"  # what is answered by a batch of an engine's provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Queue:
                 return f"classify:{self.engine}/{self.model}"
             case Stage.RUN:
                 return f"{self.engine}/{self.model}"
+            case Stage.BULK:
+                return f"bulk:{self.engine}/{self.model}"
 
 
 INGEST = Queue(Stage.INGEST)

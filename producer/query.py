@@ -77,15 +77,17 @@ STATUS_KEYS = (
     "finished_at",
     "deadline",
 )
-"""What `status --json` holds, in this order; `expected_finish`, `unserved`, `troubles` follow."""
+"""What `status --json` holds, in this order; `expected_finish`, `unserved`, `bulks`, `troubles`
+follow."""
 
 ENDED = frozenset({BatchState.FINISHED, BatchState.PURGED})
 """Nothing is begun in them any more, and nothing is under way."""
 
 
 def status(batch: int) -> dict[str, Any]:
-    """How far a batch is: STATUS_KEYS, `submit` (a SubmitState), and `unserved`: the queues that it
-    waits in while no worker serves them, each with what mends that. Raises NotFound."""
+    """How far a batch is: STATUS_KEYS, `submit` (a SubmitState), `unserved`: the queues that it
+    waits in while no worker serves them, each with what mends that, and `bulks`: the batches of
+    providers that its jobs stand in, with what went wrong. Raises NotFound."""
     row = one("status", batch=batch)
     if row is None:
         raise _no_batch(batch)
@@ -111,6 +113,10 @@ def status(batch: int) -> dict[str, Any]:
             {"queue": waits["queue"], "mend": serve(waits["stage"], waits["zone"])}
             for waits in every("unserved", batch=batch)
         ],
+        "bulks": [
+            {**row, **{key: moment(row[key]) for key in ("created_at", "sent_at")}}
+            for row in every("bulks", batch=batch)
+        ],
     }
 
 
@@ -121,6 +127,7 @@ def status_json(found: Row) -> dict[str, Any]:
         **{key: found[key] for key in STATUS_KEYS},
         "expected_finish": moment(expected_finish(found, stages(batch), now)),
         "unserved": found["unserved"],
+        "bulks": found["bulks"],
         "troubles": troubles(batch),
     }
 

@@ -20,7 +20,7 @@ from producer import engines as of_engines
 from producer.costs import cells, headings, reasons, total
 from producer.deadline import deadline_line, eta
 from producer.money import Currency, usd
-from producer.sentences import interrupted
+from producer.sentences import bulk, interrupted
 
 if TYPE_CHECKING:
     from producer.sources import Refused
@@ -53,6 +53,7 @@ class Terminal(Console):
 console = Terminal(emoji=False)  # :key: in an answer is no picture
 
 STYLES = {
+    "submitted": "cyan",
     "done": "green",
     "failed": "red",
     "held": "yellow",
@@ -145,6 +146,8 @@ def notes(found: Row, failures: Sequence[Row], troubles: Sequence[Row]) -> dict[
         lines["purged"] = PURGED
     for row in found["unserved"]:
         lines[f"unserved {row['queue']}"] = unserved_line(row)
+    for row in found["bulks"]:
+        lines[f"bulk {row['created_at']} {row['state']}"] = bulk(row, clock)
     held = [row for row in failures if row["state"] == JobState.HELD]
     lines |= {f"held {row['category']}": held_line(row) for row in held}
     return lines | {f"trouble {_place(row)}": trouble_line(row) for row in troubles}

@@ -1,10 +1,11 @@
 """Reasons as people read them: the database holds codes, and here they become sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from models.reasons import CostReason, HoldCode
+from models.states import BulkState
 
 COSTS = {
     CostReason.NO_TOKENS: "the provider reported no tokens",
@@ -112,6 +113,28 @@ def _advice(code: str | None, message: str, batch: int | str) -> str:
 def serve(stage: str, zone: str | None) -> str:
     """What gives a queue a worker."""
     return f"start `docmill worker {stage if zone is None else zone}`"
+
+
+BULKS = {
+    BulkState.GATHERING: "are being put together for it",
+    BulkState.GATHERED: "are about to be handed in",
+    BulkState.UPLOADED: "are about to be handed in",
+    BulkState.CREATING: "were handed in; whether it has begun is being looked up",
+    BulkState.SUBMITTED: "are in it since {since}, {done:,} answered",
+    BulkState.STOPPING: "are in it; it was told to stop",
+    BulkState.ENDED: "are answered, and come back in line",
+    BulkState.FETCHED: "came back in line; the provider deletes what it kept",
+    BulkState.CLOSED: "came back in line",
+}
+
+
+def bulk(row: Mapping[str, Any], clock: Callable[[str], str]) -> str:
+    """How far a batch of a provider is: one of a status' `bulks`. `clock` says a moment."""
+    since = clock(row["sent_at"]) if row["sent_at"] else ""
+    how = BULKS[BulkState(row["state"])].format(since=since, done=row["done"])
+    jobs = row["jobs"] or row["requests"]
+    said = f"provider batch of {row['engine']}/{row['model']}: {jobs:,} jobs {how}"
+    return f"{said}; {row['detail']}" if row["detail"] else said
 
 
 def interrupted(batch: int, documents: int, paths: str = "PATHS") -> str:

@@ -173,7 +173,8 @@ def _blocks(sources: Iterator[Source], refused: list[Refused]) -> Iterator[list[
 def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int) -> int:
     cursor.execute(
         "INSERT INTO batches (name, configuration_id, local_only, priority, max_cost_usd, "
-        "deadline, reuse) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        "deadline, reuse, allow_provider_batch) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "
+        "RETURNING id",
         (
             spec.name,
             configuration,
@@ -182,6 +183,7 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
             spec.max_cost,
             spec.deadline,
             spec.reuse,
+            spec.allow_provider_batch,
         ),
     )
     row = cursor.fetchone()

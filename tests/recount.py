@@ -9,6 +9,7 @@ SHOWN = """
     SELECT j.*, b.state AS batch_state, CASE
         WHEN j.state NOT IN ('pending', 'ready') THEN j.state
         WHEN EXISTS (SELECT FROM leases WHERE stage = 'run' AND item_id = j.id) THEN 'running'
+        WHEN EXISTS (SELECT FROM bulk_jobs WHERE job_id = j.id) THEN 'submitted'
         WHEN b.state = 'cancelled' THEN 'cancelled'
         WHEN EXISTS (SELECT FROM holds h WHERE NOT h.passing
                      AND coalesce(h.batch_id, j.batch_id) = j.batch_id
@@ -19,6 +20,7 @@ SHOWN = """
         ELSE j.state END AS shown,
         CASE WHEN j.engine IS NULL THEN ''
              WHEN j.state = 'pending' THEN 'classify:' || j.engine || '/' || j.model
+             WHEN j.bulk THEN 'bulk:' || j.engine || '/' || j.model
              ELSE j.engine || '/' || j.model END AS queue
     FROM jobs j JOIN batches b ON b.id = j.batch_id
 """
@@ -66,10 +68,11 @@ RULES = {
         "sum(under_way), sum(calls), sum(unknown), sum(lost)) <> (0, 0, 0, 0, 0, 0)",
         "SELECT * FROM (SELECT batch_id, (started_at AT TIME ZONE 'UTC')::date, zone, "
         "sum(coalesce(cost_usd, reserved_usd, 0)), "
-        "coalesce(sum(cost_usd) FILTER (WHERE state NOT IN ('reserved', 'reused')), 0), "
-        "count(*) FILTER (WHERE state = 'reserved' AND reserved_usd > 0), "
-        "count(*) FILTER (WHERE state NOT IN ('reserved', 'reused')), "
-        "count(*) FILTER (WHERE state <> 'reserved' AND cost_usd IS NULL), "
+        "coalesce(sum(cost_usd) FILTER (WHERE state NOT IN ('reserved', 'submitted', 'reused')), "
+        "0), "
+        "count(*) FILTER (WHERE state IN ('reserved', 'submitted') AND reserved_usd > 0), "
+        "count(*) FILTER (WHERE state NOT IN ('reserved', 'submitted', 'reused')), "
+        "count(*) FILTER (WHERE state NOT IN ('reserved', 'submitted') AND cost_usd IS NULL), "
         "count(*) FILTER (WHERE state = 'lost') FROM calls GROUP BY 1, 2, 3) "
         "s (batch_id, day, zone, usd, known, under_way, calls, unknown, lost) "
         "WHERE (usd, known, under_way, calls, unknown, lost) <> (0, 0, 0, 0, 0, 0)",
@@ -90,7 +93,15 @@ RULES = {
     "reserved calls": (
         "SELECT c.id::text FROM calls c WHERE c.state = 'reserved' AND NOT EXISTS (SELECT FROM "
         "leases WHERE item_id = c.job_id AND owner = c.owner "
-        "AND stage = CASE c.purpose WHEN 'classify' THEN 'classify' ELSE 'run' END)"
+        "AND (stage = 'classify') = (c.purpose = 'classify') AND stage <> 'ingest')"
+    ),
+    "submitted calls": _differ(
+        "SELECT id, job_id, owner FROM calls WHERE state = 'submitted'",
+        "SELECT call_id, job_id, bulk_id FROM bulk_jobs",
+    ),
+    "bulks": (
+        "SELECT b.id::text FROM bulks b WHERE b.open_jobs <> "
+        "(SELECT count(*) FROM bulk_jobs WHERE bulk_id = b.id)"
     ),
     # What is open stands in its own line, or is leased, once; a cancelled batch's at most once.
     "places": _differ(
@@ -99,7 +110,7 @@ RULES = {
         "FROM delayed d JOIN lines l ON l.id = d.line_id UNION ALL "
         "SELECT stage, item_id, line_id FROM leases) p",
         f"SELECT l.stage, s.id, l.id FROM ({SHOWN}) s JOIN lines l USING (batch_id, queue) "
-        "WHERE s.state IN ('pending', 'ready') AND s.open_parts = 0 AND "
+        "WHERE s.state IN ('pending', 'ready') AND s.open_parts = 0 AND s.shown <> 'submitted' AND "
         "(batch_state <> 'cancelled' OR s.id IN (SELECT item_id FROM waiting WHERE line_id = l.id) "
         "OR s.id IN (SELECT item_id FROM delayed WHERE line_id = l.id) "
         "OR s.id IN (SELECT item_id FROM leases WHERE line_id = l.id)) UNION ALL "

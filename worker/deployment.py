@@ -16,6 +16,7 @@ from models.engines import EMBEDDED, EMBEDDED_MODEL, FRONTIER, LOCAL, STAND_IN, 
 from models.errors import ConfigError, NoKey
 from models.settings import Settings, settings
 from models.words import Zone
+from worker.llm.batches import BatchApi
 from worker.llm.engine import Engine
 from worker.llm.faults import place
 from worker.llm.kinds import KINDS, Kind, Reach
@@ -32,6 +33,8 @@ class Deployment:
     make: Callable[[], Engine]
     host: str
     """host:port that sees the prompts; part of the receipt."""
+    make_batches: Callable[[], BatchApi] | None = None
+    """Its provider's batch API, if there is one."""
 
     @property
     def kind(self) -> Kind:
@@ -67,8 +70,11 @@ def deploy(name: str, config: Config, own: Config | None, around: Settings) -> D
         return Deployment(name, engine, make, EMBEDDED)
     address = _address(name, engine, own, around)
     key = _key(name, engine, address)
-    make = partial(kind.make, engine, Reach(kind.address(address), key, around.home))
-    return Deployment(name, engine, make, _host(name, kind.address(address)))
+    reach = Reach(kind.address(address), key, around.home)
+    make, host = partial(kind.make, engine, reach), _host(name, reach.address)
+    if engine.provider_batch is None or kind.make_batches is None:
+        return Deployment(name, engine, make, host)
+    return Deployment(name, engine, make, host, partial(kind.make_batches, engine, reach))
 
 
 def _address(name: str, engine: EngineConfig, own: Config | None, around: Settings) -> str:

@@ -22,6 +22,7 @@ from models.spec import Ask, Spec, make_spec
 from models.states import JobState
 from models.terminal import to_json, visible
 from models.words import Policy, Queue, Stage, TaskType, Zone
+from worker.bulk.decide import has_time
 from worker.calls.prices import MILLION, PriceBook
 from worker.estimate import Pace, Takes, Unknown, Work, estimate, fits, sentence
 from worker.ingest.chunk import chunk
@@ -50,6 +51,10 @@ class AskPlan:
     input_tokens: int = 0
     output_tokens_max: int = 0
     cost_usd_max: Decimal | None = Decimal(0)
+    by_batch: bool = False
+    """Whether its jobs wait for a batch of the provider's, at its price."""
+    cost_usd_live: Decimal | None = Decimal(0)
+    """The same where each is asked at once."""
     only_checked: tuple[str, ...] = ()
     """What of its schema no engine holds by itself: answers are checked against it."""
 
@@ -65,6 +70,8 @@ class Plan:
     jobs: int = 0
     classify_calls_max: int = 0
     cost_usd_max: Decimal | None = Decimal(0)
+    cost_usd_live: Decimal | None = Decimal(0)
+    """The same where nothing waits for a provider's batch."""
     estimated_seconds: float | None = None
     """Until it would be done; None: nobody can know."""
     deadline: str | None = None
@@ -89,9 +96,9 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
 
 
 def work(made: Plan, config: Config) -> Iterator[Work]:
-    """What a planned batch would bring to which queues."""
+    """What a planned batch would bring to which queues; not what waits for a provider's batch."""
     for asked in made.asks:
-        if asked.jobs:
+        if asked.jobs and not asked.by_batch:
             queue = Queue(Stage.RUN, asked.engine, asked.model)
             yield Work(queue.name, asked.jobs, asked.input_tokens)
     if made.classify_calls_max:
@@ -116,6 +123,7 @@ class Planner:
         self._config = config
         self._prices = PriceBook(config)
         self._local_only = spec.policy is Policy.LOCAL_ONLY
+        self._allows_batch, self._deadline = spec.allow_provider_batch, spec.deadline
         self._asks = [
             AskRow(number, ask.text, ask.answer_schema, ask.task, ask.scope, ask.documents)
             for number, ask in enumerate(spec.asks)
@@ -123,8 +131,13 @@ class Planner:
         self._plan = Plan(asks=[self._ask_plan(ask) for ask in spec.asks])
 
     def _ask_plan(self, ask: Ask) -> AskPlan:
-        facts = Facts(ask.task or DEAREST, local_only=self._local_only)
-        place = route(facts, self._config).first
+        facts = Facts(
+            ask.task or DEAREST,
+            local_only=self._local_only,
+            allow_provider_batch=self._allows_batch,
+        )
+        found = route(facts, self._config)
+        place = found.first
         left_out = grammar(ask.answer_schema).left_out if ask.answer_schema is not None else ()
         return AskPlan(
             ask.label,
@@ -132,6 +145,7 @@ class Planner:
             place.zone,
             place.engine,
             place.model,
+            by_batch=found.bulk,
             only_checked=left_out,
         )
 
@@ -180,10 +194,16 @@ class Planner:
         asked.output_tokens_max += self._config.task(task).max_tokens
 
     def _sum(self) -> Plan:
+        now = datetime.now().astimezone()
         for asked in self._plan.asks:
-            asked.cost_usd_max = self._cost(asked)
-        costs = [asked.cost_usd_max for asked in self._plan.asks]
-        self._plan.cost_usd_max = None if None in costs else sum(filter(None, costs), Decimal(0))
+            engine = self._config.engines[asked.engine]
+            in_time = has_time(self._deadline, asked.jobs, engine, now)
+            asked.by_batch = asked.by_batch and asked.jobs > 0 and in_time
+            discount = engine.batch_discount if asked.by_batch else Decimal(0)
+            asked.cost_usd_live = live = self._cost(asked)
+            asked.cost_usd_max = None if live is None else live * (1 - discount)
+        self._plan.cost_usd_max = _sum_of(asked.cost_usd_max for asked in self._plan.asks)
+        self._plan.cost_usd_live = _sum_of(asked.cost_usd_live for asked in self._plan.asks)
         self._plan.jobs = sum(asked.jobs for asked in self._plan.asks)
         self._plan.classify_calls_max = sum(a.jobs for a in self._plan.asks if a.task == "auto")
         return self._plan
@@ -203,6 +223,12 @@ class Planner:
             + asked.output_tokens_max * price.output_per_mtok
         )
         return (dollars / MILLION).quantize(SHOWN_USD)
+
+
+def _sum_of(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """None: one of them is not known."""
+    known = list(costs)
+    return None if None in known else sum(filter(None, known), Decimal(0)).quantize(SHOWN_USD)
 
 
 def _as_json(made: Plan) -> str:
@@ -231,6 +257,13 @@ def _as_text(made: Plan) -> str:
             f"at most {made.classify_calls_max} classify calls, "
             f"USD <= {'unknown' if made.cost_usd_max is None else made.cost_usd_max}"
         )
+        if waiting := sum(asked.jobs for asked in made.asks if asked.by_batch):
+            console.print(
+                f"{waiting} jobs wait for a batch of the provider's, at a lower price (one by one: "
+                f"USD <= {'unknown' if made.cost_usd_live is None else made.cost_usd_live}); what "
+                "it has not answered in time is asked one by one",
+                highlight=False,
+            )
         if made.verdict:
             console.print(escape(made.verdict), highlight=False)
         for asked in made.asks:

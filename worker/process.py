@@ -38,7 +38,15 @@ from worker.persist import Persist, purged_calls, settle_calls
 from worker.presence import Presence
 from worker.read.sandbox import Reader, make_reader
 from worker.settings import GRACE_S
-from worker.wiring import READERS, Service, Shared, make_reading, queue_of, queues_of
+from worker.wiring import (
+    READERS,
+    Service,
+    Shared,
+    make_bulks,
+    make_reading,
+    queue_of,
+    queues_of,
+)
 
 STOP_S = 10.0
 """How long the last writes may take once running calls had their time."""
@@ -158,6 +166,7 @@ class WorkerProcess:
         for deployment in self._assignment.deployments:
             service = Service(deployment, shared, self._assignment.slots, self._assignment.models)
             self._services[deployment.name] = service
+        self._bulks = make_bulks(shared, self._services.values())
         if self._assignment.pool.reads:
             self._read(shared, self._configs.current)
         self._presence = Presence(
@@ -215,6 +224,7 @@ class WorkerProcess:
                 presence=self._presence.run(),
                 models=self._presence.watch_models(),
                 replays=self._replays(),
+                bulks=self._bulks.run(),
                 **{f"pump {n} {pump.name}": pump.run() for n, pump in enumerate(self._pumps)},
             )
         except ExceptionGroup:
@@ -251,6 +261,7 @@ class WorkerProcess:
             await self._draining
         if self._reader is not None:
             self._reader.close()
+        await self._bulks.close()
         for service in self._services.values():
             await service.access.close()
         try:

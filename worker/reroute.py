@@ -18,7 +18,9 @@ from models.words import Stage
 from worker.db import Row, fetch, one_connection
 from worker.jsonb import as_json
 from worker.route import classifier, route
-from worker.run.stage import facts
+from worker.run.claims import facts
+
+MOVED = ("id", "zone", "engine", "model", "bulk")
 
 BLOCK = 1_000
 """Jobs that are looked at in one transaction."""
@@ -32,6 +34,7 @@ class Move:
     zone: str
     engine: str
     model: str
+    bulk: bool
 
 
 def reroute(batch: int) -> int:
@@ -76,9 +79,9 @@ def _waiting(connection: "psycopg.Connection[Row]", line: Row) -> Iterator[list[
 def _move(job: Row, line: Row, config: Config) -> Move | None:
     if line["stage"] == Stage.CLASSIFY:
         queue = classifier(config)
-        move = Move(job["id"], job["zone"], queue.engine, queue.model)
+        move = Move(job["id"], job["zone"], queue.engine, queue.model, bulk=False)
     else:
-        place = route(facts(job), config).first
-        move = Move(job["id"], place.zone, place.engine, place.model)
-    same = (job["zone"], job["engine"], job["model"]) == (move.zone, move.engine, move.model)
-    return None if same else move
+        found = route(facts(job), config)
+        place = found.first
+        move = Move(job["id"], place.zone, place.engine, place.model, found.bulk)
+    return None if move == Move(*(job[key] for key in MOVED)) else move

@@ -30,6 +30,8 @@ class Facts:
     """The batch's policy."""
     pinned: bool = False
     """Its text holds private data."""
+    allow_provider_batch: bool = False
+    """The batch's policy: a provider may be handed in its texts, and keep them for a while."""
 
     @property
     def stays(self) -> bool:
@@ -59,6 +61,8 @@ class Route:
     """Whom to ask, in order: the next one where an answer was not good enough."""
 
     places: tuple[Place, ...]
+    bulk: bool = False
+    """Whether its first call goes into a batch of its engine's provider."""
 
     @property
     def first(self) -> Place:
@@ -73,8 +77,14 @@ class Route:
 def route(facts: Facts, config: Config) -> Route:
     """Where a job runs. Text that stays in the building never gets a place in another zone."""
     chain = (place for place in _chain(facts, config) if not _leaves(facts, place))
-    places = tuple(dict.fromkeys(chain))
-    return Route(places or (_local(facts, config),))
+    places = tuple(dict.fromkeys(chain)) or (_local(facts, config),)
+    return Route(places, _waits(facts, places[0], config))
+
+
+def _waits(facts: Facts, place: Place, config: Config) -> bool:
+    """Whether a job may wait for a batch of the provider, and there is such a thing."""
+    offered = config.engines[place.engine].provider_batch is not None
+    return facts.allow_provider_batch and offered and place.zone is Zone.FRONTIER
 
 
 def _leaves(facts: Facts, place: Place) -> bool:

@@ -7,6 +7,8 @@ from uuid import UUID
 from models.config import Config
 from models.queue import redis_url
 from models.words import INGEST, Queue, Stage, Zone
+from worker.bulk.advance import BulkEngine, Bulks
+from worker.bulk.gather import Gathering
 from worker.calls.access import EngineAccess, ModelAccess
 from worker.calls.admission import Admission, Limited, Unlimited
 from worker.calls.grant import EngineLimits, Timing
@@ -28,6 +30,7 @@ from worker.ingest.stage import IngestStage
 from worker.persist import Persist
 from worker.read.sandbox import Reader
 from worker.route import classifier, frontier_model, places
+from worker.run.claims import JobClaims
 from worker.run.stage import RunStage
 
 READERS = 2
@@ -67,9 +70,8 @@ class Service:
             loads_models=deployment.kind.loads_models,
             wanted=shared.wanted,
         )
-        self._run = RunStage(
-            shared.db, self.access, shared.persist.finish, shared.configs, shared.owner
-        )
+        claims = JobClaims(shared.db, self.access, shared.configs, shared.owner)
+        self._run = RunStage(self.access, claims, shared.persist.finish)
         self._classify = ClassifyStage(shared.db, self.access, shared.configs, shared.owner)
 
     def _changed(self) -> None:
@@ -145,6 +147,17 @@ def queues_of(config: Config) -> set[Queue]:
 def queue_of(row: Row) -> Queue:
     """The queue that a row of lines names."""
     return Queue(Stage(row["stage"]), row["engine"], row["model"])
+
+
+def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
+    """What moves the batches of providers on."""
+    engines = {}
+    for access in (service.access for service in services):
+        if access.deployment.make_batches is not None:
+            api = access.deployment.make_batches()
+            gathering = Gathering(shared.db, access, shared.configs, shared.owner, api.bounds)
+            engines[access.deployment.name] = BulkEngine(access, api, gathering)
+    return Bulks(shared.db, shared.owner, engines)
 
 
 def make_reading(shared: Shared, reader: Reader, readers: int) -> Pump:

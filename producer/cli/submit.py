@@ -59,6 +59,14 @@ def submit(
             help="local-only: nothing of it may leave the building. Default: allow-frontier."
         ),
     ] = None,
+    allow_provider_batch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-provider-batch",
+            help="Where there is time, hand texts in at the provider in batches, at about half the "
+            "price; it keeps them until they are answered, for up to a day or so.",
+        ),
+    ] = False,
     name: Annotated[str | None, typer.Option(help="What to call the batch.")] = None,
     priority: Annotated[int | None, typer.Option(help="Higher runs first. Default: 0.")] = None,
     max_cost: Annotated[
@@ -104,6 +112,7 @@ def submit(
     options = {"policy": policy, "name": name, "priority": priority, "max_cost": max_cost}
     options["deadline"] = deadline
     options["reuse"] = False if no_reuse else None
+    options["allow_provider_batch"] = allow_provider_batch or None
     given = {key: value for key, value in options.items() if value is not None}
     shape = {"fields": fields, "schema": schema, "task": task, "scope": scope}
     if resume is not None:

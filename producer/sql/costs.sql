@@ -1,4 +1,4 @@
--- The ledger summed up. Calls under way (reserved) are left out until they end.
+-- The ledger summed up. Calls under way (reserved or submitted) are left out until they end.
 SELECT
     CASE %(by)s
         WHEN 'model' THEN c.model_asked
@@ -23,6 +23,6 @@ SELECT
     array_agg(DISTINCT CASE WHEN c.cost_reason = 'no_price' THEN 'no_price ' || c.model_asked
                             ELSE c.cost_reason END) FILTER (WHERE c.cost_usd IS NULL) AS reasons
 FROM calls c
-WHERE c.state <> 'reserved' AND (cast(%(batch)s AS bigint) IS NULL OR c.batch_id = %(batch)s)
+WHERE c.state NOT IN ('reserved', 'submitted') AND (cast(%(batch)s AS bigint) IS NULL OR c.batch_id = %(batch)s)
 GROUP BY 1, 2
 ORDER BY 1, 2

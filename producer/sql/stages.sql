@@ -7,7 +7,8 @@ SELECT
         AS local_running,
     coalesce(sum(c.jobs) FILTER (WHERE c.state = 'ready' AND l.zone = 'frontier'), 0)::bigint
         AS frontier_ready,
-    coalesce(sum(c.jobs) FILTER (WHERE c.state = 'running' AND l.zone = 'frontier'), 0)::bigint
+    coalesce(sum(c.jobs) FILTER (
+        WHERE c.state IN ('running', 'submitted') AND l.zone = 'frontier'), 0)::bigint
         AS frontier_running,
     coalesce(sum(c.jobs) FILTER (
         WHERE c.state IN ('done', 'failed', 'held', 'cancelled', 'skipped')), 0)::bigint AS ended,

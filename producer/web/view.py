@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 
 from producer.money import usd
 from producer.render import brief
-from producer.sentences import cost_reason
+from producer.sentences import bulk, cost_reason
 
 STOP_POLLING = 286
 """htmx: show this, and ask no more."""
@@ -147,4 +147,4 @@ _templates.filters.update(
     brief=brief,
     pretty=pretty,
 )
-_templates.globals.update(plural=plural, query=query, runs=runs)
+_templates.globals.update(bulk=bulk, moment=moment, plural=plural, query=query, runs=runs)

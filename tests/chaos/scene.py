@@ -223,8 +223,9 @@ def _until_stopped(home: Path) -> None:
 
 
 @contextmanager
-def scene(*stub_words: str, latency: str = LATENCY) -> Iterator[Scene]:
-    """Servers, stubs and no workers yet; everything is gone afterwards."""
+def scene(*stub_words: str, latency: str = LATENCY, settings: str = "") -> Iterator[Scene]:
+    """Servers, stubs and no workers yet; everything is gone afterwards. `settings`: more of the
+    frontier engine's table."""
     with ExitStack() as stack:
         home = stack.enter_context(temporary_home())
         stack.callback(_until_stopped, home)
@@ -236,7 +237,7 @@ def scene(*stub_words: str, latency: str = LATENCY) -> Iterator[Scene]:
         )
         user = stack.enter_context(User(home, POSTGRES, VALKEY))
         postgres_url, redis_url = user.urls()
-        (home.parent / "docmill.toml").write_text(_CONFIG)
+        (home.parent / "docmill.toml").write_text(_CONFIG + settings)
         environment = {
             "OLLAMA_HOST": local.url,
             "FRONTIER_BASE_URL": f"{frontier.url}/v1",

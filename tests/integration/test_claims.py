@@ -48,6 +48,7 @@ from worker.flow.pump import Lane, Pump
 from worker.flow.slots import Slots
 from worker.persist import Persist
 from worker.route import Place
+from worker.run.claims import JobClaims
 from worker.run.outcome import Done, Turn
 from worker.run.stage import RunStage
 
@@ -84,7 +85,8 @@ def stage(database: Database, tmp_path: Path) -> Make:
             admission=Unlimited(),
         )
         persist = Persist(database, journal, owner)
-        return RunStage(database, access, persist.finish, Configs(database, 0, config), owner)
+        claims = JobClaims(database, access, Configs(database, 0, config), owner)
+        return RunStage(access, claims, persist.finish)
 
     return make
 
@@ -177,7 +179,8 @@ async def test_what_a_claim_took_and_could_not_make_use_of_is_back_in_line_and_n
 ) -> None:
     jobs = add_jobs(db, add_batch(db, max_cost_usd=9), 3, FRONTIER)
     one_stage = stage()
-    monkeypatch.setattr(one_stage, "_job", AsyncMock(side_effect=ConfigError("a newer one")))
+    cannot = AsyncMock(side_effect=ConfigError("a newer one"))
+    monkeypatch.setattr(one_stage._claims, "_job", cannot)
     monkeypatch.setattr(pump_module, "AFTER_FAULT_S", 0.0)
     pump = Pump("p", Slots(4), Leases("postgresql://nobody@127.0.0.1:9/none", uuid4()), database)
     claimed_by_pump = await pump._claimed(Lane(FRONTIER.queue, one_stage), 8)

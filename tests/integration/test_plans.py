@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg.types.json import Json
 
 import worker
 from models.sql import load_sql
@@ -33,6 +34,7 @@ from tests.rows import (
     column,
     let_lapse,
     rows,
+    value,
 )
 from tests.sessions import connect
 from tests.statements import Worker, as_json
@@ -67,6 +69,9 @@ class Live:
     keys: list[UUID] = field(default_factory=lambda: [UUID(int=0)] * 20)
     documents: list[int] = field(default_factory=lambda: [0] * 10)
     lines: list[int] = field(default_factory=lambda: [0])
+    bulk: UUID = field(default_factory=uuid4)
+    handed: list[UUID] = field(default_factory=lambda: [UUID(int=0)] * 30)
+    """Calls that stand in it."""
 
 
 def add_live(db: Connection) -> Live:
@@ -85,7 +90,37 @@ def add_live(db: Connection) -> Live:
     mine.take(INGEST, 10, live.ingest_claim)
     _let_some_go(db, batch, mine, lost, live)
     live.lines = column(db, "SELECT id FROM lines")
+    _hand_over(db, batch, live)
     return live
+
+
+def _hand_over(db: Connection, batch: Batch, live: Live) -> None:
+    """Jobs that wait for a bulk, and such as stand in one; many others are closed."""
+    db.execute(
+        "INSERT INTO bulks (batch_id, line_id, engine, model, host, state) "
+        "SELECT %s, 1, 'frontier', 'm', 'h:1', 'closed' FROM generate_series(1, 3000)",
+        (batch.id,),
+    )
+    live.bulk = value(
+        db,
+        "INSERT INTO bulks (batch_id, line_id, engine, model, host, state, owner, until) "
+        "VALUES (%s, %s, 'frontier', 'm', 'h:1', 'gathering', %s, now()) RETURNING id",
+        *(batch.id, live.lines[0], live.owner),
+    )
+    jobs = add_jobs(db, batch, 60, FRONTIER)
+    db.execute("DELETE FROM waiting WHERE item_id = ANY (%s)", (jobs,))
+    db.execute("UPDATE jobs SET bulk = true WHERE id = ANY (%s)", (jobs,))
+    db.execute("DELETE FROM waiting WHERE item_id = ANY (%s)", (jobs[:30],))
+    live.handed = column(
+        db,
+        "WITH made AS (INSERT INTO calls (id, job_id, batch_id, local_only, purpose, zone, engine, "
+        "kind, host, stand_in, model_asked, owner, attempt, state) SELECT docmill_call_id(), id, "
+        "batch_id, local_only, 'run', 'frontier', engine, 'openai', 'h:1', false, model, %s, 1, "
+        "'submitted' FROM jobs WHERE id = ANY (%s) RETURNING id, job_id), put AS (INSERT INTO "
+        "bulk_jobs (job_id, bulk_id, call_id, request, request_key) "
+        "SELECT job_id, %s, id, '{}', id FROM made) SELECT id FROM made ORDER BY id",
+        *(live.bulk, jobs[:30], live.bulk),
+    )
 
 
 def _classify(db: Connection, batch: Batch, mine: Worker, live: Live) -> None:
@@ -142,11 +177,36 @@ def statements(live: Live) -> dict[str, Params]:
     job = {"ask_id": live.ask, "chunk": 1, "state": "ready", "tokens": 1, "fixed_tokens": 1}
     read = {"state": "ready", "pages": 1, "notes": [], "jobs_total": 1, "jobs_finished": 0}
     place = {"zone": "local", "engine": "local", "model": "m"}
+    frontiers = {"engines": ["frontier"]}
+    bulk = {"id": live.bulk, **owner}
+    moved = {"state": "submitted", "delay_s": 1.0, "upload": "f", "remote": "b", "done": 1}
     documents = [{"id": i} for i in live.documents]
     settled = [{"id": i, "state": "settled", "answer": "{}"} for i in live.calls]
     held: Params = {"code": "budget", "about": {}}
     wanted = {"purpose": "repair", "reserved_usd": "0.1"}
     return {
+        "bulk/back": {**bulk, "calls": live.handed},
+        "bulk/begin": {"line_id": live.lines[-1], "host": "h:1"},
+        "bulk/give_back": {**bulk, "calls": live.handed},
+        "bulk/hand_over": {
+            "rows": Json([{"job_id": i, "request": {}} for i in live.jobs]),
+            **bulk,
+        },
+        "bulk/items": {"id": live.bulk, "after": UUID(int=0), "most": 200},
+        "bulk/lines": {**frontiers, "most": 500},
+        "bulk/move": {**bulk, **moved, "detail": None, "given_up": None, "keep": False},
+        "bulk/remotes": {"remotes": ["a", "b"]},
+        "bulk/renew": {**bulk, **lease},
+        "bulk/run_live": {"ids": live.jobs, **owner},
+        "bulk/take": {**frontiers, **owner, **lease},
+        "bulk/take_jobs": {
+            "line": live.lines[0],
+            "most": 500,
+            "claim": uuid4(),
+            **owner,
+            **lease,
+        },
+        "bulk/these": {"id": live.bulk, "calls": live.handed},
         "calls/drop": {"ids": live.calls},
         "calls/drop_claimed": {"claim": live.claim},
         "calls/keep_traits": {"key": "k", "traits": as_json([])},
@@ -262,7 +322,7 @@ def statements(live: Live) -> dict[str, Params]:
         "reroute/next": {"line": live.lines[0], "before": 10**9, "xact": 0, "item": 0, "most": 9},
         "calls/asks": {"ids": [live.ask]},
         "run/claim": {"claim": live.claim, **owner},
-        "run/drop_refused": {"ids": live.jobs, **owner},
+        "run/drop_refused": {"ids": live.jobs, "stage": "run", **owner},
         "run/finish": {"rows": as_json(run_rows(live)), **owner},
         "run/hold": {"rows": as_json([{**held, "batch_id": live.batch or None}])},
         "run/known": {"claim": live.claim, **owner},

@@ -1,6 +1,7 @@
 """THE rule. Text that stays in the building never gets a place outside of it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -318,6 +319,7 @@ def test_a_new_rule_holds_for_a_given_task_and_for_auto_alike(
         "chunk_id": 1,
         "local_only": False,
         "pinned": pinned,
+        "allow_provider_batch": False,
     }
     pair = Pair(row, {"text": "Write it.", "json_schema": None}, a_config())
     auto = job_row(Sorted(pair, Verdict(TaskType.SIMPLE_CODE, Finder.MODEL)))
@@ -325,3 +327,19 @@ def test_a_new_rule_holds_for_a_given_task_and_for_auto_alike(
     assert (given["zone"], given["model"]) == (auto.zone, auto.model)
     assert Place(auto.zone, auto.engine, auto.model) == route(facts, a_config()).first
     assert route(facts, a_config()).first in places(a_config())
+
+
+def test_a_first_call_waits_for_a_providers_batch_where_policy_and_engine_have_it():
+    tables = {"provider_batch": "openai", "batch_discount": "0.5"}
+    config = Config.model_validate({"engines": {"frontier": tables}})
+    allowed = Facts(TaskType.SUMMARY, allow_provider_batch=True)
+    table = [
+        (allowed, config, True),
+        (Facts(TaskType.SUMMARY), config, False),
+        (allowed, Config(), False),
+        (replace(allowed, pinned=True), config, False),
+        (replace(allowed, local_only=True), config, False),
+        (replace(allowed, task=TaskType.EXTRACTION), config, False),
+    ]
+    for facts, by, expected in table:
+        assert route(facts, by).bulk is expected, facts

@@ -103,6 +103,8 @@ class Ledger:
     """What savings are compared to."""
     slots: Callable[[], int]
     """How many calls share the machine now."""
+    discount: Decimal = Decimal(0)
+    """What calls cost less in a provider's batch, as a share of their price."""
 
     def settled(
         self, call_id: UUID, request: Request, key: UUID, completion: Completion
@@ -166,7 +168,8 @@ class Ledger:
         """What a token costs here; None: nothing, or it is not known."""
         if self.deployment.zone is Zone.LOCAL or self.deployment.stand_in:
             return None
-        return self.prices.price(model_name, input_tokens)
+        price = self.prices.price(model_name, input_tokens)
+        return price.less(self.discount) if price is not None and self.discount else price
 
     def _is_timed(self, error: EngineError) -> bool:
         """Whether the seconds that a failed call took are what it cost."""

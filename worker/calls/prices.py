@@ -43,6 +43,17 @@ class Price:
         more = (self.cache_write_per_mtok - self.input_per_mtok) * written / fresh
         return replace(self, input_per_mtok=self.input_per_mtok + more)
 
+    def less(self, discount: Decimal) -> "Price":
+        """The price in a provider's batch, which gives a discount on all of it."""
+        left, stored = 1 - discount, self.cache_write_per_mtok
+        return Price(
+            self.input_per_mtok * left,
+            self.cached_per_mtok * left,
+            self.output_per_mtok * left,
+            f"{self.source}, provider batch",
+            None if stored is None else stored * left,
+        )
+
     def cost(self, usage: Usage) -> Decimal | None:
         """The price of a call; None when the engine did not report its tokens."""
         if usage.input_tokens is None or usage.output_tokens is None:

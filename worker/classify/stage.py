@@ -109,6 +109,7 @@ class JobRow:
     zone: str | None = None
     engine: str | None = None
     model: str | None = None
+    bulk: bool | None = None
     fixed_tokens: int | None = None
     error: dict[str, Any] | None = None
 
@@ -309,8 +310,10 @@ def job_row(one: Sorted) -> JobRow | None:
         Scope.CHUNK if row["chunk_id"] is not None else Scope.DOCUMENT,
         row["local_only"],
         row["pinned"],
+        row["allow_provider_batch"],
     )
-    place = route(facts, one.pair.config).first
+    way = route(facts, one.pair.config)
+    place = way.first
     ask = one.pair.ask
     return JobRow(
         row["id"],
@@ -321,6 +324,7 @@ def job_row(one: Sorted) -> JobRow | None:
         place.zone,
         place.engine,
         place.model,
+        way.bulk,
         fixed_tokens(found.task, ask["text"], ask["json_schema"]),
     )
 

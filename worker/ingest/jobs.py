@@ -59,13 +59,15 @@ def ingest(
     *,
     local_only: bool,
     config: Config,
+    allow_provider_batch: bool = False,
 ) -> Ingested:
     """Everything that follows from a document's text: pure, so that it is the same every time."""
     asked = [ask for ask in asks if ask.concerns(path)]
     spoken = language("\n".join(piece.text for piece in pieces if not piece.blank)[:20_000])
     pinned = Pins(config.pin).reasons(pieces)
     chunks = [_chunk_row(piece, why) for piece, why in zip(pieces, pinned, strict=True)]
-    maker = _JobMaker(local_only, dict(zip(pieces, pinned, strict=True)), config)
+    pins = dict(zip(pieces, pinned, strict=True))
+    maker = _JobMaker(local_only, allow_provider_batch, pins, config)
     texts = [piece for piece in pieces if not piece.blank]
     said = list(notes)
     if not texts:
@@ -94,6 +96,7 @@ def _chunk_row(piece: Piece, pinned: str | None) -> dict[str, Any]:
 @dataclass(frozen=True, slots=True)
 class _JobMaker:
     local_only: bool
+    allow_provider_batch: bool
     pinned: Mapping[Piece, str | None]
     config: Config
 
@@ -149,6 +152,7 @@ class _JobMaker:
             scope=ask.scope,
             local_only=self.local_only,
             pinned=pinned is not None,
+            allow_provider_batch=self.allow_provider_batch,
         )
         return {**row, "state": JobState.READY, **routed(facts, ask, self.config)}
 
@@ -167,12 +171,13 @@ class _JobMaker:
 
 def routed(facts: Facts, ask: AskRow, config: Config) -> dict[str, Any]:
     """The columns of a job that follow from what is known of it."""
-    place = route(facts, config).first
+    found = route(facts, config)
     return {
         "task": facts.task,
         "found_by": facts.found_by,
-        "zone": place.zone,
-        "engine": place.engine,
-        "model": place.model,
+        "zone": found.first.zone,
+        "engine": found.first.engine,
+        "model": found.first.model,
+        "bulk": found.bulk,
         "fixed_tokens": fixed_tokens(facts.task, ask.text, ask.json_schema),
     }

@@ -132,6 +132,7 @@ class IngestStage:
             row["asks"],
             local_only=row["local_only"],
             config=row["config"],
+            allow_provider_batch=row["allow_provider_batch"],
         )
 
     async def finish(self, outcome: ReadOutcome) -> None:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -30,7 +31,7 @@ from worker.prompts.markers import markers_in, plain, restored
 from worker.run.echo import echo
 from worker.run.job import Job
 from worker.run.judge import judge, judge_budget, judge_error, judge_parts
-from worker.run.outcome import Outcome, Split, Turn
+from worker.run.outcome import Outcome, Part, Split, Turn
 from worker.run.parts import first_level, merge, next_level, partial_answers, text_of
 
 SECOND_TRY_TEMPERATURE = 0.4
@@ -70,6 +71,21 @@ def _not_reserved(job: Job, refusal: NotReserved) -> Outcome:
     return judge_budget(job.batch_id, refusal.short_of, refusal.about, under_way=refusal.under_way)
 
 
+async def first_request(job: Job, access: EngineAccess) -> Request | None:
+    """What a job would ask first, for whoever asks it beforehand; None: nothing, or nothing about
+    its text as a whole. Raises EngineError."""
+    talk = _Conversation(job, access, Caller(access, nullcontext(), job.id, job.call_id, {}))
+    if job.known is not None or job.earlier or job.found or judge_parts(job) is not None:
+        return None
+    return None if talk.parts() else await talk.question(text_of(job.pieces))
+
+
+def version(job: Job) -> str:
+    """Of its prompt, in this try: a crash asks the same again and finds its answer, another try
+    after a bad answer asks anew."""
+    return f"{prompt(job.task).version}#{job.attempt}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Conversation:
     """The prompts of one job, in order."""
@@ -87,10 +103,14 @@ class _Conversation:
             return hopeless
         if job.found:
             return await self._put_together()
-        parts = first_level(job.pieces, self._room())
-        if len(parts) > 1 and not job.is_part:
+        if parts := self.parts():
             return Split(parts)
         return await self._asked(text_of(job.pieces))
+
+    def parts(self) -> tuple[Part, ...]:
+        """Those that its text is asked about in; none: it is asked about as a whole."""
+        parts = first_level(self.job.pieces, self._room())
+        return parts if len(parts) > 1 and not self.job.is_part else ()
 
     async def _put_together(self) -> Outcome:
         job = self.job
@@ -102,13 +122,17 @@ class _Conversation:
             return Split(parts)
         return await self._asked(partial_answers(job.found))
 
-    async def _asked(self, text: str) -> Outcome:
+    async def question(self, text: str) -> Request:
+        """The request about a text. Raises EngineError."""
         job = self.job
         traits = await self.access.traits(job.place.model)
         ask, said = (plain(words, markers_in(traits.template)) for words in (job.ask, text))
         messages = task_messages(job.task, ask, said, job.answer_schema)
         request = self._request(messages if traits.reads_system else without_system(messages))
-        request = replace(request, think=traits.think)
+        return replace(request, think=traits.think)
+
+    async def _asked(self, text: str) -> Outcome:
+        job, request = self.job, await self.question(text)
         call_id, completion, checked = await self._checked(request, WHOLE)
         if isinstance(checked, Invalid) and checked.category != "content_filter":
             repair = self._repair(request, completion, checked)
@@ -122,10 +146,7 @@ class _Conversation:
     async def _checked(
         self, request: Request, purpose: str
     ) -> tuple[UUID, Completion, Valid | Invalid]:
-        # The attempt is part of the key: a crash asks the same again and finds its answer, another
-        # attempt after a bad answer asks anew.
-        version = f"{prompt(self.job.task).version}#{self.job.attempt}"
-        call_id, completion = await self.caller.ask(request, version, purpose)
+        call_id, completion = await self.caller.ask(request, version(self.job), purpose)
         checked = check(completion, self.job.answer_schema)
         if isinstance(checked, Valid):
             checked = self._looked_at(restored(checked.value))

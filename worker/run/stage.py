@@ -1,147 +1,29 @@
-"""The run stage of one engine: claims jobs, and takes each through its conversation."""
+"""The run stage of one engine: takes each claimed job through its conversation."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-from models.failure import Failure
-from models.reasons import HoldCode
-from models.words import Finder, Queue, Scope, Stage, TaskType, Zone
+from models.words import Queue
 from worker.calls.access import EngineAccess
-from worker.calls.asks import recent_asks
-from worker.calls.ledger import KnownAnswer
-from worker.calls.prices import MILLION
-from worker.calls.reservations import budget_locks
-from worker.configs import Configs
-from worker.db import Database, Row, Statement
-from worker.flow.stage import Claimed, Held, Lease, Slot, put_back
-from worker.jsonb import as_json
-from worker.log import logger
-from worker.prompts import prompt
-from worker.route import Facts, Place
-from worker.run.ground import Source
-from worker.run.job import Found, Job
-from worker.run.judge import SHORT_OF, judge_budget
-from worker.run.outcome import HoldRow, Turn, refused
+from worker.flow.stage import Claimed, Held, Slot
+from worker.run.claims import JobClaims
+from worker.run.outcome import Turn, refused
 from worker.run.run import run
-from worker.settings import LEASE_S, TWIN_S
 
 
 class RunStage:
     """Runs the jobs of one engine."""
 
     def __init__(
-        self,
-        db: Database,
-        access: EngineAccess,
-        finish: Callable[[Turn], Awaitable[None]],
-        configs: Configs,
-        owner: UUID,
+        self, access: EngineAccess, claims: JobClaims, finish: Callable[[Turn], Awaitable[None]]
     ) -> None:
-        self._db = db
         self._access = access
+        self._claims = claims
         self._finish = finish
-        self._configs = configs
-        self._owner = owner
-        self._asks = recent_asks(db)
-        self._versions = as_json(
-            [{"task": task, "version": prompt(task).version} for task in TaskType]
-        )
 
     async def claim(self, queue: Queue, claim: UUID, most: int) -> Claimed:
         """Lease jobs and reserve their first calls."""
-        found = await self._db.run_each(self._statements(queue, claim, most))
-        taken, judged, late, rows = found[0], found[-3], found[-2], found[-1]
-        await self._give_back([row for row in judged if not row["reserved"]])
-        answers = {row["id"]: row["answer"] for row in judged}
-        answers |= {row["job_id"]: row["answer"] for row in late}
-        # of an earlier try of this claim, whose COMMIT went through unheard
-        answers |= {row["id"]: row["known"] for row in rows if row["known"] is not None}
-        asks = await self._asks.of({row["ask_id"] for row in rows})
-        held = [
-            Held(
-                Lease(Stage.RUN, row["id"], claim),
-                row["line_id"],
-                await self._job(row, asks[row["ask_id"]], answers),
-                alone=row["deaths"] > 0,
-            )
-            for row in rows
-        ]
-        return Claimed(len(taken), held)
-
-    def _statements(self, queue: Queue, claim: UUID, most: int) -> list[Statement]:
-        deployment, per_day = self._access.deployment, self._configs.current.limits.usd_per_day
-        price = self._access.ledger.price(queue.model)
-        shared = {"claim": claim, "owner": self._owner}
-        take = {"queue": queue.name, "stage": Stage.RUN, "most": most, "lease_s": LEASE_S}
-        reserve = {
-            "kind": deployment.config.kind,
-            "host": deployment.host,
-            "zone": deployment.zone,
-            "stand_in": deployment.stand_in,
-            "usd_per_day": per_day,
-            "usd_per_call": self._access.ledger.most_per_call,
-            "usd_per_input": price.input_per_mtok / MILLION if price else None,
-            "usd_per_output": price.output_per_mtok / MILLION if price else None,
-            "versions": self._versions,
-            "answerer": self._access.answerer(queue.model),
-        }
-        return [
-            ("flow/take", {**shared, **take}),
-            *budget_locks(deployment.zone, per_day, claim=claim),
-            ("run/reserve", {**shared, **reserve}),
-            ("run/known", shared),
-            ("run/claim", shared),
-        ]
-
-    async def _give_back(self, rows: Sequence[Row]) -> None:
-        """What was taken and may not run now: a twin waits, a budget holds, the policy refuses."""
-        if not rows:
-            return
-        refused = [row["id"] for row in rows if row["short_of"] == "policy"]
-        twins = [row["id"] for row in rows if row["short_of"] == "twin"]
-        short = [row for row in rows if row["short_of"] in SHORT_OF]
-        statements: list[Statement] = []
-        if short:
-            holds = _holds(short, self._configs.current.limits.usd_per_day)
-            statements.append(("run/hold", {"rows": as_json(holds)}))
-            statements.append(put_back(Stage.RUN, [row["id"] for row in short], self._owner))
-        if twins:
-            statements.append(put_back(Stage.RUN, twins, self._owner, TWIN_S))
-        if refused:
-            logger().error(
-                "jobs that must stay in the building stood in a queue that leaves it; nothing of "
-                "them was sent, and they stand in no queue now: `docmill reroute` their batches",
-                engine=self._access.deployment.name,
-                jobs=refused,
-            )
-            statements.append(("run/drop_refused", {"ids": refused, "owner": self._owner}))
-        await self._db.run_all(statements)
-
-    async def _job(self, row: Row, ask: Row, answers: Mapping[int, Any]) -> Job:
-        broken = row["broken"]
-        return Job(
-            id=row["id"],
-            batch_id=row["batch_id"],
-            facts=facts(row),
-            place=Place(Zone(row["zone"]), row["engine"], row["model"]),
-            step=row["step"],
-            config=await self._configs.of(row["configuration_id"]),
-            ask_id=row["ask_id"],
-            ask=ask["text"],
-            schema=ask["json_schema"],
-            pieces=tuple(_source(piece) for piece in row["pieces"] or ()),
-            attempts=row["attempts"],
-            deaths=row["deaths"],
-            call_id=row["call_id"],
-            earlier=row["earlier"] or {},
-            known=_known(answers.get(row["id"])),
-            is_part=row["parent_id"] is not None,
-            level=row["found_level"] or row["level"],
-            found=tuple(map(_found, row["found"] or ())) if broken is None else (),
-            broken=Failure(**broken) if broken is not None else None,
-        )
+        return await self._claims.claim(queue, claim, most)
 
     async def work(self, held: Held, slot: Slot) -> Turn:
         """Ask the engine; returns the turn whatever happens."""
@@ -157,55 +39,4 @@ class RunStage:
 
     async def release(self, held: Sequence[Held]) -> None:
         """Back in line, without a trace."""
-        ids = [item.lease.item for item in held]
-        unused = [item.payload.call_id for item in held]
-        await self._db.run_all(
-            [("calls/drop", {"ids": unused}), put_back(Stage.RUN, ids, self._owner)]
-        )
-
-
-def facts(row: Row) -> Facts:
-    """What the row of a job says of it."""
-    return Facts(
-        task=TaskType(row["task"]),
-        found_by=Finder(row["found_by"]),
-        confidence=row["confidence"],
-        language=row["language"],
-        tokens=row["tokens"],
-        scope=Scope.CHUNK if row["chunk_id"] is not None else Scope.DOCUMENT,
-        local_only=row["stays"],
-        pinned=row["stays"],
-    )
-
-
-def _holds(rows: Iterable[Row], usd_per_day: Decimal | None) -> list[HoldRow]:
-    """One hold for each budget that is used up; the first job that it does not cover says which."""
-    holds: dict[tuple[int | None, HoldCode], HoldRow] = {}
-    for row in rows:
-        spent, budget = (
-            (row["day_usd"], usd_per_day)
-            if row["short_of"] == "day"
-            else (row["batch_usd"], row["max_cost_usd"])
-        )
-        about = {"model": row["model"], "spent_usd": spent, "budget_usd": budget}
-        under_way = bool(row["under_way"])
-        hold = judge_budget(row["batch_id"], row["short_of"], about, under_way=under_way).hold
-        holds.setdefault((hold.batch_id, hold.code), hold)
-    return list(holds.values())
-
-
-def _source(piece: Mapping[str, Any]) -> Source:
-    return Source(piece["start"], piece["text"], piece["ordinal"])
-
-
-def _found(part: Mapping[str, Any]) -> Found:
-    return Found(part["part"], part["value"], UUID(part["call_id"]))
-
-
-def _known(answer: Mapping[str, Any] | None) -> KnownAnswer | None:
-    if answer is None:
-        return None
-    would = answer["would_have_cost_usd"]
-    return KnownAnswer(
-        UUID(answer["call_id"]), answer["value"], Decimal(str(would)) if would is not None else None
-    )
+        await self._claims.release(held)

@@ -61,6 +61,7 @@ def a_row(**more: Any) -> dict[str, Any]:
         "tokens": 40,
         "model": "phi4-mini",
         "local_only": False,
+        "allow_provider_batch": False,
         "pinned": False,
         "line_id": 4,
         "configuration_id": 1,

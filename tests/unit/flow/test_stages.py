@@ -20,10 +20,15 @@ from worker.flow.stage import Held, Lease
 from worker.ingest.stage import IngestStage, ReadOutcome
 from worker.persist import Persist
 from worker.read.kinds import PLAIN
+from worker.run.claims import JobClaims
 from worker.run.outcome import Done, Turn
 from worker.run.stage import RunStage
 
 CLAIM = UUID(int=1)
+
+
+def a_run_stage(db: Any, access: Any, finish: Any) -> RunStage:
+    return RunStage(access, JobClaims(db, access, Configs(db, 1, a_config()), OWNER), finish)
 
 
 def held(stage: Stage, payload: Any) -> Held:
@@ -71,7 +76,7 @@ async def test_a_pair_that_is_cut_off_before_its_slot_leaves_no_call_behind():
 async def test_a_job_that_is_cut_off_before_its_slot_leaves_no_call_behind():
     db, slot = FakeDatabase(), asyncio.Lock()
     persist = Persist(db, FakeJournal(), OWNER)  # type: ignore[arg-type]
-    stage = RunStage(db, an_access(), persist.finish, Configs(db, 1, a_config()), OWNER)  # type: ignore[arg-type]
+    stage = a_run_stage(db, an_access(), persist.finish)
     await slot.acquire()
     work = asyncio.create_task(stage.work(held(Stage.RUN, a_job()), slot))
     await stage.finish(await cut_off(work))
@@ -85,7 +90,7 @@ async def test_a_job_that_is_cut_off_in_its_call_has_lost_that_call_and_no_attem
     db, engine = FakeDatabase(), FakeEngine(models=("phi4-mini",))
     engine.script.append(Hang())
     persist = Persist(db, FakeJournal(), OWNER)  # type: ignore[arg-type]
-    stage = RunStage(db, an_access(engine), persist.finish, Configs(db, 1, a_config()), OWNER)  # type: ignore[arg-type]
+    stage = a_run_stage(db, an_access(engine), persist.finish)
     work = asyncio.create_task(stage.work(held(Stage.RUN, a_job()), nullcontext()))
     while not engine.in_flight:
         await asyncio.sleep(0)
@@ -142,7 +147,7 @@ def test_what_postgres_refuses_has_failed_by_a_fault_of_ours_that_quotes_no_text
             Sorted(pair(), Verdict(TaskType.SUMMARY, Finder.MODEL, 0.9), calls),
         ),
         "run": (
-            RunStage(None, an_access(), None, configs, OWNER),  # type: ignore[arg-type]
+            a_run_stage(None, an_access(), None),
             Turn(5, 3, Done({}, None, None, CALL), calls),
         ),
     }[stage_name]
@@ -164,7 +169,7 @@ async def test_what_was_claimed_and_not_begun_is_given_back_with_its_call(stage_
         stage: Any = ClassifyStage(db, an_access(), configs, OWNER)  # type: ignore[arg-type]
         payload: Any = pair()
     else:
-        stage = RunStage(db, an_access(), None, configs, OWNER)  # type: ignore[arg-type]
+        stage = a_run_stage(db, an_access(), None)
         payload = a_job()
     await stage.release([held(Stage(stage_name), payload)])
     assert db.ran == ["calls/drop", "flow/release"]

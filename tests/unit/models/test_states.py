@@ -102,13 +102,15 @@ def test_from_every_state_that_is_not_over_a_job_can_be_done():
     assert can == WRITTEN_JOBS - {JobState.SKIPPED}
 
 
-def test_running_held_and_cancelled_are_nowhere_written_on_a_row():
+def test_running_submitted_held_and_cancelled_are_nowhere_written_on_a_row():
     for sql in STATEMENTS.values():
         assert not re.search(
-            r"UPDATE (jobs|documents)\b[^;]*?SET[^;]*?\bstate = '(running|held|cancelled)'",
+            r"UPDATE (jobs|documents)\b[^;]*?SET[^;]*?\bstate = "
+            r"'(running|submitted|held|cancelled)'",
             sql.partition("UPDATE batches")[0],
         )
-    assert set(JobState) - {JobState.RUNNING, JobState.HELD, JobState.CANCELLED} == WRITTEN_JOBS
+    shown = {JobState.RUNNING, JobState.SUBMITTED, JobState.HELD, JobState.CANCELLED}
+    assert set(JobState) - shown == WRITTEN_JOBS
 
 
 def test_there_are_statements_to_check():

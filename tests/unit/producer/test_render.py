@@ -30,6 +30,7 @@ STATUS = {
     "submit": SubmitState.WHOLE,
     "deadline": None,
     "unserved": [],
+    "bulks": [],
 }
 
 
@@ -273,6 +274,30 @@ def test_a_status_says_where_no_worker_is_and_how_to_start_one(terminal):
     waits = {"queue": "local/phi4-mini", "mend": "start `docmill worker local`"}
     said = shown_status(terminal, found={"unserved": [waits]})
     assert "no worker serves local/phi4-mini: start `docmill worker local`" in said
+
+
+SENT = "2026-10-05T12:00:00+00:00"
+
+
+def test_a_status_says_how_far_batches_of_providers_are_and_what_went_wrong(terminal):
+    there = {
+        "engine": "frontier",
+        "model": "m",
+        "state": "submitted",
+        "requests": 2_000,
+        "jobs": 2_000,
+        "done": 400,
+        "detail": None,
+        "created_at": SENT,
+        "sent_at": SENT,
+    }
+    stuck = {**there, "state": "uploaded", "detail": "h:1: \x1b[2Jtoo many", "sent_at": None}
+    over = {**there, "state": "closed", "jobs": 0, "detail": "the file is odd"}
+    said = shown_status(terminal, found={"bulks": [there, stuck, over]})
+    about = "provider batch of frontier/m: 2,000 jobs "
+    assert f"{about}are in it since {render.clock(SENT)}, 400 answered" in said
+    assert f"{about}are about to be handed in; h:1: \\x1b[2Jtoo many" in said
+    assert f"{about}came back in line; the file is odd" in said
 
 
 def test_a_status_of_a_purged_batch_says_what_is_gone(terminal):

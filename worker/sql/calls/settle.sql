@@ -34,5 +34,5 @@ SET state = s.state,
     error = CASE WHEN c.job_id IS NOT NULL THEN s.error END
 FROM settled s
 WHERE c.id = ANY (ARRAY(SELECT id FROM settled)) AND c.id = s.id
-    AND c.state IN ('reserved', 'lost')
+    AND c.state IN ('reserved', 'submitted', 'lost')
 RETURNING c.id

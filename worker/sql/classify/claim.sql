@@ -25,7 +25,7 @@ WITH taken AS MATERIALIZED (
     WHERE t.id <> ALL (ARRAY(SELECT job_id FROM under_way))
     RETURNING id, job_id
 )
-SELECT t.*, b.configuration_id, known.task, known.found_by, known.confidence,
+SELECT t.*, b.configuration_id, b.allow_provider_batch, known.task, known.found_by, known.confidence,
        a.job_id IS NOT NULL AS to_ask, a.attempts, a.waits, a.deaths,
        coalesce(r.id, c.id) AS call_id,
        CASE WHEN a.job_id IS NOT NULL THEN left(coalesce(k.text, first.text), 1500) END AS excerpt

@@ -5,7 +5,8 @@ WITH orphans AS (
     WHERE c.state = 'reserved' AND c.id >= docmill_first_id(now() - interval '1 day')
       AND c.started_at < now() - %(lease_s)s * interval '1 second'
       AND NOT EXISTS (SELECT FROM leases l WHERE l.item_id = c.job_id AND l.owner = c.owner
-                      AND l.stage = CASE c.purpose WHEN 'classify' THEN 'classify' ELSE 'run' END)
+                      AND l.stage = ANY (CASE c.purpose WHEN 'classify' THEN ARRAY['classify']
+                                                        ELSE ARRAY['run', 'bulk'] END))
     LIMIT 500
 ), not_made AS (
     DELETE FROM calls c USING orphans o

@@ -1,5 +1,5 @@
--- The queues in which something waits to be taken. The recursive part jumps from queue to queue
--- through the index instead of reading every line.
+-- The queues in which something waits to be taken; bulks are gathered without a message. The recursive
+-- part jumps from queue to queue through the index instead of reading every line.
 WITH RECURSIVE queues AS (
     SELECT min(queue) AS queue FROM lines WHERE open
     UNION ALL
@@ -11,4 +11,4 @@ WHERE (
     SELECT true FROM lines l
     CROSS JOIN LATERAL (
         SELECT FROM waiting w WHERE w.line_id = l.id AND w.xact >= l.head LIMIT 1) something
-    WHERE l.queue = q.queue AND l.open LIMIT 1)
+    WHERE l.queue = q.queue AND l.open AND l.stage <> 'bulk' LIMIT 1)

@@ -1,7 +1,7 @@
 -- The jobs of a claim whose calls are reserved, with the text that each is about and what was found
 -- before: by the parts that it was asked in, or by a try that a crash cut off.
 SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS stays,
-       j.document_id, j.chunk_id,
+       b.allow_provider_batch, j.document_id, j.chunk_id,
        j.ask_id, j.parent_id, j.level, j.task, j.found_by, j.confidence, j.zone, j.engine, j.model,
        j.step, j.tokens, j.language, j.attempts, j.waits, j.deaths, b.configuration_id, s.line_id,
        c.id AS call_id,

@@ -6,6 +6,11 @@
 WITH mine AS MATERIALIZED (
     SELECT j.id, j.batch_id, j.local_only, j.document_id, j.chunk_id, j.ask_id, j.parent_id, j.task,
            j.zone, j.engine, j.model, j.attempts, j.tokens, j.fixed_tokens, b.max_cost_usd, b.reuse,
+           -- its own answer, by its provider's batch or from before a crash: no call is made for it
+           (SELECT calls.id FROM calls
+            WHERE (j.waits > 0 OR j.kills > 0) AND calls.job_id = j.id
+                AND calls.attempt = j.attempts + 1 AND calls.state = 'settled'
+                AND calls.purpose = 'run' AND calls.request_key IS NOT NULL LIMIT 1) AS own,
            j.local_only OR b.local_only OR j.pinned IS NOT NULL AS stays,
            c.settings #>> ARRAY['tasks', j.task, 'max_tokens'] AS max_tokens
     FROM leases s
@@ -32,7 +37,7 @@ WITH mine AS MATERIALIZED (
     SELECT m.*, x.stays AND %(zone)s <> 'local' AS leaves, known.answer, known.coming,
            -- a request that brought no answer once is no longer worth waiting for
            CASE WHEN NOT coalesce(known.asked, false) THEN k.key END AS key,
-           CASE WHEN known.answer IS NOT NULL THEN 0
+           CASE WHEN known.answer IS NOT NULL OR m.own IS NOT NULL THEN 0
                 -- what its parts said is put together without a call
                 WHEN found.bytes IS NOT NULL AND m.task IN ('extraction', 'classification') THEN 0
                 ELSE coalesce(
@@ -106,7 +111,7 @@ WITH mine AS MATERIALIZED (
     SELECT docmill_call_id(now()), w.id, w.batch_id, w.local_only, 'run', w.task, w.zone, w.engine,
            %(kind)s, %(host)s, %(stand_in)s, w.model, %(owner)s, w.attempts + 1,
            CASE WHEN %(zone)s <> 'local' AND NOT %(stand_in)s THEN w.usd END, w.key,
-           (w.answer->>'call_id')::uuid
+           coalesce((w.answer->>'call_id')::uuid, w.own)
     FROM judged w
     -- What is under way is unique by the key of each month's partition. Of two twins on either side
     -- of midnight one is seen here, unless both are claimed in the same few milliseconds.

@@ -1,0 +1,203 @@
+"""What is done about a bulk, from all that is known of it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from models.engines import OpenAIConfig
+from models.states import BulkState
+from models.words import Zone
+from worker.bulk.decide import (
+    LONGEST_PAUSE_S,
+    STOPS_WITHIN,
+    TRIES,
+    WORTH,
+    Bulk,
+    Due,
+    GivenUp,
+    Moved,
+    Step,
+    after_error,
+    after_look,
+    after_search,
+    due,
+    has_time,
+    last_moment,
+    next_step,
+    pause_s,
+)
+from worker.llm.batches import Bounds, Progress
+from worker.llm.engine import EngineError, Trouble
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+POLL_S = 60
+FULL_QUEUE = "Enqueued token limit reached for gpt-5-mini. Please try again later."
+
+
+def a_config(**more: Any) -> OpenAIConfig:
+    return OpenAIConfig(zone=Zone.FRONTIER, provider_batch="openai", **more)
+
+
+def a_bulk(state: BulkState = BulkState.SUBMITTED, **more: Any) -> Bulk:
+    made = Bulk(
+        id=UUID(int=1),
+        line_id=1,
+        engine="frontier",
+        model="m",
+        host="h:1",
+        state=state,
+        requests=10,
+        bytes=100,
+        handed_in=10,
+        upload="file-1",
+        remote="batch-1",
+        done=0,
+        tries=0,
+        sent_at=NOW,
+        deadline=None,
+        cancelled=False,
+        now=NOW,
+    )
+    return replace(made, **more)
+
+
+STEPS = {  # where it has time, and where it has not
+    BulkState.GATHERING: (Step.GATHER, Step.GIVE_BACK),
+    BulkState.GATHERED: (Step.UPLOAD, Step.GIVE_BACK),
+    BulkState.UPLOADED: (Step.CREATE, Step.GIVE_BACK),
+    # whether there is anything to stop is not known
+    BulkState.CREATING: (Step.FIND, Step.FIND),
+    BulkState.SUBMITTED: (Step.LOOK, Step.STOP),
+    BulkState.STOPPING: (Step.LOOK, Step.LOOK),
+    BulkState.ENDED: (Step.FETCH, Step.FETCH),
+    BulkState.FETCHED: (Step.FORGET, Step.FORGET),
+    BulkState.CLOSED: (Step.FORGET, Step.FORGET),
+}
+
+
+def test_each_state_has_its_step_and_what_was_begun_is_never_begun_again() -> None:
+    assert set(STEPS) == set(BulkState)
+    late = NOW + timedelta(minutes=1)
+    for state, (wanted, unwanted) in STEPS.items():
+        assert next_step(a_bulk(state), a_config()) is wanted
+        assert next_step(a_bulk(state, deadline=NOW + DAY), a_config()) is wanted
+        assert next_step(a_bulk(state, deadline=late), a_config()) is unwanted
+        assert next_step(a_bulk(state, cancelled=True), a_config()) is unwanted
+
+
+def test_the_last_moment_leaves_time_to_ask_all_of_them_one_by_one() -> None:
+    tables = [  # jobs, settings, seconds
+        (0, {}, 0.0),
+        (100, {"max_in_flight": 10}, 150.0),
+        (100, {"slots": 5}, 300.0),
+        (100, {"slots": "auto"}, 1500.0),
+        (100, {"max_in_flight": 50, "rpm": 20}, 450.0),
+    ]
+    for jobs, settings, seconds in tables:
+        left = NOW + DAY - STOPS_WITHIN - timedelta(seconds=seconds)
+        assert last_moment(NOW + DAY, jobs, a_config(**settings)) == left
+    assert last_moment(None, 100, a_config()) is None
+
+
+def test_what_has_less_than_a_worthwhile_time_does_not_wait() -> None:
+    needed = STOPS_WITHIN + WORTH
+    assert has_time(None, 0, a_config(), NOW)
+    assert has_time(NOW + needed, 0, a_config(), NOW)
+    assert not has_time(NOW + needed - timedelta(seconds=1), 0, a_config(), NOW)
+
+
+def test_what_waits_is_gathered_whole_or_asked_at_once() -> None:
+    bounds = Bounds(requests=5_000, bytes=1, fewest=100)
+    soon = NOW + timedelta(minutes=20)
+    table = [  # jobs, more of them come, deadline
+        (1_000, False, None, Due.GATHER),
+        (1_000, True, None, Due.WAIT),
+        (5_000, True, None, Due.GATHER),
+        (99, False, None, Due.RUN_LIVE),
+        (99, True, None, Due.WAIT),
+        (1_000, False, soon, Due.RUN_LIVE),
+        (1_000, True, soon, Due.RUN_LIVE),
+    ]
+    assert due(9, None, a_config(), bounds, NOW, more_comes=True, allowed=False) is Due.RUN_LIVE
+    for jobs, more_comes, deadline, expected in table:
+        found = due(jobs, deadline, a_config(), bounds, NOW, more_comes=more_comes)
+        assert found is expected, (jobs, more_comes, deadline)
+
+
+def test_pauses_grow_to_ten_minutes() -> None:
+    assert [pause_s(tries, POLL_S) for tries in (0, 1, 2, 9, 99)] == [60, 120, 240, 600, 600]
+    assert pause_s(3, 3_600) == 3_600
+
+
+def error(trouble: Trouble, **more: Any) -> EngineError:
+    return EngineError(trouble, "said", **more)
+
+
+AWAY = error(Trouble.UNAVAILABLE)
+UNSURE = error(Trouble.TIMEOUT, maybe_billed=True)
+FULL = error(Trouble.RATE_LIMITED, retry_after_s=7.0)
+WRONG = error(Trouble.AUTH)
+GONE = error(Trouble.BAD_REQUEST, status=404)
+
+AFTER_ERROR = [
+    (BulkState.GATHERED, Step.UPLOAD, AWAY, Moved(BulkState.GATHERED, POLL_S, detail="said")),
+    (BulkState.GATHERED, Step.UPLOAD, FULL, Moved(BulkState.GATHERED, 7.0, detail="said")),
+    (BulkState.GATHERED, Step.UPLOAD, WRONG, GivenUp("said")),
+    (BulkState.UPLOADED, Step.CREATE, AWAY, Moved(BulkState.UPLOADED, POLL_S, detail="said")),
+    (BulkState.UPLOADED, Step.CREATE, UNSURE, Moved(BulkState.CREATING, POLL_S, detail="said")),
+    (BulkState.UPLOADED, Step.CREATE, WRONG, GivenUp("said")),
+    (BulkState.CREATING, Step.FIND, WRONG, Moved(BulkState.CREATING, POLL_S, detail="said")),
+    (BulkState.SUBMITTED, Step.LOOK, UNSURE, Moved(BulkState.SUBMITTED, POLL_S, detail="said")),
+    (BulkState.SUBMITTED, Step.LOOK, WRONG, Moved(BulkState.SUBMITTED, POLL_S, detail="said")),
+    (BulkState.SUBMITTED, Step.STOP, AWAY, Moved(BulkState.SUBMITTED, POLL_S, detail="said")),
+    (BulkState.ENDED, Step.FETCH, UNSURE, Moved(BulkState.ENDED, POLL_S, detail="said")),
+    (BulkState.SUBMITTED, Step.LOOK, GONE, Moved(BulkState.SUBMITTED, POLL_S, detail="said")),
+    (BulkState.FETCHED, Step.FORGET, AWAY, Moved(BulkState.FETCHED, POLL_S, detail="said")),
+]
+
+
+def test_after_an_error_nothing_that_may_have_begun_begins_again() -> None:
+    for state, step, met, expected in AFTER_ERROR:
+        assert after_error(a_bulk(state), step, met, POLL_S) == expected, (step, met.trouble)
+
+
+@pytest.mark.parametrize("step", [Step.LOOK, Step.FETCH, Step.STOP])
+def test_a_batch_that_its_provider_does_not_know_for_long_is_lost(step: Step) -> None:
+    came = after_error(a_bulk(tries=TRIES), step, GONE, POLL_S)
+    assert came == GivenUp("said: the provider does not know it any more", lost=True)
+
+
+def test_what_cannot_be_deleted_is_let_be_and_says_so() -> None:
+    came = after_error(a_bulk(BulkState.FETCHED, tries=TRIES), Step.FORGET, AWAY, POLL_S)
+    assert came == Moved(BulkState.CLOSED, detail="could not be deleted at the provider: said")
+
+
+def test_what_may_have_begun_is_looked_for_until_the_list_is_sure_to_have_it() -> None:
+    unsure = a_bulk(BulkState.CREATING)
+    later = replace(unsure, now=NOW + timedelta(seconds=3 * POLL_S))
+    found = Moved(BulkState.SUBMITTED, POLL_S, remote="b-2")
+    assert after_search(unsure, ["b-2", "b-3"], POLL_S) == found
+    assert after_search(unsure, [], POLL_S) == Moved(BulkState.CREATING, POLL_S)
+    assert after_search(later, [], POLL_S) == Moved(BulkState.UPLOADED)
+    assert after_search(replace(later, sent_at=None), [], POLL_S).state is BulkState.CREATING
+
+
+def test_a_look_says_whether_replies_can_be_fetched() -> None:
+    stopping = a_bulk(BulkState.STOPPING)
+    table = [
+        (a_bulk(), Progress(ended=False, done=3), Moved(BulkState.SUBMITTED, POLL_S, done=3)),
+        (stopping, Progress(ended=False, done=3), Moved(BulkState.STOPPING, POLL_S, done=3)),
+        (a_bulk(), Progress(ended=True, done=9), Moved(BulkState.ENDED, done=9)),
+        (a_bulk(), Progress(ended=True, refused="why"), GivenUp("why")),
+        (
+            a_bulk(),
+            Progress(ended=True, refused=FULL_QUEUE),
+            Moved(BulkState.UPLOADED, LONGEST_PAUSE_S, detail=FULL_QUEUE),
+        ),
+    ]
+    for bulk, progress, expected in table:
+        assert after_look(bulk, progress, POLL_S) == expected

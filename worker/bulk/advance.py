@@ -1,0 +1,313 @@
+"""Advancing: bulks are moved on, a step at a time, by whichever worker takes them.
+
+Each step is written down before the next one begins. A worker may end at any point: another one
+takes the bulk when its time is over, and goes on by what stands in Postgres and at the provider.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import assert_never
+from uuid import UUID
+
+import psycopg
+
+from models.engines import EngineConfig
+from models.states import BulkState
+from worker.bulk.decide import (
+    FULL_JOBS,
+    Bulk,
+    Due,
+    GivenUp,
+    Moved,
+    Step,
+    after_error,
+    after_look,
+    after_search,
+    due,
+    next_step,
+)
+from worker.bulk.gather import Gathering, in_bulk
+from worker.bulk.requests import Kept, kept
+from worker.calls.access import EngineAccess
+from worker.calls.ledger import CallRow
+from worker.db import Database, Row
+from worker.jsonb import as_json
+from worker.llm.batches import BatchApi, Order, Reply
+from worker.llm.engine import Completion, EngineError, Trouble
+from worker.log import logger
+from worker.settings import LEASE_S, RENEW_S
+
+TURN_S = 1.0
+"""The pause between two looks at what is due."""
+
+AFTER_FAULT_S = 60.0
+"""The pause after a step that failed by a fault of our own."""
+
+BLOCK = 200
+"""Replies that are written at once."""
+
+FIRST = UUID(int=0)
+
+
+class _Lost(Exception):
+    """Another worker has the bulk."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkEngine:
+    """An engine whose provider has a batch API, as this process reaches it."""
+
+    access: EngineAccess
+    api: BatchApi
+    gathering: Gathering
+
+    @property
+    def config(self) -> EngineConfig:
+        """Its table of the configuration."""
+        return self.access.deployment.config
+
+
+class Bulks:
+    """The bulks of this process's engines."""
+
+    def __init__(self, db: Database, owner: UUID, engines: Mapping[str, BulkEngine]) -> None:
+        self._db = db
+        self._owner = owner
+        self._engines = engines
+        self._names = list(engines)
+
+    async def run(self) -> None:
+        """Begin bulks and move them on, until cancelled."""
+        while True:
+            try:
+                await self._begin()
+                while await self._advance():
+                    pass
+            except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
+                self._db.outage.begin(exc)
+            await asyncio.sleep(TURN_S)
+
+    async def close(self) -> None:
+        """Close the connections to the providers."""
+        await asyncio.gather(*(engine.api.close() for engine in self._engines.values()))
+
+    # --- beginning ------------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        """Look at the lines in which jobs wait for a bulk."""
+        if not self._names:
+            return
+        for line in await self._db.run("bulk/lines", engines=self._names, most=FULL_JOBS):
+            engine = self._engines[line["engine"]]
+            match self._due(line, engine):
+                case Due.GATHER:
+                    host = engine.access.deployment.host
+                    await self._db.run("bulk/begin", line_id=line["line_id"], host=host)
+                case Due.RUN_LIVE:
+                    await engine.gathering.run_live(line["line_id"])
+                case Due.WAIT:
+                    pass
+
+    @staticmethod
+    def _due(line: Row, engine: BulkEngine) -> Due:
+        return due(
+            line["jobs"],
+            line["deadline"],
+            engine.config,
+            engine.gathering.bounds,
+            line["now"],
+            more_comes=line["more_comes"],
+            handed_in=line["handed_in"],
+            allowed=line["allowed"],
+        )
+
+    # --- moving on ------------------------------------------------------------------------------
+
+    async def _advance(self) -> bool:
+        """Take the next bulk that is due and make a step of it; False: none is."""
+        holding = {"owner": self._owner, "lease_s": LEASE_S}
+        rows = await self._db.run("bulk/take", engines=self._names, **holding)
+        if not rows:
+            return False
+        bulk = Bulk(**{**rows[0], "state": BulkState(rows[0]["state"])})
+        step = asyncio.create_task(self._step(bulk), name=f"bulk {bulk.id}")
+        keep = asyncio.create_task(self._keep(bulk), name=f"bulk {bulk.id}: lease")
+        try:
+            await asyncio.wait({step, keep}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (step, keep):
+                task.cancel()
+            await asyncio.gather(step, keep, return_exceptions=True)
+        if not step.cancelled() and (fault := step.exception()) is not None:
+            await self._stumbled(bulk, fault)
+        return True
+
+    async def _keep(self, bulk: Bulk) -> None:
+        """Renew the hold on a bulk, and return when it is lost: by our own clock, too."""
+        holding = {"owner": self._owner, "lease_s": LEASE_S}
+        with suppress(TimeoutError):
+            while True:
+                await asyncio.sleep(RENEW_S)
+                async with asyncio.timeout(LEASE_S - RENEW_S):
+                    if not await self._db.run("bulk/renew", id=bulk.id, **holding):
+                        return
+
+    async def _stumbled(self, bulk: Bulk, fault: BaseException) -> None:
+        if isinstance(fault, _Lost):
+            logger().info("another worker has this bulk", bulk=str(bulk.id))
+            return
+        if not isinstance(fault, Exception) or isinstance(fault, psycopg.OperationalError):
+            raise fault
+        logger().error("a step of a bulk failed", bulk=str(bulk.id), exc_info=fault)
+        said = f"internal error: {type(fault).__name__}"
+        await self._move(bulk, Moved(bulk.state, AFTER_FAULT_S, detail=said))
+
+    async def _step(self, bulk: Bulk) -> None:
+        engine = self._engines[bulk.engine]
+        step = next_step(bulk, engine.config)
+        try:
+            came = await self._made(step, bulk, engine)
+        except EngineError as error:
+            came = after_error(bulk, step, error, engine.config.batch_poll_s)
+            logger().warning("a provider's batch does not go on", bulk=str(bulk.id), why=str(error))
+        if isinstance(came, GivenUp):
+            came = await self._give_up(bulk, engine, came)
+        try:
+            await self._move(bulk, came)
+        except _Lost:
+            if step is Step.CREATE and came.remote is not None:
+                await self._withdraw(engine, came.remote)
+            raise
+
+    async def _withdraw(self, engine: BulkEngine, remote: str) -> None:
+        """Stop a batch that was begun too late: the bulk has, or will have, another one. Unless it
+        was found meanwhile."""
+        if not await self._db.run("bulk/remotes", remotes=[remote]):
+            with suppress(EngineError):
+                await engine.api.cancel(remote)
+
+    async def _made(self, step: Step, bulk: Bulk, engine: BulkEngine) -> Moved | GivenUp:
+        """Make a step; where the bulk is after it. Raises EngineError."""
+        api, poll_s = engine.api, engine.config.batch_poll_s
+        match step:
+            case Step.GATHER:
+                requests = await engine.gathering.fill(bulk)
+                return Moved(BulkState.GATHERED if requests else BulkState.CLOSED)
+            case Step.UPLOAD:
+                return Moved(BulkState.UPLOADED, upload=await api.upload(await self._order(bulk)))
+            case Step.CREATE:
+                order = await self._order(bulk)
+                await self._move(bulk, Moved(BulkState.CREATING, poll_s), keep=True)
+                remote = await api.create(order, bulk.upload or "")
+                return Moved(BulkState.SUBMITTED, poll_s, remote=remote)
+            case Step.FIND:
+                return after_search(bulk, await self._found(bulk, api), poll_s)
+            case Step.LOOK:
+                return after_look(bulk, await api.progress(bulk.remote or ""), poll_s)
+            case Step.STOP:
+                await api.cancel(bulk.remote or "")
+                return Moved(BulkState.STOPPING, poll_s)
+            case Step.FETCH:
+                await self._fetch(bulk, engine)
+                return Moved(BulkState.FETCHED)
+            case Step.FORGET:
+                await api.forget(bulk.remote or "", bulk.upload or "")
+                return Moved(BulkState.CLOSED)
+            case Step.GIVE_BACK:
+                return GivenUp("there was no time for it, or its batch was cancelled")
+            case _:
+                assert_never(step)
+
+    async def _move(self, bulk: Bulk, came: Moved, *, keep: bool = False) -> None:
+        """Write down where a bulk is."""
+        params = {**asdict(came), "id": bulk.id, "owner": self._owner, "keep": keep}
+        if not await self._db.run("bulk/move", **params):
+            raise _Lost
+
+    # --- what is handed in ----------------------------------------------------------------------
+
+    async def _order(self, bulk: Bulk) -> Order:
+        return Order(str(bulk.id), [one.item async for one in self._kept(bulk)])
+
+    async def _kept(self, bulk: Bulk) -> AsyncIterator[Kept]:
+        """All jobs that stand in a bulk, block by block."""
+        after = FIRST
+        while rows := await self._db.run("bulk/items", id=bulk.id, after=after, most=BLOCK):
+            for row in rows:
+                yield kept(row)
+            after = rows[-1]["call_id"]
+
+    async def _found(self, bulk: Bulk, api: BatchApi) -> list[str]:
+        """What the provider may have begun for a bulk, and is no other's."""
+        assert bulk.sent_at is not None
+        remotes = list(await api.find(await self._order(bulk), bulk.sent_at))
+        rows = await self._db.run("bulk/remotes", remotes=remotes)
+        known = {row["remote"] for row in rows}
+        return [remote for remote in remotes if remote not in known]
+
+    # --- what comes back ------------------------------------------------------------------------
+
+    async def _fetch(self, bulk: Bulk, engine: BulkEngine) -> None:
+        """Write down all replies; jobs without one run at once, and have cost nothing."""
+        async for replies in _blocks(engine.api.results(bulk.remote or "")):
+            await self._take_in(bulk, engine, replies)
+        gone = EngineError(Trouble.UNAVAILABLE, "the provider's batch ended without a reply to it")
+        await self._end_rest(bulk, engine, gone)
+
+    async def _take_in(self, bulk: Bulk, engine: BulkEngine, replies: Mapping[UUID, Reply]) -> None:
+        rows = await self._db.run("bulk/these", id=bulk.id, calls=list(replies))
+        mine = [kept(row) for row in rows]
+        await self._back(bulk, [_call(engine, one, replies[one.call_id].outcome) for one in mine])
+
+    async def _end_rest(self, bulk: Bulk, engine: BulkEngine, error: EngineError) -> None:
+        """End all that still stand in a bulk with this error."""
+        while rows := await self._db.run("bulk/items", id=bulk.id, after=FIRST, most=BLOCK):
+            await self._back(bulk, [_call(engine, kept(row), error) for row in rows])
+
+    async def _back(self, bulk: Bulk, calls: Sequence[CallRow]) -> None:
+        """Settle calls and put their jobs back in line, in one transaction."""
+        if not calls:
+            return
+        ids = [call.id for call in calls]
+        back = {"id": bulk.id, "owner": self._owner, "calls": ids}
+        settle = {"calls": as_json(calls)}
+        if not await self._db.run_all([("calls/settle", settle), ("bulk/back", back)]):
+            raise _Lost
+
+    async def _give_up(self, bulk: Bulk, engine: BulkEngine, end: GivenUp) -> Moved:
+        """Put all jobs of a bulk back in line, to be asked one by one."""
+        if end.lost:
+            error = EngineError(Trouble.UNAVAILABLE, end.why, maybe_billed=True)
+            await self._end_rest(bulk, engine, error)
+        while rows := await self._db.run("bulk/items", id=bulk.id, after=FIRST, most=BLOCK):
+            calls = [row["call_id"] for row in rows]
+            given = {"id": bulk.id, "owner": self._owner, "calls": calls}
+            if not await self._db.run("bulk/give_back", **given):
+                raise _Lost
+        ended = BulkState.FETCHED if bulk.upload or bulk.remote else BulkState.CLOSED
+        return Moved(ended, given_up=end.why)
+
+
+def _call(engine: BulkEngine, one: Kept, outcome: Completion | EngineError) -> CallRow:
+    """What a job's call came to. How long a provider's batch took says nothing of a call."""
+    ledger = in_bulk(engine.access)
+    if isinstance(outcome, Completion):
+        row = ledger.settled(one.call_id, one.request, one.request_key, outcome)
+    else:
+        row = ledger.failed(one.call_id, one.request, outcome, 0)
+    return replace(row, latency_ms=None)
+
+
+async def _blocks(replies: AsyncIterator[Reply]) -> AsyncIterator[dict[UUID, Reply]]:
+    """Replies by the call that they are for, block by block; what names no call is nobody's."""
+    block: dict[UUID, Reply] = {}
+    async for reply in replies:
+        with suppress(ValueError):
+            block[UUID(reply.name)] = reply
+        if len(block) == BLOCK:
+            yield block
+            block = {}
+    if block:
+        yield block

@@ -1,0 +1,236 @@
+"""What is to be done next about a bulk, and when work has the time for one. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from uuid import UUID
+
+from models.engines import MINUTE_S, EngineConfig
+from models.states import BulkState
+from worker.llm.batches import Bounds, Progress
+from worker.llm.engine import Concern, EngineError, Trouble
+from worker.llm.wordings import trouble_in
+
+STOPS_WITHIN = timedelta(minutes=15)
+"""How long a provider may take to end a batch that it was told to stop."""
+
+WORTH = timedelta(minutes=30)
+"""Less time than that is not worth handing anything in: hardly anything would come back in it."""
+
+CALL_S = 10.0
+"""How long a call takes that nothing is known of."""
+
+SPARE = 1.5
+"""By so much is the time of calls that are made at once multiplied."""
+
+FULL_JOBS = 5_000
+"""What waits for the rest of its batch is handed in when there is so much of it."""
+
+LONGEST_PAUSE_S = 600.0
+"""Between two looks at what does not go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """A row of `bulks`, as a worker takes it."""
+
+    id: UUID
+    line_id: int
+    engine: str
+    model: str
+    host: str
+    state: BulkState
+    requests: int
+    bytes: int
+    handed_in: int
+    """Jobs that stand in bulks of its engine, this one's among them."""
+    upload: str | None
+    remote: str | None
+    done: int
+    tries: int
+    sent_at: datetime | None
+    deadline: datetime | None
+    cancelled: bool
+    """Whether its batch is."""
+    now: datetime
+    """By Postgres' clock."""
+
+
+class Step(Enum):
+    """What a worker does about a bulk."""
+
+    GATHER = auto()  # put more jobs into it
+    UPLOAD = auto()
+    CREATE = auto()
+    FIND = auto()  # look whether the provider began
+    LOOK = auto()  # how far it is
+    STOP = auto()
+    FETCH = auto()
+    FORGET = auto()  # have the provider delete it
+    GIVE_BACK = auto()  # nothing of it was begun: its jobs run at once
+
+
+def next_step(bulk: Bulk, config: EngineConfig) -> Step:
+    """What is to be done about a bulk now."""
+    match bulk.state:
+        case BulkState.GATHERING | BulkState.GATHERED | BulkState.UPLOADED if not _wanted(
+            bulk, config
+        ):
+            return Step.GIVE_BACK
+        case BulkState.GATHERING:
+            return Step.GATHER
+        case BulkState.GATHERED:
+            return Step.UPLOAD
+        case BulkState.UPLOADED:
+            return Step.CREATE
+        case BulkState.CREATING:
+            return Step.FIND
+        case BulkState.SUBMITTED:
+            return Step.LOOK if _wanted(bulk, config) else Step.STOP
+        case BulkState.STOPPING:
+            return Step.LOOK
+        case BulkState.ENDED:
+            return Step.FETCH
+        case BulkState.FETCHED | BulkState.CLOSED:  # nobody takes one that is closed
+            return Step.FORGET
+
+
+def _wanted(bulk: Bulk, config: EngineConfig) -> bool:
+    """Whether its batch still has the time for it."""
+    last = last_moment(bulk.deadline, bulk.handed_in, config)
+    return not bulk.cancelled and (last is None or bulk.now < last)
+
+
+def last_moment(deadline: datetime | None, jobs: int, config: EngineConfig) -> datetime | None:
+    """When so many jobs have to be taken back from a provider, so that they can still be asked one
+    by one before the deadline; None: there is none."""
+    if deadline is None:
+        return None
+    in_flight = config.max_in_flight or (config.slots if isinstance(config.slots, int) else 1)
+    by_slots = jobs * CALL_S / in_flight
+    by_limit = jobs * MINUTE_S / config.rpm if config.rpm is not None else 0.0
+    return deadline - STOPS_WITHIN - timedelta(seconds=SPARE * max(by_slots, by_limit))
+
+
+def has_time(deadline: datetime | None, jobs: int, config: EngineConfig, now: datetime) -> bool:
+    """Whether so many jobs may wait for a provider's batch."""
+    last = last_moment(deadline, jobs, config)
+    return last is None or now + WORTH <= last
+
+
+class Due(Enum):
+    """What is to be done about jobs that wait for a bulk."""
+
+    GATHER = auto()
+    RUN_LIVE = auto()  # they are asked one by one
+    WAIT = auto()  # for the rest of their batch
+
+
+def due(
+    jobs: int,
+    deadline: datetime | None,
+    config: EngineConfig,
+    bounds: Bounds,
+    now: datetime,
+    *,
+    more_comes: bool,
+    handed_in: int = 0,
+    allowed: bool = True,
+) -> Due:
+    """What so many jobs of a line come to. The queues of providers are long: better once, with all
+    that there is.
+
+    `handed_in`: jobs that stand in bulks of their engine; `allowed`: whether the policy of their
+    batch still says so.
+    """
+    if not allowed or not has_time(deadline, jobs + handed_in, config, now):
+        return Due.RUN_LIVE
+    if more_comes and jobs < min(FULL_JOBS, bounds.requests):
+        return Due.WAIT
+    return Due.GATHER if jobs >= bounds.fewest else Due.RUN_LIVE
+
+
+def pause_s(tries: int, poll_s: float) -> float:
+    """Until what failed so often is tried again, in seconds: twice as long each time."""
+    return float(min(poll_s * 2.0 ** min(tries, 10), max(LONGEST_PAUSE_S, poll_s)))
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where a bulk is after a step, and when to look at it next: parameters of bulk/move.sql."""
+
+    state: BulkState
+    delay_s: float = 0.0
+    upload: str | None = None
+    remote: str | None = None
+    done: int | None = None
+    detail: str | None = None
+    """What went wrong; None: nothing."""
+    given_up: str | None = None
+    """Why its jobs are asked one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Nothing came of it: its jobs run at once. `lost`: it may be on the bill all the same."""
+
+    why: str
+    lost: bool = False
+
+
+TRIES = 5
+"""After so many looks in vain a batch that its provider does not know is gone, and one that cannot
+be deleted is let be."""
+
+GONE = frozenset({404, 410})
+
+SETTLED_POLLS = 3
+"""So many pauses after it was told to begin a batch, a provider that lists none has not begun."""
+
+
+def after_error(bulk: Bulk, step: Step, error: EngineError, poll_s: float) -> Moved | GivenUp:
+    """What follows from an error of the provider in a step.
+
+    What was never begun is asked for one by one, where waiting mends nothing. What may have been
+    begun is looked for before it is begun again: it would be paid twice.
+    """
+    said, again_s = str(error), error.retry_after_s or pause_s(bulk.tries, poll_s)
+    passes = error.concern is Concern.PASSING
+    match step:
+        case Step.CREATE if error.maybe_billed:
+            return Moved(BulkState.CREATING, poll_s, detail=said)
+        case Step.CREATE | Step.UPLOAD if not passes:
+            return GivenUp(said)
+        case Step.CREATE:
+            return Moved(BulkState.UPLOADED, again_s, detail=said)
+        case Step.LOOK | Step.FETCH | Step.STOP if error.status in GONE:
+            if bulk.tries >= TRIES:
+                return GivenUp(f"{said}: the provider does not know it any more", lost=True)
+            return Moved(bulk.state, again_s, detail=said)
+        case Step.FORGET if bulk.tries >= TRIES:
+            return Moved(BulkState.CLOSED, detail=f"could not be deleted at the provider: {said}")
+        case _:
+            return Moved(bulk.state, again_s, detail=said)
+
+
+def after_search(bulk: Bulk, remotes: Sequence[str], poll_s: float) -> Moved:
+    """What follows from the provider's list of what may be this bulk."""
+    if remotes:
+        return Moved(BulkState.SUBMITTED, poll_s, remote=remotes[0])
+    waited = (bulk.now - bulk.sent_at).total_seconds() if bulk.sent_at is not None else 0.0
+    if waited < SETTLED_POLLS * poll_s:
+        return Moved(BulkState.CREATING, poll_s)
+    return Moved(BulkState.UPLOADED)
+
+
+def after_look(bulk: Bulk, found: Progress, poll_s: float) -> Moved | GivenUp:
+    """What follows from how far the provider has come."""
+    if found.refused is not None and trouble_in(found.refused) is Trouble.RATE_LIMITED:
+        # its queue is full: what was handed in is begun later
+        return Moved(BulkState.UPLOADED, LONGEST_PAUSE_S, detail=found.refused)
+    if found.refused is not None:
+        return GivenUp(found.refused)
+    if found.ended:
+        return Moved(BulkState.ENDED, done=found.done)
+    return Moved(bulk.state, poll_s, done=found.done)
