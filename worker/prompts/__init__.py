@@ -19,7 +19,6 @@ import yaml
 from models.words import TaskType
 from worker.jsonb import dumps
 from worker.llm.engine import Message
-from worker.prompts.markers import plain
 from worker.prompts.sketch import sketch
 from worker.tokens import estimate
 
@@ -109,7 +108,7 @@ def repair_messages(
 ) -> tuple[Message, ...]:
     """The one repair try: the bad answer, what is wrong with it, and the form again."""
     complaint = REPAIR.format(problem=problem, form=form(schema))
-    return (*messages, Message("assistant", plain(answer[:2000])), Message("user", complaint))
+    return (*messages, Message("assistant", answer[:2000]), Message("user", complaint))
 
 
 def form(schema: Mapping[str, Any]) -> str:

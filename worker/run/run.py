@@ -18,15 +18,8 @@ from worker.flow.stage import Slot
 from worker.llm.engine import Completion, EngineError, Message, Request, Trouble
 from worker.llm.grammar import bounded, grammar
 from worker.log import logger
-from worker.prompts import (
-    form,
-    prompt,
-    prompt_tokens,
-    repair_messages,
-    task_messages,
-    without_system,
-)
-from worker.prompts.markers import markers_in, plain, restored
+from worker.prompts import form, prompt, prompt_tokens, repair_messages, task_messages
+from worker.prompts.markers import restored
 from worker.run.echo import echo
 from worker.run.job import Job
 from worker.run.judge import judge, judge_budget, judge_error, judge_parts
@@ -104,11 +97,7 @@ class _Conversation:
 
     async def _asked(self, text: str) -> Outcome:
         job = self.job
-        traits = await self.access.traits(job.place.model)
-        ask, said = (plain(words, markers_in(traits.template)) for words in (job.ask, text))
-        messages = task_messages(job.task, ask, said, job.answer_schema)
-        request = self._request(messages if traits.reads_system else without_system(messages))
-        request = replace(request, think=traits.think)
+        request = self._request(task_messages(job.task, job.ask, text, job.answer_schema))
         call_id, completion, checked = await self._checked(request, WHOLE)
         if isinstance(checked, Invalid) and checked.category != "content_filter":
             repair = self._repair(request, completion, checked)
