@@ -252,7 +252,7 @@ class WorkerProcess:
         if self._reader is not None:
             self._reader.close()
         for service in self._services.values():
-            await service.access.close()
+            await service.close()
         try:
             await self._presence.leave()
         except (psycopg.OperationalError, psycopg.InterfaceError):
