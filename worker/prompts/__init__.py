@@ -37,6 +37,8 @@ class Prompt:
 REQUEST = "Task: {ask}\nAnswer as: {form}\nText:\n{text}"
 REPAIR = "That is not a valid answer: {problem}. Answer again with nothing but JSON as: {form}"
 
+IN_WORDS = "Answer with nothing but JSON that is valid by this JSON Schema:\n{schema}"
+
 FORMS = b"3"
 """To be raised when `form`, or how parts of a long document are put together, is changed."""
 
@@ -101,6 +103,11 @@ def without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """For a model that is never shown a system message: it stands in the first user's words."""
     system, first, *others = messages
     return (Message("user", f"{system.content}\n\n{first.content}"), *others)
+
+
+def in_words(schema: Mapping[str, Any]) -> str:
+    """A JSON Schema as it stands in the prompt of a model that keeps to none."""
+    return IN_WORDS.format(schema=dumps(schema).decode())
 
 
 def repair_messages(

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from models.failure import Failure
 from worker.calls.access import EngineAccess
 from worker.calls.answer import Invalid, Valid, check
 from worker.calls.caller import REPAIR, WHOLE, Caller
+from worker.calls.prepare import room
 from worker.calls.reservations import NotReserved
 from worker.calls.retry import Wait, internal
 from worker.flow.stage import Slot
@@ -80,7 +82,7 @@ class _Conversation:
             return hopeless
         if job.found:
             return await self._put_together()
-        parts = first_level(job.pieces, self._room())
+        parts = first_level(job.pieces, await self._room())
         if len(parts) > 1 and not job.is_part:
             return Split(parts)
         return await self._asked(text_of(job.pieces))
@@ -90,7 +92,7 @@ class _Conversation:
         merged = merge(job.task, [one.value for one in job.found])
         if merged is not None:
             return judge(job, Valid(merged), job.found[-1].call_id)
-        parts = next_level(job.found, job.level, self._room())
+        parts = next_level(job.found, job.level, await self._room())
         if len(parts) > 1 and not job.is_part:
             return Split(parts)
         return await self._asked(partial_answers(job.found))
@@ -128,18 +130,23 @@ class _Conversation:
         return echo(job.task, value, job.answer_schema, text_of(job.pieces)) or Valid(value)
 
     def _request(self, messages: tuple[Message, ...]) -> Request:
-        job, engine = self.job, self.access.deployment.config
-        schema = grammar(job.answer_schema).schema
+        job = self.job
         return Request(
             model_name=job.place.model,
             messages=messages,
             max_tokens=job.max_tokens,
-            context_tokens=engine.context_tokens,
-            schema=bounded(schema, job.max_tokens) if engine.short_answers else schema,
+            context_tokens=self.access.deployment.config.context_tokens,
+            schema=self._schema(),
             temperature=0.0 if job.attempts == 0 else SECOND_TRY_TEMPERATURE,
             seed=2 * job.attempts,
             fixed=len(messages) - 1,
         )
+
+    def _schema(self) -> Mapping[str, Any]:
+        """What the engine gets of the schema."""
+        schema = grammar(self.job.answer_schema).schema
+        short = self.access.deployment.config.short_answers
+        return bounded(schema, self.job.max_tokens) if short else schema
 
     def _repair(self, request: Request, completion: Completion, wrong: Invalid) -> Request:
         if wrong.category == "truncated":
@@ -151,9 +158,9 @@ class _Conversation:
         )
         return replace(request, messages=messages)
 
-    def _room(self) -> int:
+    async def _room(self) -> int:
         """Tokens left for text once the fixed part and the answer have theirs."""
-        job = self.job
+        job, most = self.job, self.access.deployment.config.context_tokens
+        whole = room(most, self._schema(), await self.access.traits(job.place.model))
         fixed = prompt_tokens(job.task, job.ask, form(job.answer_schema))
-        window = self.access.deployment.config.context_tokens
-        return max(window - fixed - job.max_tokens - SPARE_TOKENS, 1)
+        return max(whole - fixed - job.max_tokens - SPARE_TOKENS, 1)

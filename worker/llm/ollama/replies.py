@@ -8,7 +8,16 @@ from typing import Any
 
 from worker.llm.bodies import broken, object_in
 from worker.llm.counts import count, seconds, sum_of
-from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble, Usage
+from worker.llm.engine import (
+    Completion,
+    EngineError,
+    Finish,
+    Message,
+    Request,
+    Told,
+    Trouble,
+    Usage,
+)
 from worker.llm.faults import brief, sends_on
 from worker.llm.headers import retry_after
 from worker.llm.wordings import is_page, trouble_in
@@ -111,9 +120,23 @@ def completion(content: bytes, request: Request, latency_ms: int, where: str) ->
         ),
         model_answered=model if isinstance(model, str) else None,
         engine_seconds=_engine_seconds(reply),
+        has_logprobs=bool(reply.get("logprobs")),
     )
     _refuse_cut_prompt(found, request, where)
     return found
+
+
+def shown(reply: Mapping[str, Any]) -> Told:
+    """What `/api/show` tells of a model. The window is that of its weights, whatever `num_ctx` asks
+    for."""
+    info, able = reply.get("model_info"), reply.get("capabilities")
+    stated = info if isinstance(info, dict) else {}
+    windows = [count(value) for key, value in stated.items() if key.endswith(".context_length")]
+    return Told(
+        str(reply.get("template") or ""),
+        windows[0] if windows else None,
+        "vision" in able if isinstance(able, list) else None,
+    )
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str], where: str) -> EngineError:

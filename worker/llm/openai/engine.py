@@ -7,12 +7,13 @@ from typing import Any
 import httpx2
 import openai  # noqa: TID251 - this is the module that talks through the SDK
 
-from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
+from worker.llm.engine import Completion, EngineError, Health, Request, Told, Trouble
 from worker.llm.faults import fault, place
 from worker.llm.network import CONNECT_TIMEOUT_S, account, sdk_client, sendable, within
 from worker.llm.openai.dialect import Dialect
 from worker.llm.openai.errors import parsed, status_error
 from worker.llm.openai.replies import completion, model_names
+from worker.llm.openai.told import GREETING, by_llama_server, vllms_template, vllms_window
 from worker.llm.wordings import is_page
 
 _HEALTH_TIMEOUT_S = 10.0
@@ -26,7 +27,8 @@ class OpenAIEngine:
     `base_url` ends where `/chat/completions` begins. `timeout_s` is the limit for a whole call,
     in seconds. `max_connections` bounds the pool and must not be below the calls in flight.
     `proxied` heeds HTTP_PROXY, SSL_CERT_FILE and their like; False sends to this address and
-    nowhere else. Raises ConfigError where key, proxy or certificates cannot be used.
+    nowhere else: so it is with a server of one's own, which takes seeds and tells of its models.
+    Raises ConfigError where key, proxy or certificates cannot be used.
     Nothing is retried here, except that a request which its model refuses for a field that it
     does not know is sent once more without; what was learnt is kept as long as the engine lives.
     """
@@ -43,7 +45,8 @@ class OpenAIEngine:
         self._where = place(base_url)
         self._secret = api_key or ""
         self._timeout_s = timeout_s
-        self._dialect = Dialect()
+        self._dialect = Dialect(seeds=not proxied)
+        self._in_the_building = not proxied
         timeout = httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
         address = httpx2.URL(base_url)
         self._client = openai.AsyncOpenAI(
@@ -84,6 +87,36 @@ class OpenAIEngine:
             detail = f"lists no models: {exc}" if alive else str(exc)
             return Health(ok=alive, detail=detail, trouble=None if alive else exc.trouble)
         return Health(ok=True, detail=f"{self._where} answers, {len(names)} models", models=names)
+
+    async def tell(self, model: str) -> Told:
+        """What llama-server (`/props`) and vLLM (`/models`, `/tokenize`) tell of a model. Costs
+        nothing. Raises EngineError where nobody answers."""
+        if not self._in_the_building:
+            return Told()
+        root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
+        told = by_llama_server(await self._said("GET", f"{root}/props"))
+        if told is not None:
+            return told
+        window = vllms_window(await self._said("GET", "models"), model)
+        if window is None:
+            return Told()
+        asked = {"model": model, "messages": [GREETING], "return_token_strs": True}
+        return Told(vllms_template(await self._said("POST", f"{root}/tokenize", asked)), window)
+
+    async def _said(self, method: str, url: str, body: dict[str, Any] | None = None) -> Any:
+        """The JSON of a reply; None: it is none, or a refusal."""
+        call = (
+            self._client.get(url, cast_to=httpx2.Response)
+            if method == "GET"
+            else self._client.post(url, body=body, cast_to=httpx2.Response)
+        )
+        try:
+            raw = await self._send(call, _HEALTH_TIMEOUT_S)
+        except EngineError as exc:
+            if exc.status is None:
+                raise
+            return None
+        return parsed(raw.content)
 
     async def close(self) -> None:
         """Close the connections."""
