@@ -18,9 +18,9 @@ from worker.llm.engine import (
     Trouble,
     Usage,
 )
-from worker.llm.faults import brief, sends_on
+from worker.llm.faults import brief, sends_on, sentence
 from worker.llm.headers import retry_after
-from worker.llm.wordings import is_page, trouble_in
+from worker.llm.wordings import is_page, redirects, trouble_in, trouble_of
 
 _NS = 1_000_000_000  # Ollama states durations in nanoseconds
 _METRICS = (
@@ -48,16 +48,6 @@ _RUNNER_DIED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-_BY_STATUS = {
-    401: Trouble.AUTH,
-    403: Trouble.AUTH,
-    404: Trouble.MODEL_NOT_FOUND,
-    405: Trouble.MISCONFIGURED,
-    408: Trouble.SERVER_ERROR,
-    429: Trouble.RATE_LIMITED,
-    501: Trouble.MISCONFIGURED,
-    503: Trouble.UNAVAILABLE,
-}
 _HINT = {
     Trouble.AUTH: "sign in to it, or choose a local model",
     Trouble.MISCONFIGURED: "check its address, that is no Ollama",
@@ -144,7 +134,7 @@ def refusal(status: int, text: str, headers: Mapping[str, str], where: str) -> E
     error = _error_in(text)
     said = text.strip() if error is None else error
     wait = retry_after(headers, datetime.now(UTC))
-    if 300 <= status < 400:
+    if redirects(status):
         hint = sends_on(headers.get("location", ""))
         return _error(Trouble.MISCONFIGURED, status, said, where, wait, hint)
     if status == 403 and not said:
@@ -160,9 +150,7 @@ def _trouble(status: int, said: str, *, ours: bool) -> Trouble:
     if (page and status == 400) or (not ours and status == 404):
         return Trouble.MISCONFIGURED
     named = None if page else trouble_in(said)
-    # 499: the server thinks that this client went away.
-    fallback = Trouble.SERVER_ERROR if status >= 499 else Trouble.BAD_REQUEST
-    return named or _BY_STATUS.get(status, fallback)
+    return named or trouble_of(status)
 
 
 def _error_in(text: str) -> str | None:
@@ -192,8 +180,7 @@ def _error(
     hint: str = "",
 ) -> EngineError:
     hint = hint or _HINT.get(trouble, "")
-    text = "a web page" if is_page(said) else brief(said) or "no text"
-    message = f"{where} answered {status}{', ' * bool(hint)}{hint}: {text}"
+    message = sentence(f"{where} answered {status}", hint, said)
     billed = trouble in (Trouble.SERVER_ERROR, Trouble.DIED, Trouble.TIMEOUT) and status != 499
     return EngineError(trouble, message, status=status, retry_after_s=wait, maybe_billed=billed)
 
