@@ -11,6 +11,7 @@ from models.words import Zone
 from worker.calls.admission import Admission
 from worker.calls.journal import Journal
 from worker.calls.ledger import Ledger
+from worker.calls.prepare import prepared
 from worker.calls.reservations import Reservations
 from worker.calls.traits import KnownTraits, key_of
 from worker.deployment import Deployment
@@ -132,6 +133,10 @@ class EngineAccess:
             )
         window = deployment.config.context_tokens
         return await self.known_traits.of(key, lambda: probe(self.engine, model, window))
+
+    async def prepared(self, request: Request) -> Request:
+        """A request as its model is to be asked it. Raises EngineError."""
+        return prepared(request, await self.traits(request.model_name))
 
     def answered(self, model: str) -> None:
         """A call of this model was answered."""

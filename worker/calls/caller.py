@@ -9,7 +9,6 @@ from uuid import UUID, uuid5
 from worker.calls.access import EngineAccess
 from worker.calls.admission import Leave
 from worker.calls.ledger import CallRow, KnownAnswer, new_call_id, request_key
-from worker.calls.prepare import prepared
 from worker.calls.reservations import Wanted
 from worker.flow.stage import Slot
 from worker.llm.engine import Completion, EngineError, Finish, Request, Trouble
@@ -58,7 +57,7 @@ class Caller:
     ) -> tuple[UUID, Completion]:
         """Make one call, as its model is to be asked, unless its answer is already known. Raises
         EngineError."""
-        request = prepared(request, await self._access.traits(request.model_name))
+        request = await self._access.prepared(request)
         key = request_key(request, version)
         known = self._earlier.get(str(key))
         if known is not None:
