@@ -47,7 +47,7 @@ SOUND = Traits(
         ({"refuses_format": True}, {"holds_schema": False}),
         ({"needs_thinking": True}, {"think": None}),
         ({"drops_system": True}, {"reads_system": False}),
-        ({"usage": False}, {"reports_tokens": False, "cuts_prompts": None}),
+        ({"usage": False}, {"reports_tokens": False}),
         ({"template": "<|user|>"}, {"template": "<|user|>"}),
         ({"answers": {"hello": "<think>Hm."}}, {"holds_schema": False, "thinks_aloud": True}),
         ({"context_length": 2048}, {"context_tokens": 2048}),
