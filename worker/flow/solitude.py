@@ -90,15 +90,11 @@ class Solitude:
     async def _has_its_turn(self) -> bool:
         """One try for it."""
         await self._heard_as(Standing.WAITS)
-        stand = {peer.standing for peer in self._peers}
         waiting = [peer.owner for peer in self._peers if peer.standing is Standing.WAITS]
-        if (
-            stand & {Standing.OPEN, Standing.ALONE}
-            or min(waiting, default=self._owner) < self._owner
-        ):
+        if not self._others_are_quiet() or min(waiting, default=self._owner) < self._owner:
             return False
         await self._heard_as(Standing.ALONE)
-        return all(peer.standing not in (Standing.OPEN, Standing.ALONE) for peer in self._peers)
+        return self._others_are_quiet()
 
     async def _heard_as(self, standing: Standing) -> None:
         """Until the others have been looked at after they could know of it."""
@@ -112,6 +108,9 @@ class Solitude:
 
     def _others_ask(self) -> bool:
         return any(peer.standing in (Standing.WAITS, Standing.ALONE) for peer in self._peers)
+
+    def _others_are_quiet(self) -> bool:
+        return not any(peer.standing in (Standing.OPEN, Standing.ALONE) for peer in self._peers)
 
     async def _step_aside(self) -> None:
         await self._slots.enter(alone=True)
