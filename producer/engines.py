@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from models.catalogue import RETIRES, retires
+from models.words import Zone
 from producer.money import plain
 
 Row = Mapping[str, Any]
@@ -16,7 +18,8 @@ THOUSAND, MILLION = 1_000, 1_000_000
 
 
 def engine_row(row: Row) -> dict[str, Any]:
-    """A row of engines.sql as both doors show it, with from when on its machine pays."""
+    """A row of engines.sql as both doors show it, with from when on its machine pays, and whether
+    its model is to be taken away by who hosts it."""
     found = dict(row)
     for key in ("usd_per_mtok", "frontier_usd_per_mtok", "usd_per_hour"):
         found[key] = plain(row[key]) if row[key] is not None else None
@@ -24,7 +27,8 @@ def engine_row(row: Row) -> dict[str, Any]:
         found[key] = round(float(row[key]), 1) if row[key] is not None else None
     least = row["break_even_tokens_per_hour"]
     found["break_even_tokens_per_hour"] = int(least) if least is not None else None
-    return {**found, "state": state(row)}
+    away = row["zone"] == Zone.FRONTIER and retires(row["model"])
+    return {**found, "state": state(row), "retires": away}
 
 
 def state(row: Row) -> str:
@@ -64,6 +68,12 @@ def verdicts(rows: Sequence[Row]) -> Iterator[str]:
                 f"{row['engine']} at {machines}${row['usd_per_hour']} an hour: cheaper than the "
                 f"frontier from {_tokens(least)} tokens an hour on; {_tokens(now)} now: {pays}"
             )
+
+
+def retiring(rows: Sequence[Row]) -> Iterator[str]:
+    """Of each hosted model that is to be taken away that it is."""
+    for model in sorted({row["model"] for row in rows if row["retires"]}):
+        yield f"{model}: {RETIRES}"
 
 
 def _tokens(number: float) -> str:

@@ -378,7 +378,7 @@ def engines(rows: Sequence[Row]) -> None:
         table.add_row(*map(escape, of_engines.cells(row)))
     console.print(table)
     console.print("of the last day: at most its last 20,000 calls", style="dim")
-    for said in of_engines.verdicts(rows):
+    for said in (*of_engines.verdicts(rows), *of_engines.retiring(rows)):
         console.print(escape(said), style="dim", highlight=False)
 
 

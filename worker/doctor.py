@@ -3,14 +3,18 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
 import psycopg
 import redis
 
 from models import database
+from models.catalogue import RETIRES, retires
 from models.config import Config
 from models.configuration import contradictions, current, own_config, proposed
 from models.engines import STAND_IN
@@ -21,13 +25,16 @@ from models.sql import load_sql
 from models.terminal import visible
 from models.words import Zone
 from worker.calls.prices import Price, PriceBook
+from worker.calls.traits import key_of, row_of
 from worker.db import Row, fetch, one_connection
 from worker.deployment import Deployment, deployments
-from worker.llm.engine import EngineError, Health
+from worker.llm.engine import Engine, EngineError, Health
 from worker.llm.faults import place
-from worker.llm.probe import Traits, said_of
+from worker.llm.probe import Traits, offered, said_of, told
 from worker.llm.probe import probe as ask_all
 from worker.route import frontier_model, places
+
+T = TypeVar("T")
 
 
 class Grade(StrEnum):
@@ -167,7 +174,7 @@ def _reached(
 ) -> Iterator[Finding]:
     where = f"{deployment.config.kind} at {deployment.host}"
     try:
-        health = asyncio.run(_health(deployment))
+        health = asyncio.run(_with(deployment, lambda engine: engine.health()))
     except ConfigError as exc:  # the environment names a proxy or certificates that cannot be used
         yield Finding(check, Grade.PROBLEM, f"{where}: {exc}", "mend the environment")
         return
@@ -175,8 +182,10 @@ def _reached(
         yield Finding(check, Grade.PROBLEM, f"{where}: {health.detail}", "start it or fix its URL")
         return
     yield Finding(check, Grade.OK, f"{where}: {health.detail}")
+    offered_here = sorted(model for model in needed if health.offers(model))
+    yield from _windows(check, deployment, offered_here)
     if probe:
-        yield from (_probed(check, deployment, one) for one in sorted(needed) if health.offers(one))
+        yield from (_probed(check, deployment, health, model) for model in offered_here)
     missing = sorted(model for model in needed if not health.offers(model))
     if missing:
         mends = (deployment.kind.mend_missing.format(model=model) for model in missing)
@@ -184,22 +193,57 @@ def _reached(
         yield Finding(f"{check}: models", Grade.PROBLEM, f"missing: {', '.join(missing)}", advice)
 
 
-def _probed(check: str, deployment: Deployment, model: str) -> Finding:
-    """What an engine does with a model, by asking it."""
-    name = f"{check}: {model}"
+def _windows(check: str, deployment: Deployment, models: Sequence[str]) -> Iterator[Finding]:
+    """Where an engine of one's own tells a smaller window than it is taken to have."""
+    if deployment.limited or not deployment.kind.is_probed:
+        return
+    wanted, key = deployment.config.context_tokens, f"engines.{deployment.name}.context_tokens"
+    for model in models:
+        has = _window(deployment, model)
+        if has is not None and has < wanted:
+            yield Finding(
+                f"{check}: {model}",
+                Grade.WARNING,
+                f"{key} is {wanted:,}, and it has a window of {has:,}: that one counts",
+                f"set {key} = {has}, or serve the model with a larger window",
+            )
+
+
+def _window(deployment: Deployment, model: str) -> int | None:
     try:
-        traits = asyncio.run(_traits(deployment, model))
+        return asyncio.run(_with(deployment, partial(told, model=model))).context_tokens
+    except EngineError:
+        return None
+
+
+def _probed(check: str, deployment: Deployment, health: Health, model: str) -> Finding:
+    """What an engine does with a model, by asking it; kept for the workers, too."""
+    name, window = f"{check}: {model}", deployment.config.context_tokens
+    ask = partial(ask_all, model=model, context_tokens=window, deep=True)
+    try:
+        traits = asyncio.run(_with(deployment, ask))
     except EngineError as exc:
         return Finding(name, Grade.PROBLEM, f"cannot be probed: {exc}")
+    _keep(deployment, health, model, traits)
     well, not_well = said_of(traits)
     grade = Grade.WARNING if not_well else Grade.OK
-    return Finding(name, grade, "; ".join([*not_well, *well]))
+    return Finding(name, grade, "; ".join([*not_well, *well, *offered(traits)]))
 
 
-async def _traits(deployment: Deployment, model: str) -> Traits:
+def _keep(deployment: Deployment, health: Health, model: str, traits: Traits) -> None:
+    key = key_of(deployment.config.kind, health, model)
+    if key is None or deployment.limited:  # workers ask by no traits there
+        return
+    # Where Postgres is away that has been said.
+    with suppress(DocmillError, psycopg.Error), one_connection() as connection:
+        fetch(connection, "calls/keep_traits", **row_of(key, traits))
+
+
+async def _with(deployment: Deployment, ask: Callable[[Engine], Awaitable[T]]) -> T:
+    """What comes of asking an engine."""
     engine = deployment.make()
     try:
-        return await ask_all(engine, model, deployment.config.context_tokens, deep=True)
+        return await ask(engine)
     finally:
         await engine.close()
 
@@ -229,14 +273,6 @@ def _slots(row: Row) -> str:
     return f"{number}, {in_use} in use"
 
 
-async def _health(deployment: Deployment) -> Health:
-    engine = deployment.make()
-    try:
-        return await engine.health()
-    finally:
-        await engine.close()
-
-
 def _prices(config: Config) -> Iterator[Finding]:
     book = PriceBook(config)
     frontier = config.in_zone(Zone.FRONTIER)
@@ -258,6 +294,14 @@ def _prices(config: Config) -> Iterator[Finding]:
             )
         else:
             yield Finding("price", Grade.OK, _price_line(model, price))
+    for model in sorted(_hosted(config)):
+        if retires(model):
+            yield Finding(
+                "model",
+                Grade.WARNING,
+                f"{model}: {RETIRES}",
+                "choose another one before that day",
+            )
     for name, engine in frontier.items():
         if engine.second_price is not None:
             yield Finding("price", Grade.OK, f"engines.{name}: ${engine.second_price} a second")
@@ -269,6 +313,12 @@ def _prices(config: Config) -> Iterator[Finding]:
                 f"engines.{name}.usd_per_hour is not set: its calls show GPU seconds, no cost",
                 "set it to what an hour of the machine costs",
             )
+
+
+def _hosted(config: Config) -> set[str]:
+    """The models that somebody else hosts."""
+    frontier = config.in_zone(Zone.FRONTIER)
+    return {place.model for place in places(config) if place.engine in frontier}
 
 
 def _budget(config: Config) -> Finding:

@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from models.catalogue import RETIRES, retires
 from models.config import Config
 from models.configuration import proposed
 from models.errors import ReadError
@@ -57,6 +58,8 @@ class AskPlan:
     """The same where each is asked at once."""
     only_checked: tuple[str, ...] = ()
     """What of its schema no engine holds by itself: answers are checked against it."""
+    retires: bool = False
+    """Whether the provider of its model has announced that it takes it away."""
 
 
 @dataclass(slots=True)
@@ -147,6 +150,7 @@ class Planner:
             place.model,
             by_batch=found.bulk,
             only_checked=left_out,
+            retires=place.zone is Zone.FRONTIER and retires(place.model),
         )
 
     async def read(self, documents: Iterator[dict[str, str]]) -> Plan:
@@ -273,6 +277,8 @@ def _as_text(made: Plan) -> str:
                     f"{escape(visible(asked.ask[:40]))}: no engine holds "
                     f"{escape(visible(listed))} by itself; every answer is checked against it"
                 )
+        for model in sorted({asked.model for asked in made.asks if asked.retires}):
+            console.print(f"{escape(visible(model))}: {RETIRES}", highlight=False)
         for category, number in Counter(entry["category"] for entry in made.unreadable).items():
             console.print(f"{number} documents cannot be read: {category}")
     return capture.get()

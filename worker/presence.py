@@ -4,7 +4,9 @@ hears which configuration counts, which queues there are and what somebody lifte
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,8 +19,9 @@ from models.sql import load_sql
 from models.words import Pool
 from worker.calls.access import EngineAccess
 from worker.configs import Configs
-from worker.db import Database
+from worker.db import Database, Row
 from worker.flow.pump import Pump
+from worker.flow.solitude import SAID, Peer, Standing
 from worker.jsonb import as_json
 from worker.log import logger
 from worker.settings import PRESENCE_S, SILENCE_S
@@ -74,10 +77,18 @@ class Presence:
         self._served = served
         self._serve = serve
         self._unread = ""
+        self._news = asyncio.Event()
+        """Something is to be said at once."""
+        self._solitudes = {
+            name: pump.solitude for name, (_, pump) in served.items() if pump.solitude is not None
+        }
+        for solitude in self._solitudes.values():
+            solitude.tell = self._news.set
 
     async def run(self) -> None:
         """Say and hear, until cancelled. Postgres may be away meanwhile."""
         while True:
+            self._news.clear()
             try:
                 await self.say()
                 await self._configs.look()
@@ -86,7 +97,9 @@ class Presence:
                 self._db.outage.begin(exc)
             except ConfigError as exc:
                 self._cannot_read(exc)
-            await asyncio.sleep(PRESENCE_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PRESENCE_S):
+                    await self._news.wait()
 
     def _cannot_read(self, exc: ConfigError) -> None:
         """A newer Docmill wrote it: this worker goes on by the one that it knows."""
@@ -97,7 +110,8 @@ class Presence:
             )
 
     async def say(self) -> None:
-        """One sign of life."""
+        """One sign of life; then a look at how the others stand to the same engines."""
+        stood = {name: solitude.standing for name, solitude in self._solitudes.items()}
         params = {
             "owner": self._owner,
             "pool": self._pool,
@@ -105,13 +119,26 @@ class Presence:
             "pid": os.getpid(),
             "configuration": self._configs.number,
             "servers": as_json([_server(*one) for one in self._served.values()]),
-            "gates": as_json(
-                [row for access, _ in self._served.values() for row in _gates(access)]
-            ),
+            "gates": as_json([row for one in self._served.values() for row in _gates(*one)]),
         }
         [lifted] = await self._db.run_once([("flow/presence", params)])
         for row in lifted:
             await self._served[row["engine"]][0].lift(row["model"])
+        if stood:
+            self._hear(stood, await self._peers())
+
+    async def _peers(self) -> list[Row]:
+        """In a transaction of its own: of two that say something at once each is to see it."""
+        params = {"owner": self._owner, "standings": list(Standing), "silence_s": SILENCE_S}
+        [rows] = await self._db.run_once([("flow/peers", params)])
+        return rows
+
+    def _hear(self, stood: Mapping[str, Standing], rows: Iterable[Row]) -> None:
+        peers: defaultdict[str, list[Peer]] = defaultdict(list)
+        for row in rows:
+            peers[row["engine"]].append(Peer(row["owner"], Standing(row["standing"])))
+        for name, standing in stood.items():
+            self._solitudes[name].hear(standing, peers[name])
 
     async def leave(self) -> None:
         """Say goodbye."""
@@ -150,9 +177,13 @@ def _server(access: EngineAccess, pump: Pump) -> ServerRow:
     )
 
 
-def _gates(access: EngineAccess) -> list[GateRow]:
-    name = access.deployment.name
-    return [
-        GateRow(name, model, shut.code, shut.message, shut.lasting, shut.since, shut.until)
+def _gates(access: EngineAccess, pump: Pump) -> list[GateRow]:
+    name, solitude = access.deployment.name, pump.solitude
+    rows = {
+        model: GateRow(name, model, shut.code, shut.message, shut.lasting, shut.since, shut.until)
         for model, shut in access.shut()
-    ]
+    }
+    if solitude is not None and solitude.standing is not Standing.OPEN:
+        said = SAID[solitude.standing]
+        rows[""] = GateRow(name, "", solitude.standing, said, False, solitude.since, None)
+    return list(rows.values())

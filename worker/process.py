@@ -263,7 +263,7 @@ class WorkerProcess:
             self._reader.close()
         await self._bulks.close()
         for service in self._services.values():
-            await service.access.close()
+            await service.close()
         try:
             await self._presence.leave()
         except (psycopg.OperationalError, psycopg.InterfaceError):

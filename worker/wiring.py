@@ -25,6 +25,7 @@ from worker.deployment import Deployment
 from worker.flow.leases import Leases
 from worker.flow.pump import Lane, Pump
 from worker.flow.slots import AutoSlots, Slots
+from worker.flow.solitude import Solitude
 from worker.flow.stage import StageWork
 from worker.ingest.stage import IngestStage
 from worker.persist import Persist
@@ -68,6 +69,7 @@ class Service:
             shared.leases,
             shared.db,
             loads_models=deployment.kind.loads_models,
+            solitude=None if deployment.limited else Solitude(self.slots, shared.owner),
             wanted=shared.wanted,
         )
         claims = JobClaims(shared.db, self.access, shared.configs, shared.owner)
@@ -93,6 +95,12 @@ class Service:
         engine allows is read once, when the process starts."""
         self.access.ledger = _ledger(self.access.deployment, config, self.slots)
         self.access.reserve.usd_per_day = config.limits.usd_per_day
+
+    async def close(self) -> None:
+        """Let go of the engine."""
+        if self.pump.solitude is not None:
+            self.pump.solitude.close()
+        await self.access.close()
 
     def _work(self, stage: Stage) -> StageWork:
         return self._classify if stage is Stage.CLASSIFY else self._run

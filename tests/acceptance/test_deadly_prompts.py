@@ -37,3 +37,26 @@ def test_what_takes_an_engine_down_twice_fails_and_everything_else_is_done(
     [message] = column(db, "SELECT error->>'message' FROM jobs WHERE state = 'failed' LIMIT 1")
     assert "chunks 1 to 1" in message
     assert '"type":"object"' in message
+
+
+@pytest.mark.timeout(240)
+def test_what_other_processes_ask_at_the_same_engine_is_not_taken_for_it(
+    tmp_path: Path, database_url: str, redis_url: str, db: Connection
+) -> None:
+    documents, every = 60, 20
+    knobs = ("--models", "phi4-mini", "--deadly", DEADLY, "--latency", "0.05:0.2")
+    with stub_process("ollama", *knobs) as ollama:
+        urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "OLLAMA_HOST": ollama.url}
+        docmill = Docmill(tmp_path, urls)
+        said = (f"Letter {n}{f', {DEADLY}' * (n % every == 7)}." for n in range(documents))
+        lines = "".join(f'{{"text": "{text}"}}\n' for text in said)
+        words = ("--ask", "Which letter?", "--task", "extraction")
+        with docmill.worker("ingest"), docmill.worker("local"), docmill.worker("local"):
+            batch = docmill.json("submit", "-", *words, stdin=lines)["batch"]
+            docmill.until_over(batch, timeout=180)
+        deaths = ollama.stats()["deaths"]
+    killers = documents // every
+    states = dict(rows(db, "SELECT state, count(*) FROM jobs GROUP BY state"))
+    assert states == {"done": documents - killers, "failed": killers}
+    assert deaths <= 2 * killers
+    assert len(column(db, "SELECT DISTINCT owner FROM calls WHERE purpose = 'run'")) == 2

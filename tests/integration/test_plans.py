@@ -263,6 +263,7 @@ def statements(live: Live) -> dict[str, Params]:
         "flow/make_months": {},
         "flow/move_heads": {"after": 0},
         "flow/open_batches": {"after": 0},
+        "flow/peers": {**owner, "standings": ["open"], "silence_s": 15.0},
         "flow/presence": {
             **owner,
             "pool": "all",

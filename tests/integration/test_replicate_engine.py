@@ -1,14 +1,17 @@
 import asyncio
 import json
 import logging
+from functools import partial
 
 import pytest
 import structlog
 
 from models.errors import ConfigError
+from tests import factories
+from tests.factories import a_request
 from tests.stubs.replicate import ReplicateStub
 from tests.waiting import until
-from worker.llm.engine import EngineError, Finish, Message, Request, Trouble
+from worker.llm.engine import EngineError, Finish, Message, Trouble
 from worker.llm.replicate import engine as module
 from worker.llm.replicate.engine import ReplicateEngine
 
@@ -18,10 +21,12 @@ VERSION = "5c" * 32
 COMMUNITY = f"somebody/model:{VERSION}"
 
 
-def asked(**changes):
-    messages = (Message("system", "Be brief."), Message("user", "Invoice 4711 of Acme Traders"))
-    return Request(**{"model_name": OFFICIAL, "messages": messages, "max_tokens": 100,
-                      "context_tokens": 4096, **changes})  # fmt: skip
+ASKED = {
+    "model_name": OFFICIAL,
+    "messages": (Message("system", "Be brief."), Message("user", "Invoice 4711 of Acme Traders")),
+}
+asked = partial(a_request, **ASKED)
+trouble_of = partial(factories.trouble_of, **ASKED)
 
 
 @pytest.fixture
@@ -42,12 +47,6 @@ async def engine(stub):
     made = ReplicateEngine(stub.base_url + "/", KEY)
     yield made
     await made.close()
-
-
-async def trouble_of(engine, **changes):
-    with pytest.raises(EngineError) as caught:
-        await engine.complete(asked(**changes))
-    return caught.value
 
 
 # --- what is sent ---------------------------------------------------------------------------------

@@ -66,6 +66,14 @@ class OpenAIKnobs(Knobs):
     """`openai` or `openrouter`."""
     keeps_metadata: bool = True
     """Whether batches come back with the metadata that they were given."""
+    server: str = ""
+    """`llama-server` and `vllm` tell of their models as those do; others do not."""
+    window: int = 2048
+    """What such a server says that its window is, in tokens."""
+    template: str = "<|my_turn|>"
+    """What such a server says that it puts around a message."""
+    logprobs: bool = True
+    """Whether log-probabilities are given to whoever asks for them."""
 
 
 @dataclass
@@ -97,9 +105,18 @@ class OllamaKnobs(Knobs):
     """The template of the model has no place for a system message."""
     ignores_format: bool = False
     """A schema is read and not kept to."""
+    refuses_format: bool = False
+    """No schema is taken."""
     needs_thinking: bool = False
     """A schema holds only where nothing is said of thinking (qwen3.5)."""
     template: str = ""
+    context_length: int = 32768
+    """The longest window of the model; num_ctx beyond it is clamped in silence."""
+    vision: bool = False
+    logprobs: bool = True
+    """Whether log-probabilities are given to whoever asks for them."""
+    ignores_seed: bool = False
+    """Whether each draw is another one, whatever the seed."""
     deadly: str = ""
     """A prompt that holds it takes the server down, with every call in flight."""
     down_s: float = 0.2

@@ -124,6 +124,11 @@ class OllamaStub(Stub):
             return web.json_response(listings[path])
         return web.Response(status=200 if path == "/" else 404, text="Ollama is running")
 
+    def _words(self, prompt: Prompt) -> str:
+        drawn = self.knobs.ignores_seed and prompt.body["options"]["temperature"] > 0
+        said = super()._words(prompt)
+        return f"{said} {self._random.random()}" if drawn and prompt.schema is None else said
+
     def _prompt(self, body: dict[str, Any]) -> Prompt:
         texts = [message["content"] for message in body["messages"]]
         limit = body.get("options", {}).get("num_predict", 4096)
@@ -138,18 +143,20 @@ class OllamaStub(Stub):
         knobs = self.knobs
         if knobs.models and prompt.model not in knobs.models:
             return _error(404, f"model '{prompt.model}' not found")
-        if prompt.input_tokens <= _num_ctx(prompt) or knobs.truncation in ("half", "full"):
+        if knobs.refuses_format and "format" in prompt.body:
+            return self.faults["format"]
+        if prompt.input_tokens <= self._num_ctx(prompt) or knobs.truncation in ("half", "full"):
             return self._queue_full(prompt)
         if knobs.truncation == "reject_text":
             return _error(400, _TOO_LONG)
-        return _error(400, _too_long(prompt.input_tokens, _num_ctx(prompt)))
+        return _error(400, _too_long(prompt.input_tokens, self._num_ctx(prompt)))
 
     def _queue_full(self, prompt: Prompt) -> Fault | None:
-        fits = self._loaded.get(prompt.model) == _num_ctx(prompt)
+        fits = self._loaded.get(prompt.model) == self._num_ctx(prompt)
         return None if fits or self._pending < self.knobs.max_queue else self.faults["503"]
 
     async def before(self, prompt: Prompt) -> Fault | None:
-        if self._loaded.get(prompt.model) != _num_ctx(prompt):
+        if self._loaded.get(prompt.model) != self._num_ctx(prompt):
             await self._scheduled(prompt)
         if self.knobs.deadly and any(self.knobs.deadly in text for text in prompt.texts):
             self.record.deaths += 1
@@ -162,13 +169,13 @@ class OllamaStub(Stub):
         self._pending += 1
         try:
             async with self._load:
-                if self._loaded.get(prompt.model) == _num_ctx(prompt):
+                if self._loaded.get(prompt.model) == self._num_ctx(prompt):
                     return  # another request has loaded it meanwhile
                 self.record.loads += 1
                 self.record.reloads += prompt.model in self._loaded
                 await asyncio.sleep(self.knobs.load_delay)
                 self._loaded.pop(prompt.model, None)
-                self._loaded[prompt.model] = _num_ctx(prompt)
+                self._loaded[prompt.model] = self._num_ctx(prompt)
                 while len(self._loaded) > self.knobs.max_loaded:
                     self._loaded.pop(next(iter(self._loaded)))
         finally:
@@ -186,12 +193,18 @@ class OllamaStub(Stub):
             "prompt_eval_duration": 125_000_000,
             "eval_duration": 375_000_000,
         }
+        if self.knobs.logprobs and prompt.body.get("logprobs"):
+            body["logprobs"] = [{"token": text[:4], "logprob": -0.1}]
         if self.knobs.usage:
             body |= {"prompt_eval_count": self._read(prompt), "eval_count": tokens}
         return body
 
+    def _num_ctx(self, prompt: Prompt) -> int:
+        asked = int(prompt.body.get("options", {}).get("num_ctx", 4096))
+        return min(asked, self.knobs.context_length)
+
     def _read(self, prompt: Prompt) -> int:
-        window = _num_ctx(prompt)
+        window = self._num_ctx(prompt)
         if prompt.input_tokens <= window:
             return prompt.input_tokens
         return window // 2 + 2 if self.knobs.truncation == "half" else window
@@ -207,15 +220,13 @@ class OllamaStub(Stub):
     def _show(self, name: str) -> web.Response:
         if name not in self.knobs.models:
             return web.json_response({"error": f"model '{name}' not found"}, status=404)
-        info = {"general.architecture": "gemma3", "gemma3.context_length": 32768}
+        window = self.knobs.context_length
+        info = {"general.architecture": "gemma3", "gemma3.context_length": window}
         template = self.knobs.template
         words = {"license": "", "modelfile": "", "parameters": "", "template": template}
-        more = {"capabilities": ["completion"], "modified_at": _MOMENT}
+        able = ["completion", *(["vision"] if self.knobs.vision else [])]
+        more = {"capabilities": able, "modified_at": _MOMENT}
         return web.json_response({**words, "details": _DETAILS, "model_info": info, **more})
-
-
-def _num_ctx(prompt: Prompt) -> int:
-    return int(prompt.body.get("options", {}).get("num_ctx", 4096))
 
 
 def _too_long(tokens: int, window: int) -> str:

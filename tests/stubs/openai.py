@@ -119,11 +119,32 @@ class OpenAIStub(Stub):
         if request.path == "/v1/chat/completions":
             return await self.answer(self._prompt(request, await request.json()), request)
         if request.path == "/v1/models":
-            data = [{"id": name, "object": "model"} for name in self.knobs.models]
+            data = [{"id": name, "object": "model", **self._tells()} for name in self.knobs.models]
             return web.json_response({"object": "list", "data": data})
         if request.path.startswith(("/v1/files", "/v1/batches")):
             return await self._batch_apis[self.knobs.batch_api].route(request)
+        if request.path == "/props" and self.knobs.server == "llama-server":
+            return web.json_response(self._props())
+        if request.path == "/tokenize" and self.knobs.server == "vllm":
+            return web.json_response(self._tokenized(await request.json()))
         return web.json_response({"error": {"message": "no such route"}}, status=404)
+
+    def _tells(self) -> dict[str, Any]:
+        return {"max_model_len": self.knobs.window} if self.knobs.server == "vllm" else {}
+
+    def _props(self) -> dict[str, Any]:
+        return {
+            "default_generation_settings": {"n_ctx": self.knobs.window},
+            "chat_template": self.knobs.template,
+            "modalities": {"vision": True, "audio": False},
+        }
+
+    def _tokenized(self, asked: dict[str, Any]) -> dict[str, Any]:
+        said = [message["content"] for message in asked["messages"]]
+        pieces = [self.knobs.template, *said, self.knobs.template]
+        shown = {"token_strs": pieces} if asked.get("return_token_strs") else {}
+        tokens = list(range(len(pieces)))
+        return {"count": len(tokens), "max_model_len": self.knobs.window, "tokens": tokens, **shown}
 
     def _answered_later(self, request: web.BaseRequest, asked: Asked, fault: str) -> Worked:
         return self.worked(self._prompt(request, asked.body), request, fault)
@@ -190,7 +211,7 @@ class OpenAIStub(Stub):
         if prompt.counted and self.knobs.tpm_corrects:
             self._tokens.correct(prompt.counted, prompt.input_tokens + tokens)
         finish = "length" if cut else "stop"
-        body = {
+        body: dict[str, Any] = {
             "id": f"chatcmpl-{next(self._numbers)}",
             "object": "chat.completion",
             "created": int(time.time()),
@@ -199,6 +220,9 @@ class OpenAIStub(Stub):
                 {"index": 0, "message": _message(text, refusal=None), "finish_reason": finish}
             ],
         }
+        if self.knobs.logprobs and prompt.body.get("logprobs"):
+            likely = {"token": text[:4], "logprob": -0.1}
+            body["choices"][0]["logprobs"] = {"content": [likely]}
         if self.knobs.usage:
             body["usage"] = self._usage(prompt.input_tokens, tokens)
         if self.knobs.timings:

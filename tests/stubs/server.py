@@ -173,6 +173,9 @@ class Stub:
         record = self.record
         if PROBED in prompt.texts:
             record.probes += 1
+            refusal = self.refused(prompt, request)
+            if refusal is not None:
+                return self._failed(request, refusal)
             text, tokens, cut = self._text(prompt)
             return web.json_response(self.reply(prompt, text, tokens, cut), headers=self.headers())
         record.arrived(prompt, self.knobs.keep_texts)

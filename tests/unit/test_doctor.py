@@ -1,12 +1,17 @@
+from dataclasses import replace
+
 import pytest
 
 from models.config import Config
 from models.engines import OpenAIConfig
 from models.errors import ConfigError, NoKey
 from models.words import Zone
+from tests.factories import a_deployment
+from tests.stubs.fake import FakeEngine
 from worker import doctor
 from worker.deployment import Deployment
 from worker.doctor import Grade
+from worker.llm.engine import Told
 
 CONFIG = Config()
 
@@ -30,6 +35,27 @@ def test_a_price_per_second_is_a_price():
     assert [(one.grade, one.detail) for one in found] == [
         (Grade.OK, "engines.frontier: $0.001 a second")
     ]
+
+
+def test_a_hosted_model_that_is_to_be_taken_away_is_a_warning(monkeypatch):
+    monkeypatch.setattr(doctor, "retires", lambda model: model in ("old", "gemma3:4b"))
+    tasks = {"summary": {"model": "old"}, "extraction": {"model": "gemma3:4b"}}
+    found = list(doctor._prices(Config.model_validate({"tasks": tasks})))
+    [said] = [one for one in found if one.check == "model"]
+    assert (said.grade, said.detail.partition(":")[0]) == (Grade.WARNING, "old")
+
+
+class TellsItsWindow(FakeEngine):
+    async def tell(self, model: str) -> Told:
+        return Told(context_tokens=2048)
+
+
+@pytest.mark.parametrize(("context_tokens", "warns"), [(8192, True), (2048, False), (1024, False)])
+def test_a_window_that_is_smaller_than_it_is_taken_to_be_is_a_warning(context_tokens, warns):
+    deployment = replace(a_deployment(context_tokens=context_tokens), make=TellsItsWindow)
+    found = list(doctor._windows("local engine", deployment, ["m"]))
+    assert [one.grade for one in found] == [Grade.WARNING] * warns
+    assert all("has a window of 2,048" in one.detail for one in found)
 
 
 def test_a_key_that_only_this_host_lacks_is_a_note_and_a_wrong_address_a_problem():

@@ -14,7 +14,7 @@ from models.words import TaskType
 from tests.factories import PRICED, a_config
 from worker import plan as plan_module
 from worker.estimate import Pace, Work
-from worker.plan import DEAREST, Plan, Planner, work
+from worker.plan import DEAREST, Plan, Planner, _as_text, work
 from worker.prompts import fixed_tokens
 from worker.read.kinds import Text
 
@@ -115,6 +115,13 @@ async def test_what_no_engine_holds_by_itself_is_named():
     schema = {"type": "object", "properties": {"id": {"type": "string", "pattern": "^(?!a)b+$"}}}
     made = await planned(a_spec({**EXTRACTION, "schema": schema}, SUMMARY), LETTER)
     assert [asked.only_checked for asked in made.asks] == [("id: pattern",), ()]
+
+
+async def test_a_model_that_is_to_be_taken_away_is_named(monkeypatch):
+    monkeypatch.setattr(plan_module, "retires", lambda model: True)
+    made = await planned(a_spec(SUMMARY, EXTRACTION), LETTER)
+    assert [asked.retires for asked in made.asks] == [True, False]
+    assert "big: its provider has announced that it takes it away" in _as_text(made)
 
 
 async def test_what_cannot_be_read_is_named_and_nothing_else_of_it_is_counted():

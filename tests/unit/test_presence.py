@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 from models.resolve import as_json
 from models.sql import load_sql
 from models.words import Pool, Queue, Stage
-from tests.clock import virtual_time
+from tests.clock import settle, virtual_time
 from tests.factories import OWNER, a_config, a_deployment, an_access
 from tests.fakes import FakeDatabase
 from tests.stubs.fake import FakeEngine
@@ -21,6 +22,7 @@ from worker.configs import Configs
 from worker.flow.leases import Leases
 from worker.flow.pump import Lane, Pump
 from worker.flow.slots import AutoSlots, Slots
+from worker.flow.solitude import SAID, Solitude, Standing
 from worker.llm.engine import EngineError, Trouble
 from worker.presence import MODELS_S, GateRow, Presence, ServerRow
 from worker.settings import PRESENCE_S
@@ -206,3 +208,42 @@ async def test_a_configuration_is_read_once():
     for number in (1, 5, 5, 5):
         await r.configs.of(number)
     assert r.db.ran.count("flow/configuration") == 1
+
+
+@virtual_time
+async def test_how_it_stands_to_an_engine_is_said_and_how_the_others_do_is_heard():
+    r = Rig()
+    solitude = Solitude(r.pump.slots, OWNER)
+    r.pump.solitude = solitude
+    r.presence = Presence(
+        r.db, OWNER, Pool.LOCAL, r.configs, {"local": (r.access, r.pump)}, r._serve
+    )
+    waits = {"engine": "local", "owner": UUID(int=9), "standing": "waits_to_be_alone"}
+    r.db.answers["flow/peers"] = [waits]
+    await r.presence.say()
+    await settle()
+    assert solitude.standing is Standing.ASIDE
+    await r.presence.say()
+    [gate] = r.said()["gates"].obj
+    assert (gate.model, gate.code, gate.lasting) == ("", "stands_aside", False)
+    assert gate.message == SAID[Standing.ASIDE]
+    r.db.answers["flow/peers"] = [{**waits, "standing": "open"}]
+    await r.presence.say()
+    assert (solitude.standing, r.pump.slots.free) == (Standing.OPEN, 4)
+
+
+@virtual_time
+async def test_what_the_others_wait_for_is_said_at_once():
+    r = Rig()
+    r.pump.solitude = Solitude(r.pump.slots, OWNER)
+    r.presence = Presence(
+        r.db, OWNER, Pool.LOCAL, r.configs, {"local": (r.access, r.pump)}, r._serve
+    )
+    running = asyncio.create_task(r.presence.run())
+    await asyncio.sleep(PRESENCE_S / 2)
+    began = asyncio.get_running_loop().time()
+    await r.pump.enter(alone=True)
+    assert asyncio.get_running_loop().time() == began
+    r.pump.leave(alone=True)
+    running.cancel()
+    await asyncio.wait([running])

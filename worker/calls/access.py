@@ -11,8 +11,9 @@ from models.words import Zone
 from worker.calls.admission import Admission
 from worker.calls.journal import Journal
 from worker.calls.ledger import Ledger
+from worker.calls.prepare import prepared
 from worker.calls.reservations import Reservations
-from worker.calls.traits import KnownTraits
+from worker.calls.traits import KnownTraits, key_of
 from worker.deployment import Deployment
 from worker.flow.adapt import Ended
 from worker.llm.engine import (
@@ -25,7 +26,7 @@ from worker.llm.engine import (
     Trouble,
 )
 from worker.llm.gate import Closed, Gate
-from worker.llm.probe import EDITION, Traits, probe
+from worker.llm.probe import Traits, probe, told
 from worker.outage import Outage
 
 UNSEEN = Health(ok=False, detail="not looked at yet")
@@ -79,13 +80,8 @@ class EngineAccess:
         gateway's models are its own; local hosts with the same weights answer for each other."""
         engine, host = self.deployment.config, self.deployment.host
         at = f"@{host}" if self.deployment.zone is Zone.FRONTIER else ""
-        digest = self._digest(model)
+        digest = self.seen.digest(model)
         return f"{engine.kind}{at}/{engine.context_tokens}/{engine.short_answers}/{digest}"
-
-    def _digest(self, model: str) -> str:
-        """Of the weights behind a model's name, where the engine tells."""
-        digests = self.seen.digests
-        return digests.get(model) or digests.get(f"{model}:latest") or ""
 
     def _name(self, model: str) -> str:
         name = f"engine {self.deployment.name} at {self.deployment.host}"
@@ -123,19 +119,24 @@ class EngineAccess:
 
     async def traits(self, model: str) -> Traits:
         """What an engine of one's own does with a model, where it says which version and which
-        weights that are. What a gateway does is learnt from its refusals, what the embedded one
-        does is known. Raises EngineError."""
+        weights that are; else what it tells. What a gateway does is learnt from its refusals, what
+        the embedded one does is known. Raises EngineError."""
         deployment = self.deployment
         if self.known_traits is None or deployment.limited or not deployment.kind.is_probed:
             return Traits()
         if not self.seen.ok:
             self.seen = await self.engine.health()
-        version, digest = self.seen.version, self._digest(model)
-        if not (version and digest):  # it could be another one tomorrow
-            return Traits()
-        key = f"{EDITION} {deployment.config.kind} {version} {model} {digest}"
+        key = key_of(deployment.config.kind, self.seen, model)
+        if key is None:
+            return await self.known_traits.of(
+                model, lambda: told(self.engine, model), lasting=False
+            )
         window = deployment.config.context_tokens
         return await self.known_traits.of(key, lambda: probe(self.engine, model, window))
+
+    async def prepared(self, request: Request) -> Request:
+        """A request as its model is to be asked it. Raises EngineError."""
+        return prepared(request, await self.traits(request.model_name))
 
     def answered(self, model: str) -> None:
         """A call of this model was answered."""

@@ -55,7 +55,9 @@ class Caller:
     async def ask(
         self, request: Request, version: str, purpose: str = WHOLE
     ) -> tuple[UUID, Completion]:
-        """Make one call, unless its answer is already known. Raises EngineError."""
+        """Make one call, as its model is to be asked, unless its answer is already known. Raises
+        EngineError."""
+        request = await self._access.prepared(request)
         key = request_key(request, version)
         known = self._earlier.get(str(key))
         if known is not None:

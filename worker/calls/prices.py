@@ -1,22 +1,21 @@
 """What tokens cost: the config's dated override, else genai-prices, else unknown with a reason."""
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import Any
 
 from genai_prices import Usage as PricedUsage
 from genai_prices import calc_price
 
+from models.catalogue import spellings
 from models.config import Config, PriceConfig
 from worker.llm.engine import Usage
 
 MILLION = Decimal(1_000_000)
-_BEDROCK = re.compile(r"(?:arn:aws[\w-]*:bedrock:.*/)?((?:[a-z-]+\.)?[a-z]+\.[a-z][\w.:-]*)")
-"""A model or inference profile of AWS Bedrock, or the ARN of one."""
 
 TIERED_ABOVE = 100_000
 """Prompts up to this many tokens share one lookup; above, prices may depend on the length."""
@@ -67,18 +66,21 @@ class Price:
 
 
 class PriceBook:
-    """Prices by model_name."""
+    """Prices by model_name. Days and hours are those of UTC."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self, config: Config, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._overrides = config.prices
+        self._now = now
 
     def price(self, model_name: str, input_tokens: int = 0) -> Price | None:
-        """The price of a model today, for a prompt of that length; None: not known."""
-        override = self._overrides.get(model_name)
-        today = datetime.now(UTC).date()
-        if override is not None and (override.from_ is None or override.from_ <= today):
+        """The price of a model now, for a prompt of that length; None: not known."""
+        override, now = self._overrides.get(model_name), self._now()
+        if override is not None and (override.from_ is None or override.from_ <= now.date()):
             return _overridden(override)
-        return _library(model_name, input_tokens if input_tokens > TIERED_ABOVE else 0, str(today))
+        minute = now.replace(second=0, microsecond=0)  # some are cheaper at night
+        return _library(model_name, input_tokens if input_tokens > TIERED_ABOVE else 0, minute)
 
 
 def _overridden(price: PriceConfig) -> Price:
@@ -89,15 +91,14 @@ def _overridden(price: PriceConfig) -> Price:
 
 
 @lru_cache(maxsize=1024)
-def _library(model_name: str, input_tokens: int, _today: str) -> Price | None:
+def _library(model_name: str, input_tokens: int, at: datetime) -> Price | None:
     tokens = input_tokens or 1_000
-    for model_ref, provider in _spellings(model_name):
+    for name, provider in spellings(model_name):
+        calc = partial(_calc, name, provider, at, input_tokens=tokens)
         try:
-            fresh = _calc(model_ref, provider, input_tokens=tokens, output_tokens=tokens)
-            cached, stored = (
-                _calc(model_ref, provider, input_tokens=tokens, output_tokens=0, **{part: tokens})
-                for part in ("cache_read_tokens", "cache_write_tokens")
-            )
+            fresh = calc(output_tokens=tokens)
+            cached = calc(output_tokens=0, cache_read_tokens=tokens)
+            stored = calc(output_tokens=0, cache_write_tokens=tokens)
         except LookupError:
             continue
         return Price(
@@ -110,14 +111,6 @@ def _library(model_name: str, input_tokens: int, _today: str) -> Price | None:
     return None
 
 
-def _spellings(model_name: str) -> list[tuple[str, str | None]]:
-    """Gateways put the vendor in front: anthropic/claude-sonnet-4-6 is Anthropic's own model.
-    Bedrock puts it before a dot, behind where it may run: us.meta.llama3-3-70b-instruct-v1:0."""
-    if bedrock := _BEDROCK.fullmatch(model_name):
-        return [(bedrock[1], "aws")]
-    vendor, _, bare = model_name.partition("/")
-    return [(bare, vendor), (model_name, None)] if bare else [(model_name, None)]
-
-
-def _calc(model_ref: str, provider: str | None, **tokens: int) -> Any:
-    return calc_price(PricedUsage(**tokens), model_ref=model_ref, provider_id=provider)
+def _calc(name: str, provider: str | None, at: datetime, **tokens: int) -> Any:
+    usage = PricedUsage(**tokens)
+    return calc_price(usage, model_ref=name, provider_id=provider, genai_request_timestamp=at)

@@ -37,14 +37,7 @@ from worker.flow.stage import Claimed, Held, Lease, Slot, put_back
 from worker.jsonb import as_json
 from worker.llm.engine import EngineError, Request, Trouble
 from worker.log import logger
-from worker.prompts import (
-    CLASSIFY_SCHEMA,
-    classify_messages,
-    fixed_tokens,
-    prompt,
-    without_system,
-)
-from worker.prompts.markers import markers_in, plain
+from worker.prompts import CLASSIFY_SCHEMA, classify_messages, fixed_tokens, prompt
 from worker.route import Facts, route
 from worker.settings import LEASE_S, TWIN_S
 
@@ -198,18 +191,13 @@ class ClassifyStage:
         return Sorted(pair, _fallen_back(pair, result), caller.calls, caller.unused)
 
     async def _asked(self, pair: Pair, caller: Caller) -> Verdict | Setback:
-        traits = await self._access.traits(pair.model)
-        markers = markers_in(traits.template)
-        ask, excerpt = (plain(w, markers) for w in (pair.ask["text"], pair.row["excerpt"] or ""))
-        messages = classify_messages(ask, excerpt)
-        messages = messages if traits.reads_system else without_system(messages)
+        messages = classify_messages(pair.ask["text"], pair.row["excerpt"] or "")
         request = Request(
             model_name=pair.model,
             messages=messages,
             max_tokens=MAX_TOKENS,
             context_tokens=self._access.deployment.config.context_tokens,
             schema=CLASSIFY_SCHEMA,
-            think=traits.think,
             fixed=len(messages) - 1,
         )
         version = f"{prompt('classify').version}#{pair.attempts + 1}"

@@ -23,6 +23,7 @@ from worker.flow.affinity import MAX_MODEL_WAIT_S, Waiting, choose
 from worker.flow.leases import Leases
 from worker.flow.loops import run_together
 from worker.flow.slots import Slots
+from worker.flow.solitude import Solitude
 from worker.flow.stage import Access, Claimed, Held, Lease, StageWork
 from worker.log import logger
 from worker.settings import CONTROL_S, MICRO_BATCH
@@ -67,14 +68,14 @@ class Carried:
         self.task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
-        await self.pump.slots.enter(alone=self.held.alone)
+        await self.pump.enter(alone=self.held.alone)
         if not self.pump.leases.is_ours(self.held.lease):
-            self.pump.slots.leave(alone=self.held.alone)
+            self.pump.leave(alone=self.held.alone)
             raise asyncio.CancelledError  # somebody else may have it by now
         self.phase = Phase.ENGAGED
 
     async def __aexit__(self, *_: object) -> None:
-        self.pump.slots.leave(alone=self.held.alone)
+        self.pump.leave(alone=self.held.alone)
 
 
 @dataclass(slots=True, eq=False)
@@ -107,10 +108,13 @@ class Pump:
         db: Database,
         *,
         loads_models: bool = False,
+        solitude: Solitude | None = None,
         wanted: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.slots = slots
+        self.solitude = solitude
+        """None: no other process is at what is behind these slots."""
         self.leases = leases
         self._db = db
         self._loads_models = loads_models
@@ -139,6 +143,20 @@ class Pump:
     def in_use(self) -> int:
         """Slots that are taken."""
         return self.slots.in_use
+
+    async def enter(self, *, alone: bool) -> None:
+        """Take a slot; or all of them, in other processes too."""
+        if alone and self.solitude is not None:
+            await self.solitude.enter()
+        else:
+            await self.slots.enter(alone=alone)
+
+    def leave(self, *, alone: bool) -> None:
+        """Give back what `enter` took."""
+        if alone and self.solitude is not None:
+            self.solitude.leave()
+        else:
+            self.slots.leave(alone=alone)
 
     def ring(self, queue: str) -> None:
         """There is something in this queue."""

@@ -34,6 +34,8 @@ class Request:
     """Of the draws at a temperature above 0, where the engine takes one."""
     think: bool | None = False
     """Whether to think first, where an engine can be told; None: it is not told."""
+    logprobs: bool = False
+    """Whether to tell the probabilities of the answer's tokens, where an engine can."""
     fixed: int = 0
     """How many messages at the front follow from the prompt's version alone."""
     idempotency_key: str | None = None
@@ -91,6 +93,8 @@ class Completion:
     reported_cost_usd: Decimal | None = None
     """The price of this call in USD where the provider states it."""
     rate_limits: RateLimits | None = None
+    has_logprobs: bool = False
+    """Whether the probabilities of its tokens came along."""
 
 
 class Concern(StrEnum):
@@ -207,6 +211,22 @@ class Health:
         known to its server without that word."""
         name = model.removeprefix(STAND_IN)
         return not self.models or not name or bool({name, f"{name}:latest"} & set(self.models))
+
+    def digest(self, model: str) -> str:
+        """Of the weights behind a model's name; empty where the engine does not say."""
+        return self.digests.get(model) or self.digests.get(f"{model}:latest") or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a server tells of a model, as far as it does."""
+
+    template: str = ""
+    """What is put around the messages."""
+    context_tokens: int | None = None
+    """The longest prompt with its answer, in tokens."""
+    images: bool | None = None
+    """Whether it reads images."""
 
 
 class Engine(Protocol):

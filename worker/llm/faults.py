@@ -13,6 +13,7 @@ import aiohttp
 import httpx2
 
 from worker.llm.engine import EngineError, Trouble
+from worker.llm.wordings import is_page
 
 _SHOWN_CHARS = 300
 _READ_CHARS = 20 * _SHOWN_CHARS
@@ -113,6 +114,16 @@ def brief(text: str, secret: str = "", most: int = _SHOWN_CHARS) -> str:
     """A foreign text on one line, cut to so many characters, without secrets."""
     text = " ".join(without(text[:_READ_CHARS], secret).split())
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def shown(text: str, secret: str = "") -> str:
+    """A server's words as they may be shown; those of a page are none."""
+    return "a web page" if is_page(text) else brief(text, secret) or "no text"
+
+
+def sentence(what: str, hint: str, text: str, secret: str = "") -> str:
+    """What a server answered, what to do about it, and its words."""
+    return f"{what}{', ' * bool(hint)}{hint}: {shown(text, secret)}"
 
 
 def without(text: str, secret: str = "") -> str:

@@ -74,10 +74,10 @@ _Dialect = TypeVar("_Dialect")
 _LEARNT: dict[tuple[type, str], Any] = {}
 
 
-def _learnt(dialect: type[_Dialect], address: str) -> _Dialect:
+def _learnt(dialect: type[_Dialect], address: str, **options: bool) -> _Dialect:
     """What is known of the models at an address. A batch goes by what calls have learnt there: all
     of it fails where a field is not known, and says so after hours."""
-    found: _Dialect = _LEARNT.setdefault((dialect, address), dialect())
+    found: _Dialect = _LEARNT.setdefault((dialect, address), dialect(**options))
     return found
 
 
@@ -93,7 +93,7 @@ def _openai(config: Any, reach: Reach) -> Engine:
         reach.key,
         timeout_s=config.timeout_s,
         proxied=proxied,
-        dialect=_learnt(OpenAIDialect, reach.address),
+        dialect=_learnt(OpenAIDialect, reach.address, seeds=not proxied),
     )
 
 
@@ -106,7 +106,7 @@ def _openai_batches(config: Any, reach: Reach) -> BatchApi:
         reach.key,
         timeout_s=config.timeout_s,
         proxied=proxied,
-        dialect=_learnt(OpenAIDialect, reach.address),
+        dialect=_learnt(OpenAIDialect, reach.address, seeds=not proxied),
     )
 
 

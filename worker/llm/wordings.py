@@ -6,6 +6,7 @@ Azure, Anthropic, Gemini, Groq, xAI, DeepSeek, Mistral, Bedrock, OpenRouter, Lit
 """
 
 import re
+from collections.abc import Mapping
 
 from worker.llm.engine import Trouble
 
@@ -202,6 +203,35 @@ def _answer_alone_is_too_long(text: str) -> bool:
     if window is None or answer is None:
         return False
     return int(next(filter(None, answer.groups()))) >= int(window[1])
+
+
+BY_STATUS: Mapping[int, Trouble] = {
+    401: Trouble.AUTH,
+    402: Trouble.QUOTA,
+    403: Trouble.AUTH,
+    404: Trouble.MODEL_NOT_FOUND,
+    405: Trouble.MISCONFIGURED,
+    407: Trouble.MISCONFIGURED,
+    408: Trouble.SERVER_ERROR,
+    409: Trouble.SERVER_ERROR,  # the same Idempotency-Key is still being answered
+    413: Trouble.CONTEXT_EXCEEDED,
+    425: Trouble.SERVER_ERROR,
+    429: Trouble.RATE_LIMITED,
+    499: Trouble.SERVER_ERROR,  # the server thinks that this client went away
+    501: Trouble.MISCONFIGURED,
+    503: Trouble.UNAVAILABLE,
+    529: Trouble.RATE_LIMITED,
+}
+
+
+def trouble_of(status: int) -> Trouble:
+    """What a status of 400 or more stands for where nothing else is said."""
+    return BY_STATUS.get(status, Trouble.SERVER_ERROR if status >= 500 else Trouble.BAD_REQUEST)
+
+
+def redirects(status: int) -> bool:
+    """Whether a status says that something else is to be asked."""
+    return 300 <= status < 400
 
 
 PAGES = frozenset({400, 404, 410, 421, 426})

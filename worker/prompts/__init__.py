@@ -19,7 +19,6 @@ import yaml
 from models.words import TaskType
 from worker.jsonb import dumps
 from worker.llm.engine import Message
-from worker.prompts.markers import plain
 from worker.prompts.sketch import sketch
 from worker.tokens import estimate
 
@@ -37,6 +36,8 @@ class Prompt:
 
 REQUEST = "Task: {ask}\nAnswer as: {form}\nText:\n{text}"
 REPAIR = "That is not a valid answer: {problem}. Answer again with nothing but JSON as: {form}"
+
+IN_WORDS = "Answer with nothing but JSON that is valid by this JSON Schema:\n{schema}"
 
 FORMS = b"3"
 """To be raised when `form`, or how parts of a long document are put together, is changed."""
@@ -104,12 +105,17 @@ def without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     return (Message("user", f"{system.content}\n\n{first.content}"), *others)
 
 
+def in_words(schema: Mapping[str, Any]) -> str:
+    """A JSON Schema as it stands in the prompt of a model that keeps to none."""
+    return IN_WORDS.format(schema=dumps(schema).decode())
+
+
 def repair_messages(
     messages: tuple[Message, ...], answer: str, problem: str, schema: Mapping[str, Any]
 ) -> tuple[Message, ...]:
     """The one repair try: the bad answer, what is wrong with it, and the form again."""
     complaint = REPAIR.format(problem=problem, form=form(schema))
-    return (*messages, Message("assistant", plain(answer[:2000])), Message("user", complaint))
+    return (*messages, Message("assistant", answer[:2000]), Message("user", complaint))
 
 
 def form(schema: Mapping[str, Any]) -> str:

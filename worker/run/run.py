@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,21 +14,15 @@ from models.failure import Failure
 from worker.calls.access import EngineAccess
 from worker.calls.answer import Invalid, Valid, check
 from worker.calls.caller import REPAIR, WHOLE, Caller
+from worker.calls.prepare import room
 from worker.calls.reservations import NotReserved
 from worker.calls.retry import Wait, internal
 from worker.flow.stage import Slot
 from worker.llm.engine import Completion, EngineError, Message, Request, Trouble
 from worker.llm.grammar import bounded, grammar
 from worker.log import logger
-from worker.prompts import (
-    form,
-    prompt,
-    prompt_tokens,
-    repair_messages,
-    task_messages,
-    without_system,
-)
-from worker.prompts.markers import markers_in, plain, restored
+from worker.prompts import form, prompt, prompt_tokens, repair_messages, task_messages
+from worker.prompts.markers import restored
 from worker.run.echo import echo
 from worker.run.job import Job
 from worker.run.judge import judge, judge_budget, judge_error, judge_parts
@@ -77,7 +72,9 @@ async def first_request(job: Job, access: EngineAccess) -> Request | None:
     talk = _Conversation(job, access, Caller(access, nullcontext(), job.id, job.call_id, {}))
     if job.known is not None or job.earlier or job.found or judge_parts(job) is not None:
         return None
-    return None if talk.parts() else await talk.question(text_of(job.pieces))
+    if await talk.parts():
+        return None
+    return await access.prepared(talk.question(text_of(job.pieces)))
 
 
 def version(job: Job) -> str:
@@ -103,13 +100,14 @@ class _Conversation:
             return hopeless
         if job.found:
             return await self._put_together()
-        if parts := self.parts():
+        if parts := await self.parts():
             return Split(parts)
         return await self._asked(text_of(job.pieces))
 
-    def parts(self) -> tuple[Part, ...]:
-        """Those that its text is asked about in; none: it is asked about as a whole."""
-        parts = first_level(self.job.pieces, self._room())
+    async def parts(self) -> tuple[Part, ...]:
+        """Those that its text is asked about in; none: it is asked about as a whole. Raises
+        EngineError."""
+        parts = first_level(self.job.pieces, await self._room())
         return parts if len(parts) > 1 and not self.job.is_part else ()
 
     async def _put_together(self) -> Outcome:
@@ -117,22 +115,18 @@ class _Conversation:
         merged = merge(job.task, [one.value for one in job.found])
         if merged is not None:
             return judge(job, Valid(merged), job.found[-1].call_id)
-        parts = next_level(job.found, job.level, self._room())
+        parts = next_level(job.found, job.level, await self._room())
         if len(parts) > 1 and not job.is_part:
             return Split(parts)
         return await self._asked(partial_answers(job.found))
 
-    async def question(self, text: str) -> Request:
-        """The request about a text. Raises EngineError."""
+    def question(self, text: str) -> Request:
+        """The request about a text."""
         job = self.job
-        traits = await self.access.traits(job.place.model)
-        ask, said = (plain(words, markers_in(traits.template)) for words in (job.ask, text))
-        messages = task_messages(job.task, ask, said, job.answer_schema)
-        request = self._request(messages if traits.reads_system else without_system(messages))
-        return replace(request, think=traits.think)
+        return self._request(task_messages(job.task, job.ask, text, job.answer_schema))
 
     async def _asked(self, text: str) -> Outcome:
-        job, request = self.job, await self.question(text)
+        job, request = self.job, self.question(text)
         call_id, completion, checked = await self._checked(request, WHOLE)
         if isinstance(checked, Invalid) and checked.category != "content_filter":
             repair = self._repair(request, completion, checked)
@@ -160,18 +154,23 @@ class _Conversation:
         return echo(job.task, value, job.answer_schema, text_of(job.pieces)) or Valid(value)
 
     def _request(self, messages: tuple[Message, ...]) -> Request:
-        job, engine = self.job, self.access.deployment.config
-        schema = grammar(job.answer_schema).schema
+        job = self.job
         return Request(
             model_name=job.place.model,
             messages=messages,
             max_tokens=job.max_tokens,
-            context_tokens=engine.context_tokens,
-            schema=bounded(schema, job.max_tokens) if engine.short_answers else schema,
+            context_tokens=self.access.deployment.config.context_tokens,
+            schema=self._schema(),
             temperature=0.0 if job.attempts == 0 else SECOND_TRY_TEMPERATURE,
             seed=2 * job.attempts,
             fixed=len(messages) - 1,
         )
+
+    def _schema(self) -> Mapping[str, Any]:
+        """What the engine gets of the schema."""
+        schema = grammar(self.job.answer_schema).schema
+        short = self.access.deployment.config.short_answers
+        return bounded(schema, self.job.max_tokens) if short else schema
 
     def _repair(self, request: Request, completion: Completion, wrong: Invalid) -> Request:
         if wrong.category == "truncated":
@@ -183,9 +182,9 @@ class _Conversation:
         )
         return replace(request, messages=messages)
 
-    def _room(self) -> int:
+    async def _room(self) -> int:
         """Tokens left for text once the fixed part and the answer have theirs."""
-        job = self.job
+        job, most = self.job, self.access.deployment.config.context_tokens
+        whole = room(most, self._schema(), await self.access.traits(job.place.model))
         fixed = prompt_tokens(job.task, job.ask, form(job.answer_schema))
-        window = self.access.deployment.config.context_tokens
-        return max(window - fixed - job.max_tokens - SPARE_TOKENS, 1)
+        return max(whole - fixed - job.max_tokens - SPARE_TOKENS, 1)

@@ -19,6 +19,11 @@ def book(**prices: dict) -> PriceBook:
     return PriceBook(a_config(prices=prices))
 
 
+def at(*moment: int, **prices: dict) -> PriceBook:
+    """The book as it is opened at a moment of UTC."""
+    return PriceBook(a_config(prices=prices), lambda: datetime(*moment, tzinfo=UTC))
+
+
 def own(**more: object) -> dict:
     return {"input_per_mtok": "3", "output_per_mtok": "15", **more}
 
@@ -90,6 +95,26 @@ def test_before_its_day_the_library_holds():
     assert book(m=own(**tomorrow)).price("m") is None
     price = book(**{DEFAULT_FRONTIER_MODEL: own(**tomorrow)}).price(DEFAULT_FRONTIER_MODEL)
     assert price.source.startswith("genai-prices")
+
+
+def test_the_librarys_prices_change_on_their_day():
+    """OpenAI made o3 cheaper by four fifths on 10 June 2025."""
+    before, after = (at(2025, 6, day).price("o3").input_per_mtok for day in (9, 10))
+    assert (before, after) == (Decimal(10), Decimal(2))
+
+
+def test_a_price_of_the_config_changes_at_midnight_of_utc():
+    dated = {"m": own(**{"from": "2026-05-02"})}
+    assert at(2026, 5, 1, 23, 59, 59, **dated).price("m") is None
+    assert at(2026, 5, 2, **dated).price("m").input_per_mtok == Decimal(3)
+
+
+def test_some_models_are_cheaper_at_night():
+    """DeepSeek halved its prices from 16:30 to 0:30 UTC."""
+    day, night = (at(2025, 8, 1, hour).price("deepseek-chat") for hour in (12, 20))
+    assert night.input_per_mtok < day.input_per_mtok
+    assert at(2025, 8, 1, 16, 29).price("deepseek-chat") == day
+    assert at(2025, 8, 1, 16, 30).price("deepseek-chat") == night
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from producer.engines import HEADINGS, cells, engine_row, state, verdicts
+from producer import engines as of_engines
+from producer.engines import HEADINGS, cells, engine_row, retiring, state, verdicts
 
 ROW: dict[str, Any] = {
     "engine": "local",
@@ -78,3 +79,11 @@ def test_machines_pay_from_the_volume_on_that_the_frontier_would_cost_as_much_fo
     assert idle.startswith("local at $1.29 an hour")
     assert idle.endswith("200 now: it does not pay yet")
     assert list(verdicts([row(break_even_tokens_per_hour=None)])) == []
+
+
+def test_a_hosted_model_that_is_to_be_taken_away_is_said_to_be(monkeypatch):
+    monkeypatch.setattr(of_engines, "retires", lambda model: model == "old")
+    found = [row(zone="frontier", model=model) for model in ("old", "new", "old")]
+    found.append(row(model="old"))  # on a machine of one's own
+    assert [one["retires"] for one in found] == [True, False, True, False]
+    assert list(retiring(found)) == ["old: its provider has announced that it takes it away"]

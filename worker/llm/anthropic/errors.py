@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.llm.engine import EngineError, Trouble
-from worker.llm.faults import HINTS, brief, sends_on
+from worker.llm.faults import HINTS, sends_on, sentence
 from worker.llm.headers import rate_limits, retry_after
-from worker.llm.wordings import PAGES, is_page, trouble_in
+from worker.llm.wordings import PAGES, is_page, redirects, trouble_in, trouble_of
 
 _CODES = {
     "enforced_spend_limit_reached": Trouble.QUOTA,
@@ -44,21 +44,6 @@ something not found. There the words go first."""
 _NO_WAIT_LIFTS = (Trouble.QUOTA, Trouble.CONTEXT_EXCEEDED)
 """What may come as a rate limit though it is none."""
 
-_BY_STATUS = {
-    401: Trouble.AUTH,
-    402: Trouble.QUOTA,
-    403: Trouble.AUTH,
-    404: Trouble.MODEL_NOT_FOUND,
-    405: Trouble.MISCONFIGURED,
-    407: Trouble.MISCONFIGURED,
-    408: Trouble.SERVER_ERROR,
-    409: Trouble.SERVER_ERROR,
-    413: Trouble.CONTEXT_EXCEEDED,
-    429: Trouble.RATE_LIMITED,
-    503: Trouble.UNAVAILABLE,
-    504: Trouble.TIMEOUT,
-    529: Trouble.RATE_LIMITED,
-}
 _STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -91,9 +76,11 @@ def status_error(
     said = said_in(body)
     trouble = _trouble(status, said)
     now = datetime.now(UTC)
+    redirected = sends_on(headers.get("location", ""), secret) if redirects(status) else ""
+    hint = redirected or _HINT.get(trouble, "")
     return EngineError(
         trouble,
-        _sentence(trouble, status, said, where, secret, headers.get("location", "")),
+        sentence(f"{where} answered {status}", hint, said.message, secret),
         status=status,
         retry_after_s=retry_after(headers, now),
         maybe_billed=trouble in _MAY_HAVE_RUN,
@@ -105,8 +92,8 @@ def error_in_body(body: object, where: str, secret: str = "") -> EngineError:
     """The EngineError of an error that came with status 200, as gateways answer."""
     said = said_in(body)
     trouble = _trouble(500, said)
-    sentence = _sentence(trouble, 200, said, where, secret)
-    return EngineError(trouble, sentence, status=200, maybe_billed=trouble in _MAY_HAVE_RUN)
+    words = sentence(f"{where} answered 200", _HINT.get(trouble, ""), said.message, secret)
+    return EngineError(trouble, words, status=200, maybe_billed=trouble in _MAY_HAVE_RUN)
 
 
 def error_in_batch(body: object, where: str, secret: str = "") -> EngineError:
@@ -138,13 +125,12 @@ def said_in(body: object) -> Said:
 
 
 def _trouble(status: int, said: Said) -> Trouble:
-    if _redirects(status):
+    if redirects(status):
         return Trouble.MISCONFIGURED
     page = is_page(said.message)
     if (page and status in PAGES) or (not said.message and status == 404):
         return Trouble.MISCONFIGURED
-    fallback = Trouble.SERVER_ERROR if status >= 500 else Trouble.BAD_REQUEST
-    by_status = _BY_STATUS.get(status, fallback)
+    by_status = Trouble.TIMEOUT if status == 504 else trouble_of(status)
     if page:
         return by_status
     firm = _CODES.get(said.code) or _TYPES.get(said.type)
@@ -155,18 +141,6 @@ def _trouble(status: int, said: Said) -> Trouble:
     if loose is Trouble.RATE_LIMITED and by_words not in _NO_WAIT_LIFTS:
         return loose
     return by_words or loose
-
-
-def _redirects(status: int) -> bool:
-    return 300 <= status < 400
-
-
-def _sentence(
-    trouble: Trouble, status: int, said: Said, where: str, secret: str, location: str = ""
-) -> str:
-    hint = sends_on(location, secret) if _redirects(status) else _HINT.get(trouble, "")
-    text = "a web page" if is_page(said.message) else brief(said.message, secret)
-    return f"{where} answered {status}{', ' * bool(hint)}{hint}: {text or 'no text'}"
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.llm.engine import EngineError, Trouble
-from worker.llm.faults import HINTS, brief, sends_on
+from worker.llm.faults import HINTS, brief, sends_on, shown
 from worker.llm.headers import retry_after
-from worker.llm.wordings import is_page, trouble_in
+from worker.llm.wordings import is_page, redirects, trouble_in, trouble_of
 
 _CODES: Mapping[str, Trouble] = {
     "AccessDeniedException": Trouble.AUTH,
@@ -65,18 +65,12 @@ _CODES: Mapping[str, Trouble] = {
     "SlowDown": Trouble.RATE_LIMITED,
 }
 _BY_STATUS = {
-    401: Trouble.AUTH,
-    403: Trouble.AUTH,
     404: Trouble.MISCONFIGURED,
-    405: Trouble.MISCONFIGURED,
-    407: Trouble.MISCONFIGURED,
     408: Trouble.TIMEOUT,
-    413: Trouble.CONTEXT_EXCEEDED,
     424: Trouble.SERVER_ERROR,
-    429: Trouble.RATE_LIMITED,
-    503: Trouble.UNAVAILABLE,
 }
-"""Where there is no code: then it was a proxy that answered, or no AWS at all."""
+"""What a status without a code stands for here alone: then it was a proxy that answered, or no AWS
+at all."""
 
 _XML_HEAD = 200
 """Characters within which S3's errors begin."""
@@ -143,7 +137,7 @@ def refusal(
     )
     return EngineError(
         trouble,
-        f"{where} answered {status}{', ' * bool(hint)}{hint}: {_shown(said, secret)}",
+        f"{where} answered {status}{', ' * bool(hint)}{hint}: {_words(said, secret)}",
         status=status,
         retry_after_s=retry_after(headers, datetime.now(UTC)),
         maybe_billed=trouble in _MAY_HAVE_RUN,
@@ -151,10 +145,9 @@ def refusal(
 
 
 def _trouble(status: int, said: Said) -> Trouble:
-    if 300 <= status < 400 or (not said.code and is_page(said.message) and status < 500):
+    if redirects(status) or (not said.code and is_page(said.message) and status < 500):
         return Trouble.MISCONFIGURED
-    fallback = Trouble.SERVER_ERROR if status >= 500 else Trouble.BAD_REQUEST
-    by_code = _CODES.get(said.code) or _BY_STATUS.get(status, fallback)
+    by_code = _CODES.get(said.code) or _BY_STATUS.get(status) or trouble_of(status)
     by_words = None if is_page(said.message) else trouble_in(said.message)
     if by_code in _LOOSE:
         return by_words or by_code
@@ -162,15 +155,15 @@ def _trouble(status: int, said: Said) -> Trouble:
 
 
 def _hint(trouble: Trouble, status: int, said: Said, redirected: str) -> str:
-    if 300 <= status < 400:
+    if redirects(status):
         return redirected
     if trouble is Trouble.MODEL_UNFIT and "inference profile" in said.message:
         return _WANTS_PROFILE
     return _HINT.get(trouble, "")
 
 
-def _shown(said: Said, secret: str) -> str:
-    text = "a web page" if is_page(said.message) else brief(said.message, secret) or "no text"
+def _words(said: Said, secret: str) -> str:
+    text = shown(said.message, secret)
     return f"{brief(said.code, secret)}: {text}" if said.code else text
 
 

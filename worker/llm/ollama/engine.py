@@ -17,10 +17,10 @@ import orjson
 from yarl import URL
 
 from models.errors import ConfigError
-from worker.llm.engine import Completion, EngineError, Health, Request, Trouble
+from worker.llm.engine import Completion, EngineError, Health, Request, Told, Trouble
 from worker.llm.faults import brief, fault, place
 from worker.llm.network import session
-from worker.llm.ollama.replies import completion, refusal
+from worker.llm.ollama.replies import completion, refusal, shown
 
 DEFAULT_PORT = 11434  # https://github.com/ollama/ollama/blob/main/docs/faq.md
 
@@ -151,12 +151,12 @@ class OllamaEngine:
             digests=digests,
         )
 
-    async def template(self, model: str) -> str:
-        """The chat template of a model, as its files have it. Raises EngineError."""
+    async def tell(self, model: str) -> Told:
+        """What the files of a model say. Costs nothing. Raises EngineError."""
         reply = await self._send("POST", _SHOW, _HEALTH_TIMEOUT_S, {"model": model})
         if reply.status != HTTPStatus.OK:
             raise refusal(reply.status, reply.text, reply.headers, self._where)
-        return str(self._object(reply, _SHOW).get("template", ""))
+        return shown(self._object(reply, _SHOW))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -182,7 +182,8 @@ class OllamaEngine:
         # Unset means true: free thinking first, whose tokens nobody reports.
         thinking = {} if request.think is None else {"think": request.think}
         form = {} if request.schema is None else {"format": dict(request.schema)}
-        return {**body, **thinking, **form}
+        likely = {"logprobs": True} if request.logprobs else {}
+        return {**body, **thinking, **form, **likely}
 
     async def _get(self, path: str) -> dict[str, Any]:
         reply = await self._send("GET", path, _HEALTH_TIMEOUT_S)

@@ -8,10 +8,19 @@ from typing import Any
 
 from worker.llm.bodies import broken, object_in
 from worker.llm.counts import count, seconds, sum_of
-from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble, Usage
-from worker.llm.faults import brief, sends_on
+from worker.llm.engine import (
+    Completion,
+    EngineError,
+    Finish,
+    Message,
+    Request,
+    Told,
+    Trouble,
+    Usage,
+)
+from worker.llm.faults import brief, sends_on, sentence
 from worker.llm.headers import retry_after
-from worker.llm.wordings import is_page, trouble_in
+from worker.llm.wordings import is_page, redirects, trouble_in, trouble_of
 
 _NS = 1_000_000_000  # Ollama states durations in nanoseconds
 _METRICS = (
@@ -39,16 +48,6 @@ _RUNNER_DIED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-_BY_STATUS = {
-    401: Trouble.AUTH,
-    403: Trouble.AUTH,
-    404: Trouble.MODEL_NOT_FOUND,
-    405: Trouble.MISCONFIGURED,
-    408: Trouble.SERVER_ERROR,
-    429: Trouble.RATE_LIMITED,
-    501: Trouble.MISCONFIGURED,
-    503: Trouble.UNAVAILABLE,
-}
 _HINT = {
     Trouble.AUTH: "sign in to it, or choose a local model",
     Trouble.MISCONFIGURED: "check its address, that is no Ollama",
@@ -111,9 +110,23 @@ def completion(content: bytes, request: Request, latency_ms: int, where: str) ->
         ),
         model_answered=model if isinstance(model, str) else None,
         engine_seconds=_engine_seconds(reply),
+        has_logprobs=bool(reply.get("logprobs")),
     )
     _refuse_cut_prompt(found, request, where)
     return found
+
+
+def shown(reply: Mapping[str, Any]) -> Told:
+    """What `/api/show` tells of a model. The window is that of its weights, whatever `num_ctx` asks
+    for."""
+    info, able = reply.get("model_info"), reply.get("capabilities")
+    stated = info if isinstance(info, dict) else {}
+    windows = [count(value) for key, value in stated.items() if key.endswith(".context_length")]
+    return Told(
+        str(reply.get("template") or ""),
+        windows[0] if windows else None,
+        "vision" in able if isinstance(able, list) else None,
+    )
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str], where: str) -> EngineError:
@@ -121,7 +134,7 @@ def refusal(status: int, text: str, headers: Mapping[str, str], where: str) -> E
     error = _error_in(text)
     said = text.strip() if error is None else error
     wait = retry_after(headers, datetime.now(UTC))
-    if 300 <= status < 400:
+    if redirects(status):
         hint = sends_on(headers.get("location", ""))
         return _error(Trouble.MISCONFIGURED, status, said, where, wait, hint)
     if status == 403 and not said:
@@ -137,9 +150,7 @@ def _trouble(status: int, said: str, *, ours: bool) -> Trouble:
     if (page and status == 400) or (not ours and status == 404):
         return Trouble.MISCONFIGURED
     named = None if page else trouble_in(said)
-    # 499: the server thinks that this client went away.
-    fallback = Trouble.SERVER_ERROR if status >= 499 else Trouble.BAD_REQUEST
-    return named or _BY_STATUS.get(status, fallback)
+    return named or trouble_of(status)
 
 
 def _error_in(text: str) -> str | None:
@@ -169,8 +180,7 @@ def _error(
     hint: str = "",
 ) -> EngineError:
     hint = hint or _HINT.get(trouble, "")
-    text = "a web page" if is_page(said) else brief(said) or "no text"
-    message = f"{where} answered {status}{', ' * bool(hint)}{hint}: {text}"
+    message = sentence(f"{where} answered {status}", hint, said)
     billed = trouble in (Trouble.SERVER_ERROR, Trouble.DIED, Trouble.TIMEOUT) and status != 499
     return EngineError(trouble, message, status=status, retry_after_s=wait, maybe_billed=billed)
 

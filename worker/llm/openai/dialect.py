@@ -26,8 +26,10 @@ class Field(StrEnum):
 class Dialect:
     """Builds request bodies, and remembers per model what was refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, seeds: bool = False) -> None:
         self.refusals = Refusals()
+        self._seeds = seeds
+        """Whether draws are told their seed. Not every gateway takes one."""
 
     def body(self, request: Request) -> dict[str, Any]:
         """The body of a request, in the words that its model has accepted so far."""
@@ -41,6 +43,10 @@ class Dialect:
         body["max_completion_tokens" if renamed else "max_tokens"] = request.max_tokens
         if not refused.holds(request, Field.TEMPERATURE):
             body["temperature"] = request.temperature
+        if self._seeds and request.temperature > 0:
+            body["seed"] = request.seed
+        if request.logprobs:
+            body["logprobs"] = True
         if request.schema is not None and not refused.holds_schema(request, Field.SCHEMA):
             schema = {"name": "answer", "schema": dict(request.schema), "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -3,11 +3,14 @@
 import time
 from typing import Any
 
-from worker.llm.engine import Completion, EngineError, Health, Request
+import httpx2
+
+from worker.llm.engine import Completion, EngineError, Health, Request, Told
 from worker.llm.openai.client import Client, refusal
 from worker.llm.openai.dialect import Dialect
 from worker.llm.openai.errors import parsed
 from worker.llm.openai.replies import completion, model_names
+from worker.llm.openai.told import GREETING, by_llama_server, vllms_template, vllms_window
 from worker.llm.wordings import is_page
 
 _HEALTH_TIMEOUT_S = 10.0
@@ -19,7 +22,8 @@ class OpenAIEngine:
     `base_url` ends where `/chat/completions` begins. `timeout_s` is the limit for a whole call,
     in seconds. `max_connections` bounds the pool and must not be below the calls in flight.
     `proxied` heeds HTTP_PROXY, SSL_CERT_FILE and their like; False sends to this address and
-    nowhere else. Raises ConfigError where key, proxy or certificates cannot be used.
+    nowhere else: so it is with a server of one's own, which takes seeds and tells of its models.
+    Raises ConfigError where key, proxy or certificates cannot be used.
     Nothing is retried here, except that a request which its model refuses for a field that it
     does not know is sent once more without; what was learnt is kept in `dialect`, its own or one
     that it shares.
@@ -36,7 +40,8 @@ class OpenAIEngine:
         dialect: Dialect | None = None,
     ) -> None:
         self._timeout_s = timeout_s
-        self._dialect = dialect or Dialect()
+        self._in_the_building = not proxied
+        self._dialect = dialect or Dialect(seeds=self._in_the_building)
         self._client = Client(
             base_url,
             api_key,
@@ -72,6 +77,37 @@ class OpenAIEngine:
             return Health(ok=alive, detail=detail, trouble=None if alive else exc.trouble)
         said = f"{self._client.where} answers, {len(names)} models"
         return Health(ok=True, detail=said, models=names)
+
+    async def tell(self, model: str) -> Told:
+        """What llama-server (`/props`) and vLLM (`/models`, `/tokenize`) tell of a model. Costs
+        nothing. Raises EngineError where nobody answers."""
+        if not self._in_the_building:
+            return Told()
+        root = str(self._client.sdk.base_url).rstrip("/").removesuffix("/v1")
+        told = by_llama_server(await self._said("GET", f"{root}/props"))
+        if told is not None:
+            return told
+        window = vllms_window(await self._said("GET", "models"), model)
+        if window is None:
+            return Told()
+        asked = {"model": model, "messages": [GREETING], "return_token_strs": True}
+        return Told(vllms_template(await self._said("POST", f"{root}/tokenize", asked)), window)
+
+    async def _said(self, method: str, url: str, body: dict[str, Any] | None = None) -> Any:
+        """The JSON of a reply; None: it is none, or a refusal."""
+        sdk = self._client.sdk
+        call = (
+            sdk.get(url, cast_to=httpx2.Response)
+            if method == "GET"
+            else sdk.post(url, body=body, cast_to=httpx2.Response)
+        )
+        try:
+            raw = await self._client.send(call, _HEALTH_TIMEOUT_S)
+        except EngineError as exc:
+            if exc.status is None:
+                raise
+            return None
+        return parsed(raw.content)
 
     async def close(self) -> None:
         """Close the connections."""

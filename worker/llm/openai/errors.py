@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.llm.engine import EngineError, Trouble
-from worker.llm.faults import HINTS, brief, sends_on
+from worker.llm.faults import HINTS, sends_on, sentence
 from worker.llm.headers import go_duration, rate_limits, retry_after
 from worker.llm.openai.usage import cost_in, usage_in
-from worker.llm.wordings import PAGES, is_page, trouble_in
+from worker.llm.wordings import PAGES, is_page, redirects, trouble_in, trouble_of
 
 _CODES: Mapping[Trouble, frozenset[str]] = {
     Trouble.QUOTA: frozenset(
@@ -92,23 +92,6 @@ wrong path as something not found, whatever else as an invalid request. There th
 _NO_WAIT_LIFTS = (Trouble.QUOTA, Trouble.CONTEXT_EXCEEDED)
 """What may come as a rate limit though it is none."""
 
-_BY_STATUS = {
-    401: Trouble.AUTH,
-    402: Trouble.QUOTA,
-    403: Trouble.AUTH,
-    404: Trouble.MODEL_NOT_FOUND,
-    405: Trouble.MISCONFIGURED,
-    407: Trouble.MISCONFIGURED,
-    408: Trouble.SERVER_ERROR,
-    409: Trouble.SERVER_ERROR,  # the same Idempotency-Key is still being answered
-    413: Trouble.CONTEXT_EXCEEDED,
-    425: Trouble.SERVER_ERROR,
-    429: Trouble.RATE_LIMITED,
-    499: Trouble.SERVER_ERROR,
-    501: Trouble.MISCONFIGURED,
-    503: Trouble.UNAVAILABLE,
-    529: Trouble.RATE_LIMITED,
-}
 _HINT = {
     **HINTS,
     Trouble.AUTH: "check the API key and what it may use",
@@ -133,10 +116,11 @@ def status_error(
     trouble = _trouble(status, said)
     now = datetime.now(UTC)
     wait = retry_after(headers, now)
-    hint = sends_on(headers.get("location", ""), secret) if _redirects(status) else ""
+    redirected = sends_on(headers.get("location", ""), secret) if redirects(status) else ""
+    hint = redirected or _HINT.get(trouble, "")
     return EngineError(
         trouble,
-        _sentence(trouble, status, said, where, secret, hint),
+        sentence(f"{where} answered {status}", hint, said.message, secret),
         status=status,
         retry_after_s=said.retry_after_s if wait is None else wait,
         maybe_billed=trouble in _MAY_HAVE_RUN and _undecided(status, trouble),
@@ -152,7 +136,7 @@ def error_in_body(body: object, where: str, secret: str = "") -> EngineError:
     trouble = _trouble(said.status or 500, said)
     return EngineError(
         trouble,
-        _sentence(trouble, 200, said, where, secret),
+        sentence(f"{where} answered 200", _HINT.get(trouble, ""), said.message, secret),
         status=200,
         # Such an error comes once the model has been asked; only a plain refusal costs nothing.
         maybe_billed=trouble in _MAY_HAVE_RUN,
@@ -229,13 +213,12 @@ def _message(error: object) -> str:
 
 
 def _trouble(status: int, said: Said) -> Trouble:
-    if _redirects(status):
+    if redirects(status):
         return Trouble.MISCONFIGURED
     page = is_page(said.message)
     if (page and status in PAGES) or (not said.message and status == 404):
         return Trouble.MISCONFIGURED
-    fallback = Trouble.SERVER_ERROR if status >= 500 else Trouble.BAD_REQUEST
-    by_status = _BY_STATUS.get(status, fallback)
+    by_status = trouble_of(status)
     if page:
         return by_status
     by_code = said.code
@@ -249,21 +232,9 @@ def _trouble(status: int, said: Said) -> Trouble:
     return by_words or by_code or by_status
 
 
-def _redirects(status: int) -> bool:
-    return 300 <= status < 400
-
-
 def _undecided(status: int, trouble: Trouble) -> bool:
     filtered = trouble is Trouble.CONTENT_FILTER and status != _MODERATED
     return filtered or status >= 500 or status in _UNDECIDED
-
-
-def _sentence(
-    trouble: Trouble, status: int, said: Said, where: str, secret: str, hint: str = ""
-) -> str:
-    hint = hint or _HINT.get(trouble, "")
-    text = "a web page" if is_page(said.message) else brief(said.message, secret)
-    return f"{where} answered {status}{', ' * bool(hint)}{hint}: {text or 'no text'}"
 
 
 def _mapping(value: object) -> dict[str, Any]:

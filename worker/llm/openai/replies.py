@@ -58,6 +58,7 @@ def completion_in(
         engine_seconds=_engine_seconds(_object(reply.get("timings"))),
         reported_cost_usd=cost_in(reply),
         rate_limits=rate_limits(headers, datetime.now(UTC)),
+        has_logprobs=bool(_object(choice.get("logprobs")).get("content")),
     )
 
 

@@ -16,9 +16,9 @@ from typing import Any
 from worker.llm.bodies import broken, object_in
 from worker.llm.counts import count, seconds
 from worker.llm.engine import Completion, EngineError, Finish, Request, Trouble, Usage
-from worker.llm.faults import HINTS, brief, sends_on
+from worker.llm.faults import HINTS, brief, sends_on, sentence
 from worker.llm.headers import retry_after
-from worker.llm.wordings import is_page, trouble_in
+from worker.llm.wordings import is_page, redirects, trouble_in, trouble_of
 
 STARTING = "starting"
 _SUCCEEDED = "succeeded"
@@ -34,18 +34,6 @@ _BY_CODE = {
     "E005": Trouble.CONTENT_FILTER,
     "E1001": Trouble.NO_MEMORY,
     "E6716": Trouble.UNAVAILABLE,  # it did not start in time
-}
-_BY_STATUS = {
-    401: Trouble.AUTH,
-    402: Trouble.QUOTA,
-    403: Trouble.AUTH,
-    404: Trouble.MODEL_NOT_FOUND,
-    405: Trouble.MISCONFIGURED,
-    408: Trouble.SERVER_ERROR,
-    409: Trouble.SERVER_ERROR,
-    413: Trouble.CONTEXT_EXCEEDED,
-    429: Trouble.RATE_LIMITED,
-    503: Trouble.UNAVAILABLE,
 }
 _PLAIN = frozenset({401, 402, 404, 429})
 """What these say needs no words; a throttled account is told of its credit, too."""
@@ -166,12 +154,13 @@ def refusal(
     detail = detail_in(content)
     text = content.decode("utf-8", "replace").strip() if detail is None else detail
     trouble = _trouble(status, text, ours=detail is not None)
-    hint = sends_on(headers.get("location", ""), secret) if _redirects(status) else ""
+    redirected = sends_on(headers.get("location", ""), secret) if redirects(status) else ""
+    hint = redirected or _HINT.get(trouble, "")
     wait = retry_after(headers, datetime.now(UTC))
     resets = _RESETS.search(text) if trouble is Trouble.RATE_LIMITED else None
     return EngineError(
         trouble,
-        _sentence(trouble, f"answered {status}", text, where, secret, hint),
+        sentence(f"{where} answered {status}", hint, text, secret),
         status=status,
         retry_after_s=float(resets[1]) if wait is None and resets is not None else wait,
         maybe_billed=trouble in (Trouble.SERVER_ERROR, Trouble.TIMEOUT),
@@ -180,19 +169,14 @@ def refusal(
 
 def _trouble(status: int, text: str, *, ours: bool) -> Trouble:
     """`ours`: it came in the form of Replicate's errors."""
-    if _redirects(status) or (not ours and status in (400, 404)):
+    if redirects(status) or (not ours and status in (400, 404)):
         return Trouble.MISCONFIGURED
-    fallback = Trouble.SERVER_ERROR if status >= 500 else Trouble.BAD_REQUEST
-    by_status = _BY_STATUS.get(status, fallback)
+    by_status = trouble_of(status)
     if status in _PLAIN or is_page(text):
         return by_status
     if status == 422 and _UNGIVEN.search(text):
         return Trouble.MODEL_UNFIT  # it wants something else than a prompt
     return trouble_in(text) or by_status
-
-
-def _redirects(status: int) -> bool:
-    return 300 <= status < 400
 
 
 def _failure(done: Prediction, where: str, secret: str) -> EngineError:
@@ -202,7 +186,7 @@ def _failure(done: Prediction, where: str, secret: str) -> EngineError:
     trouble = _failed(done.status, text)
     return EngineError(
         trouble,
-        _sentence(trouble, f"prediction {done.status}", text, where, secret),
+        sentence(f"{where}: prediction {done.status}", _HINT.get(trouble, ""), text, secret),
         status=200,
         maybe_billed=done.ran,
         usage=done.usage,
@@ -216,14 +200,6 @@ def _failed(status: str, text: str) -> Trouble:
     code = _PLATFORM_CODE.search(text)
     by_code = _BY_CODE.get(code[1]) if code is not None else None
     return by_code or trouble_in(text) or Trouble.SERVER_ERROR
-
-
-def _sentence(
-    trouble: Trouble, what: str, text: str, where: str, secret: str, hint: str = ""
-) -> str:
-    hint = hint or _HINT.get(trouble, "")
-    said = "a web page" if is_page(text) else brief(text, secret) or "no text"
-    return f"{where}: {what}{', ' * bool(hint)}{hint}: {said}"
 
 
 def _text(output: object) -> str:
