@@ -37,6 +37,10 @@ def an_order(count=3, **changes):
     return Order("order-1", [Item(f"job-{n}", a_request(**request)) for n in range(count)])
 
 
+def a_minute_ago():
+    return datetime.now(UTC) - timedelta(minutes=1)
+
+
 async def begun(api, order=None):
     order = order or an_order()
     return await api.create(order, await api.upload(order))
@@ -63,17 +67,18 @@ async def test_profiles_are_models_of_jobs_and_of_their_replies(stub, api):
 
 async def test_a_conflict_may_be_with_the_job_of_this_very_order(stub, api):
     remote = await begun(api)
-    stub.batches.all[remote].about["jobName"] += "-not"
-    named = await begun(api, Order("order-2", an_order().items))
-    taken = stub.batches.all[named].about
-    stub.batches.meet("create", {"status": 409, "body": {"message": "in use"},
-                                 "headers": {"x-amzn-errortype": "ConflictException"}})  # fmt: skip
+    conflict = {"x-amzn-errortype": "ConflictException"}
+    stub.batches.meet("create", {"status": 409, "body": {"message": "in use"}, "headers": conflict})
     with pytest.raises(EngineError) as caught:
-        await begun(api, Order("order-2", an_order().items))
+        await begun(api)
     assert caught.value.maybe_billed
-    since = datetime.now(UTC) - timedelta(minutes=1)
-    assert await api.find(Order("order-2", an_order().items), since) == [named]
-    assert taken["clientRequestToken"] not in taken["jobName"]
+    assert await api.find(an_order(), a_minute_ago()) == [remote]
+
+
+async def test_a_job_whose_name_only_begins_alike_is_anothers(stub, api):
+    remote = await begun(api)
+    stub.batches.all[remote].about["jobName"] += "-2"
+    assert await api.find(an_order(), a_minute_ago()) == []
 
 
 async def test_too_few_requests_are_refused(stub, api):
