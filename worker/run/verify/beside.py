@@ -1,0 +1,117 @@
+"""What stands beside a value: words that limit or deny it, and words that it is only a part of. Pure."""
+
+import re
+
+from worker.run.verify.lexicon import CURRENCIES, QUALIFIERS_AFTER, QUALIFIERS_BEFORE, UNITS
+from worker.run.verify.view import View
+
+_REACH = 32
+"""Characters before and behind a value that are looked at."""
+
+_WORDS_NEAR = 4
+"""Words between a qualifier's first word and the value, both counted."""
+
+_WORD = re.compile(r"[^\s()\[\]\"*]+")
+_CLAUSE = re.compile(r"[\n:;,|。，：；、！!?]|\.\s")
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u2e80-\ud7ff]")
+
+_BEFORE = frozenset(each.strip("()") for each in QUALIFIERS_BEFORE)
+_AFTER = frozenset(each.replace("(", "").replace(")", "") for each in QUALIFIERS_AFTER)
+_RUNS_BEFORE = tuple(each for each in _BEFORE if _UNSPACED.search(each))
+_RUNS_AFTER = tuple(each for each in _AFTER if _UNSPACED.search(each))
+
+
+def qualifier(text: str, start: int, end: int) -> str | None:
+    """The words beside a run of folded text that say it is not quite, or not at all, so."""
+    before = _CLAUSE.split(text[max(start - _REACH, 0) : start])[-1]
+    after = _CLAUSE.split(text[end : end + _REACH])[0]
+    return _before(before) or _after(after)
+
+
+def _before(clause: str) -> str | None:
+    glued = clause.rstrip()
+    for each in _RUNS_BEFORE:
+        if glued.endswith(each):
+            return each
+    return _said([word.strip(".") for word in _WORD.findall(clause)][-_WORDS_NEAR:], _BEFORE)
+
+
+def _after(clause: str) -> str | None:
+    words = [word.strip(".") for word in _WORD.findall(clause)]
+    while words and (words[0] in CURRENCIES or words[0] in UNITS or words[0] in ("/-", "/")):
+        words = words[1:]
+    glued = re.sub(r"^[^\w]*(?:元|円|원|年|月|日|天|个月|ヶ月|人民币)*[^\w]*", "", clause)
+    for each in _RUNS_AFTER:
+        if glued.startswith(each):
+            return each
+    first = words[: _WORDS_NEAR - 1]
+    return next((" ".join(first[:n]) for n in range(len(first), 0, -1) if " ".join(first[:n]) in _AFTER), None)
+
+
+def _said(words: list[str], known: frozenset[str]) -> str | None:
+    for size in range(len(words), 0, -1):
+        for at in range(len(words) - size + 1):
+            if (phrase := " ".join(words[at : at + size])) in known:
+                return phrase
+    return None
+
+
+_LEGAL_FORM = re.compile(
+    r",? (?:inc|incorporated|llc|l\.l\.c|ltd|limited|corp|corporation|co|company|plc|llp|lp|l\.p|gmbh|ag|kg|"
+    r"s\.?a\.?r\.?l|s\.?a|sas|b\.?v|n\.?v|pvt|private|sdn|bhd|pte|pty|k\.?k|oy|ab|a/s|s\.?p\.?a)\b",
+    re.IGNORECASE,
+)
+"""What belongs to the name before it, after a comma, too."""
+
+_NEXT = re.compile(r"[ \u00a0]([^\s,.;:()\[\]|/\"]+)")
+_PREVIOUS = re.compile(r"([^\s,.;:()\[\]|/\"]+)[ \u00a0]$")
+
+_NO_PART = frozenset(
+    "the a an by of from to for and or between with at in on under mr mrs ms dr messrs m/s state "
+    "commonwealth province county city republic said such inc ltd der die das den dem von zu und für "
+    "la le les de du et par pour à el".split()
+)
+"""Words before a name that are none of it."""
+
+
+def rest_of_name(view: View, start: int, end: int, labelled: bool) -> str | None:
+    """What more belongs to a name than a run of folded text holds; None: it is whole."""
+    first, last = view.original(start, end)
+    whole = view.whole
+    if form := _LEGAL_FORM.match(whole, last):
+        return whole[first : form.end()]
+    caps = _in_capitals(whole, first)
+    behind = _NEXT.match(whole, last)
+    if behind and whole[last - 1].isalnum() and _goes_on(behind[1], caps):
+        return whole[first : behind.end()]
+    before = _PREVIOUS.search(whole, max(first - _REACH, 0), first)
+    if before and not labelled and whole[first].isalnum() and _came_before(before[1], caps):
+        return whole[before.start() : last]
+    return None
+
+
+def _goes_on(word: str, caps: bool) -> bool:
+    return word[0].isupper() or (caps and word[0].isalpha() and word[0].isascii())
+
+
+def _came_before(word: str, caps: bool) -> bool:
+    return word.casefold() not in _NO_PART and word[0].isupper()
+
+
+def _in_capitals(whole: str, at: int) -> bool:
+    """Whether a line has no small letter, so that a capital says nothing."""
+    start = whole.rfind("\n", 0, at) + 1
+    end = whole.find("\n", at)
+    return whole[start : end if end >= 0 else len(whole)].isupper()
+
+
+def rest_of_address(view: View, start: int, end: int) -> str | None:
+    """What more belongs to an address: a line or part that a comma joins to it."""
+    first, last = view.original(start, end)
+    whole = view.whole
+    behind = whole[last : last + _REACH]
+    joined = whole[last - 1] == "," or behind[:1] == ","
+    if joined and (more := re.match(r",?\s*([^\s,][^,\n]*)", behind)):
+        return whole[max(last - _REACH, first) : last + more.end()]
+    before = whole[max(first - _REACH, 0) : first].rstrip()
+    return f"{before} ..." if before.endswith(",") else None

@@ -1,0 +1,108 @@
+"""Where a value stands in a text: to the letter, or in another form of the same. Pure."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+
+from worker.run.verify.fold import NARROW, Folded, stands_alone
+from worker.run.verify.numbers import RUN, json_number, number_at, readings, significant
+
+Run = tuple[int, int]
+"""A run of folded text."""
+
+_NUMBER = re.compile(rf"([+-]?)({RUN.pattern})")
+_DIGITS = re.compile(rf"[+-]?\d[\d.,'{NARROW} ]*")
+
+_NUMBER_HEAD = re.compile(rf"(?<!\d)(?<!\d[.,'{NARROW}])")
+_NUMBER_TAIL = re.compile(rf"(?!\d|[.,'{NARROW}]\d)")
+"""What a number must not follow and must not be followed by: it would be a part of another."""
+
+
+def text_places(said: str, text: str) -> Iterator[Run]:
+    """Where a folded value stands whole in folded text; white space may differ."""
+    number = _DIGITS.fullmatch(said) is not None
+    for start, end in _copies(said, text):
+        if number:
+            whole = _NUMBER_HEAD.match(text, start) and _NUMBER_TAIL.match(text, end)
+        else:
+            whole = stands_alone(text, start, end)
+        if whole:
+            yield start, end
+
+
+def _copies(said: str, text: str) -> Iterator[Run]:
+    start = text.find(said)
+    while start >= 0:
+        yield start, start + len(said)
+        start = text.find(said, start + 1)
+    words = said.split()
+    if len(words) > 1 and all(word in text for word in words):
+        spaced = re.compile(r"\s+".join(map(re.escape, words)))
+        for match in spaced.finditer(text):
+            if match[0] != said:
+                yield match.span()
+
+
+def number_places(value: float, text: str) -> Iterator[Run]:
+    """Where a JSON number stands in folded text: JSON forgets the zeros of 75.00."""
+    wanted = json_number(value)
+    for start, end, found in _runs_like(significant(format(abs(wanted), "f")), text):
+        if abs(wanted) in found and (wanted >= 0 or _is_negative(text, start, end)):
+            yield start, end
+
+
+def digits_places(said: str, text: str) -> Iterator[Run]:
+    """Where a number that was given as a text stands: all its digits, whatever its separators."""
+    match = _NUMBER.fullmatch(said)
+    if match is None:
+        return
+    sign, run = match.groups()
+    wanted = {(each, _fraction(each)) for each in readings(run)}
+    for start, end, found in _runs_like(significant(run), text):
+        same = any((each, _fraction(each)) in wanted for each in found)
+        if same and _has_sign(sign, text, start, end):
+            yield start, end
+
+
+def _fraction(number: Decimal) -> int | str:
+    return number.as_tuple().exponent
+
+
+def _has_sign(sign: str, text: str, start: int, end: int) -> bool:
+    match sign:
+        case "-":
+            return _is_negative(text, start, end)
+        case "+":
+            return text[start - 1 : start] == "+"
+    return True
+
+
+def _is_negative(text: str, start: int, end: int) -> bool:
+    return any(found.negative is not False for found in number_at(text, start, end))
+
+
+def _runs_like(digits: str, text: str) -> Iterator[tuple[int, int, tuple[Decimal, ...]]]:
+    """The runs that hold these significant digits, and what they may mean. A space may hold one
+    number together or keep two apart."""
+    for match in RUN.finditer(text):
+        run, start = match[0], match.start()
+        if significant(run) == digits:
+            yield start, match.end(), readings(run)
+        if " " in run:
+            for part in re.finditer(r"\S+", run):
+                if significant(part[0]) == digits:
+                    yield start + part.start(), start + part.end(), readings(part[0])
+
+
+def places(said: str, text: str) -> Iterator[Run]:
+    """Where a folded text value stands in folded text, number or not, each run once."""
+    if said:
+        numbers = list(digits_places(said, text))
+        yield from numbers
+        yield from (run for run in text_places(said, text) if run not in numbers)
+
+
+def first(runs: Iterator[Run], folded: Folded) -> Run | None:
+    """The first of some runs, as (start, end) of the text as it was."""
+    run = next(runs, None)
+    return None if run is None else folded.span(*run)

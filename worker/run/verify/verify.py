@@ -1,0 +1,60 @@
+"""The check of an answer, field by field. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.reasons import FieldCode, FieldOutcome, outcome_of
+from models.words import TaskType
+from worker.run.ground import Source
+from worker.run.verify.asked import Asked, asked_of
+from worker.run.verify.rules import Case, Finding, judged
+from worker.run.verify.view import view_of
+
+_MOST_ABOUT = 60
+"""Characters of the text that an outcome quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCheck:
+    """What a value is worth, and why. `about`: the words of the text that say so; `span`: where the
+    value stands, in characters of the document's text; `page`: from 1."""
+
+    outcome: FieldOutcome
+    code: FieldCode
+    about: str | None = None
+    span: list[int] | None = None
+    page: int | None = None
+
+
+def verify(
+    task: TaskType, value: Any, schema: Mapping[str, Any], sources: Sequence[Source]
+) -> dict[str, FieldCheck]:
+    """What each value of an extraction is worth, by its path (as facts.0.value).
+
+    True and false, and values chosen from an enum, are judgements: no rule can look them up, and
+    they have no entry.
+    """
+    view = view_of(tuple(sources))
+    items: dict[str, list[Case]] = {}
+    cases = [
+        Case(task, asked, view, items)
+        for asked in asked_of(value, schema)
+        if not _is_a_judgement(asked)
+    ]
+    for case in cases:
+        items.setdefault(case.asked.item, []).append(case)
+    found = {case.asked.path: (judged(case), case) for case in cases}
+    return {path: _check(finding, case) for path, (finding, case) in found.items() if finding}
+
+
+def _is_a_judgement(asked: Asked) -> bool:
+    return isinstance(asked.value, bool) or (asked.value is not None and "enum" in asked.schema)
+
+
+def _check(finding: Finding, case: Case) -> FieldCheck:
+    span, page = None, None
+    if finding.spot is not None:
+        span, page = case.view.place(finding.spot.start, finding.spot.end)
+    about = " ".join(finding.about.split())[:_MOST_ABOUT].strip() if finding.about else None
+    return FieldCheck(outcome_of(finding.code), finding.code, about, span, page)
