@@ -62,6 +62,7 @@ class FieldCode(StrEnum):
     SCALE = "scale"  # its digits stand there as a number of another size
     UNIT = "unit"  # the number stands there with another unit or currency
     DAY_MONTH = "day_month"  # the date stands there with day and month the other way round
+    OTHER_KIND = "other_kind"  # a date, where a name was asked for
     OTHER_LABEL = "other_label"  # it stands beside another field's label
     EMPTY = "empty"  # neither a letter nor a digit
     FORM_WORDS = "form_words"  # the form's own words, such as the field's name

@@ -106,12 +106,14 @@ def _in_capitals(whole: str, at: int) -> bool:
 
 
 def rest_of_address(view: View, start: int, end: int) -> str | None:
-    """What more belongs to an address: a line or part that a comma joins to it."""
+    """What more belongs to an address: the rest of its line, or what a comma joins to it."""
     first, last = view.original(start, end)
     whole = view.whole
-    behind = whole[last : last + _REACH]
-    joined = whole[last - 1] == "," or behind[:1] == ","
-    if joined and (more := re.match(r",?\s*([^\s,][^,\n]*)", behind)):
-        return whole[max(last - _REACH, first) : last + more.end()]
-    before = whole[max(first - _REACH, 0) : first].rstrip()
-    return f"{before} ..." if before.endswith(",") else None
+    behind = re.match(r",?[ \u00a0]?[^\W_][^\n]*", whole[last : last + _REACH])
+    if whole[last - 1] == "," or whole[last : last + 1] == ",":
+        behind = behind or re.match(r",?\s*[^\W_][^,\n]*", whole[last : last + _REACH])
+    if behind is not None:
+        return whole[max(last - _REACH, first) : last + behind.end()]
+    before = whole[max(first - _REACH, 0) : first]
+    joined = before.rstrip().endswith(",") or re.search(r"[^\W_][ \u00a0]$", before)
+    return f"{before.split(chr(10))[-1]}{whole[first : first + _REACH]}" if joined else None

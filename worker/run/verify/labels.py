@@ -3,9 +3,9 @@
 import re
 from functools import lru_cache
 
-from worker.run.verify.lexicon import CONCEPTS, GENERIC
+from worker.run.verify.lexicon import CONCEPTS, CURRENCIES, GENERIC, NAME
 
-_MOST_WORDS = 6
+_MOST_WORDS = 7
 """Words of a label that counts as one."""
 
 _SEEN = 90
@@ -16,18 +16,29 @@ _A_LINE_OF_PROSE = 60
 
 _WORD = re.compile(r"[^\s:;,()|*=\[\]{}<>\"!?。，：；、（）]+")
 _CELL = re.compile(r" {2,}|\t|\||\u3000")
-_SENTENCE = re.compile(r"(?<=[^\W\d_]{3})[.!?।](?=\s)|[。！？]")
+_SENTENCE = re.compile(r"(?<=[^\W\d_]{5})[.!?।](?=\s)|[。！？]")
 _VALUE = re.compile(r"[^\s]*\d[^\s]*")
 _LETTERS = re.compile(r"[^\W\d_]{2}|[^\x00-\u2fff]")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u2e80-\ud7ff]")
 
-_WITH = frozenset("incl including inclusive inkl inklusive einschl einschließlich ttc with comprise 含".split())
-_WITHOUT = frozenset("excl excluding exclusive exkl zzgl before without ht hors".split())
-"""The tax that stands behind them is not what is labelled."""
+_ASIDE = frozenset(
+    "incl inc including inclusive inkl inklusive einschl einschließlich ttc with after rounded nach après "
+    "excl excluding exclusive exkl zzgl before without ht hors".split()
+)
+_SET_ASIDE = frozenset({"tax", "rounding", "discount"})
+"""What is with or without these is labelled, not they themselves."""
+
+_ABOUT_ANY = frozenset(
+    "the of in on and for to a an your our this is as by at sales bill invoice value rm net nett gross all "
+    "der die das le la les du de des et".split()
+) | CURRENCIES.keys()
+"""Words that narrow no label down."""
 
 _TERMS = {" ".join(part.strip(".") for part in term.split()): name for term, name in CONCEPTS.terms.items()}
 _RUNS = tuple(term for term in _TERMS if _UNSPACED.search(term))
 """Terms of scripts that write no spaces: they are looked for in the middle of a word."""
+
+_NAMING = _ABOUT_ANY | {"name", "names", ""} | {word for term in _TERMS for word in term.split()}
 
 _LONGEST = max(len(term.split()) for term in _TERMS)
 
@@ -37,16 +48,17 @@ def concepts_in(label: str) -> tuple[str, ...]:
     """What the terms of a label mean, in their order; of those that overlap the longest counts."""
     words = [word for each in _WORD.findall(label) if (word := each.strip(".'-/#@&"))or each == "#"]
     found: list[str] = []
-    at, aside = 0, False
+    at = 0
     while at < len(words):
         size, concept = _longest_term(words, at)
-        if concept is not None and not (aside and concept == "tax"):
+        if concept is not None:
             found.append(concept)
-        aside = aside or words[at] in _WITH or words[at] in _WITHOUT
         if concept is None and _UNSPACED.search(words[at]):
             found.extend(_inside(words[at]))
         at += size
-    return tuple(found)
+    if _ASIDE.isdisjoint(words):
+        return tuple(found)
+    return tuple(each for each in found if each not in _SET_ASIDE)
 
 
 def _longest_term(words: list[str], at: int) -> tuple[int, str | None]:
@@ -93,7 +105,12 @@ def _last_label(before: str) -> str:
     """What has letters behind the last value, or where nothing has, the one before."""
     sentence = _SENTENCE.split(before)[-1]
     parts = [part for cell in _CELL.split(sentence) for part in _VALUE.split(cell)]
-    return next((part.strip() for part in reversed(parts) if _LETTERS.search(part)), "")
+    return next((part.strip() for part in reversed(parts) if _says_something(part)), "")
+
+
+def _says_something(part: str) -> bool:
+    """Whether there is more in it than a currency."""
+    return _LETTERS.search(part) is not None and not label_words(part) <= CURRENCIES.keys()
 
 
 def _label_line(above: str) -> str:
@@ -107,13 +124,35 @@ def _label_line(above: str) -> str:
 def strength_of(label: str, words: tuple[str, ...], accepted: frozenset[str], kind: str | None) -> int:
     """How well a label fits a field: 3 very well, 2 well, 1 in general words, 0 not known, -1 it is
     that of another value of the kind."""
+    label = nearest_words(label)
+    if kind == NAME and not label.rstrip().endswith((":", "：")) and not _names_alone(label, words):
+        return 0
     named = [each for each in concepts_in(label) if kind is None or CONCEPTS.kinds[each] == kind]
     narrow = [each for each in named if each not in GENERIC]
     meant = (narrow or named or [None])[-1]
-    if words and label_words(label).issuperset(words) and meant in (accepted | {None}):
-        return 3 if meant in narrow else 2
+    beside = label if accepted else nearest_words(label, len(words) + 2)
+    if words and label_words(beside).issuperset(words) and meant in (accepted | {None}):
+        return 3 if meant in narrow else 1 + _is_plain(label, words)
     if meant is None or kind is None:
         return 0
     if meant not in accepted:
         return -1
     return 3 if meant in narrow else 1
+
+
+@lru_cache(maxsize=8192)
+def nearest_words(label: str, most: int = _MOST_WORDS) -> str:
+    """The last words of a label: in a sentence those before them are about something else."""
+    words = list(_WORD.finditer(label))
+    return label[words[-most].start() :] if len(words) > most else label
+
+
+def _names_alone(label: str, words: tuple[str, ...]) -> bool:
+    """Whether nothing but words of labels stands before a name: names hold such words, too."""
+    known = _NAMING.union(words)
+    return all(word in known for word in label_words(label))
+
+
+def _is_plain(label: str, words: tuple[str, ...]) -> bool:
+    """Whether a label says nothing more than a field's name; "total points" is not "total"."""
+    return label_words(label) <= _ABOUT_ANY.union(words, ("",))

@@ -182,7 +182,7 @@ CONCEPTS = Concepts(
         (
             "final total",
             AMOUNT,
-            "grand total, final total, total amount, total due, amount due, balance due, amount payable, "
+            "grand total, final total, amt due, amount to be paid, to be paid, total to be paid, total amount, total due, amount due, balance due, amount payable, "
             "total payable, net payable, invoice total, total to pay, total inclusive, total incl, "
             "nett total, bill total, total inc, total value, total bill, payable amount, "
             "inclusive of gst, inclusive of tax, incl. vat, inkl. mwst, gesamtbetrag, rechnungsbetrag, endbetrag, gesamtsumme, endsumme, "
@@ -195,14 +195,14 @@ CONCEPTS = Concepts(
         (
             "total",
             AMOUNT,
-            "total, totals, sum, amount, summe, gesamt, betrag, montant, somme, "
+            "total, totals, sum, amount, amt, net total, nett total, net amount, summe, gesamt, betrag, montant, somme, "
             "कुल, योग, राशि, रकम, மொத்தம், தொகை, المجموع, مجموع, المبلغ, 合计, 合計, 金额, 金額, 共计",
         ),
         (
             "subtotal",
             AMOUNT,
             "subtotal, sub total, sub-total, excl, excl., excluding, exclusive, exclusive of, before tax, "
-            "total excluding, taxable, taxable amount, taxable value, net amount, net total, pre-tax, "
+            "total excluding, taxable, taxable amount, taxable value, pre-tax, "
             "zwischensumme, netto, nettobetrag, sous-total, sous total, total ht, hors taxes, montant ht, "
             "उप-योग, उपयोग, उप योग, कर योग्य, கூட்டுத்தொகை, துணை மொத்தம், المجموع الفرعي, قبل الضريبة, "
             "小计, 小計, 税抜, 税前, 不含税",

@@ -144,7 +144,7 @@ def _number(text: str, start: int, end: int, values: tuple[Decimal, ...]) -> Num
         start,
         end,
         values,
-        negative=_negative(before, after),
+        negative=_negative(before, after, text[start:end]),
         scale=scale,
         currency=currency,
         unit="%" if after.lstrip(f" {NARROW}")[:1] in ("%", "\u066a") else unit,
@@ -162,9 +162,9 @@ def _glued_scale(word: str, rest: list[str]) -> tuple[int, list[str]]:
     return 0, rest
 
 
-def _negative(before: str, after: str) -> bool | None:
+def _negative(before: str, after: str, run: str) -> bool | None:
     if before.rstrip().endswith("(") and after.lstrip().startswith(")"):
-        return None
+        return None if len(run) > 2 else False  # as in two (2) years
     sign = _SIGN.search(before)
     if sign is not None:
         return sign[1] == "-"

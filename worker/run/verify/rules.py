@@ -14,7 +14,7 @@ from worker.run.verify.beside import qualifier, rest_of_address, rest_of_name
 from worker.run.verify.dates import dates
 from worker.run.verify.fold import folded
 from worker.run.verify.hollow import hollow, is_placeholder
-from worker.run.verify.labels import label_before, strength_of
+from worker.run.verify.labels import concepts_in, label_before, strength_of
 from worker.run.verify.lexicon import (
     ACCEPTED,
     AMOUNT,
@@ -23,6 +23,7 @@ from worker.run.verify.lexicon import (
     DATE,
     DIMENSIONS,
     ISSUERS,
+    NAME,
 )
 from worker.run.verify.numbers import RUN, Number, number_at, significant
 from worker.run.verify.spots import Spot, Value, numbers_like, spots_of, value_of
@@ -204,6 +205,15 @@ def nowhere(case: Case) -> Finding | None:
     return Finding(_no_text(case) if case.value.is_text else FieldCode.NOT_IN_TEXT)
 
 
+def of_another_kind(case: Case) -> Finding | None:
+    """A date where a name, a place or an amount was asked for."""
+    if case.value.date is None or case.asked.field.concept is None:
+        return None
+    if case.asked.field.kind in (NAME, AMOUNT) or case.asked.field.concept in ("address", "place"):
+        return Finding(FieldCode.OTHER_KIND, case.value.said, case.spots[0])
+    return None
+
+
 def doubtful(case: Case) -> Finding | None:
     """It stands there with another sign, size or unit, or may be read in two ways."""
     if any(spot.doubt is None for spot in case.spots):
@@ -231,8 +241,11 @@ def qualified(case: Case) -> Finding | None:
 
 def beside_another(case: Case) -> Finding | None:
     """Its label is another field's, while the field's own label has another value."""
-    if case.best.strength >= 0 or case.asked.listed or not case.rivals:
+    best = case.best
+    if best.strength >= 0 or case.asked.listed or not case.rivals:
         return None
+    if not case.accepted.isdisjoint(concepts_in(best.label)):
+        return None  # as in "amount paid": both may be meant
     return Finding(FieldCode.OTHER_LABEL, case.best.label, case.best.spot)
 
 
@@ -269,6 +282,7 @@ RULES: tuple[Rule, ...] = (
     placeholder,
     copied,
     nowhere,
+    of_another_kind,
     doubtful,
     part,
     qualified,
@@ -283,7 +297,8 @@ RULES: tuple[Rule, ...] = (
 def _only_one(case: Case) -> Spot | None:
     """Whether the text has no other value of its kind."""
     spot = case.best.spot
-    if case.asked.listed:
+    own = DATE if case.value.date is not None else AMOUNT
+    if case.asked.listed or case.asked.field.kind not in (None, own) and case.asked.field.concept != "term":
         return None
     if case.value.date is not None:
         days = set(case.value.date.days)
@@ -329,7 +344,7 @@ def _block(case: Case) -> Spot | None:
     spot, text = case.best.spot, case.view.text
     if case.asked.field.concept != "address" or case.value.said.count(" ") < 2:
         return None
-    whole = text[:spot.start].endswith("\n") or text[spot.end :].startswith("\n")
+    whole = text[spot.start - 1 : spot.start] in ("", "\n") and text[spot.end :].lstrip(" .")[:1] in ("", "\n")
     inside = [match for match in _POSTCODE.finditer(text) if spot.start <= match.start() < spot.end]
     alone = len(inside) == len(_POSTCODE.findall(text))
     return spot if whole and inside and alone else None
