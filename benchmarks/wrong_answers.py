@@ -1,13 +1,14 @@
-"""Wrong answers made of right ones by rule, each of one kind of mistake. The same for the same seed."""
+"""Wrong answers made of right ones by rule, each of one kind of mistake; the same for a seed."""
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from worker.run.verify.dates import dates, whole_date
 from worker.run.verify.fold import folded
-from worker.run.verify.numbers import RUN, amount, readings
+from worker.run.verify.numbers import RUN, Number, amount, readings
 
 INVENTED_NAMES = (
     "Brightwater Logistics Ltd",
@@ -38,7 +39,7 @@ def wrong_answers(right: str, text: str, others: list[str], seed: str) -> Iterat
     """One wrong answer of each kind that can be made of a right one. `others`: the right values of
     the document's other fields."""
     draw = random.Random(seed)
-    makers = {
+    makers: dict[str, Callable[[], list[str]]] = {
         "another candidate": lambda: _candidates(right, text),
         "neighbour's value": lambda: [*others, *_LABELLED.findall(text)],
         "digits swapped": lambda: _swapped(right),
@@ -60,8 +61,10 @@ def _same(one: str, other: str) -> bool:
     """Whether two values say the same: then the one is not wrong."""
     first, second = _number(one), _number(other)
     if first and second:
-        return bool(set(first.scaled()) & set(second.scaled())) and one.lstrip()[:1] != "-" and (
-            first.unit == second.unit and first.currency in (None, second.currency)
+        return (
+            bool(set(first.scaled()) & set(second.scaled()))
+            and one.lstrip()[:1] != "-"
+            and (first.unit == second.unit and first.currency in (None, second.currency))
         )
     days = [whole_date(folded(each)) for each in (one, other)]
     if days[0] and days[1]:
@@ -70,7 +73,7 @@ def _same(one: str, other: str) -> bool:
     return squeezed[0] == squeezed[1]
 
 
-def _number(value: str):  # type: ignore[no-untyped-def]
+def _number(value: str) -> Number | None:
     return None if whole_date(folded(value)) else amount(value)
 
 
@@ -93,7 +96,11 @@ def _candidates(right: str, text: str) -> list[str]:
     short = [line for line in lines if len(line) < 60]
     names = _CAPITALS.findall(text)
     kept = names if len(lines) and len(text) > 3_000 else short
-    return [each for each in kept if folded(right) not in folded(each) and folded(each) not in folded(right)]
+    return [
+        each
+        for each in kept
+        if folded(right) not in folded(each) and folded(each) not in folded(right)
+    ]
 
 
 def _digit_places(value: str) -> list[int]:
@@ -102,7 +109,7 @@ def _digit_places(value: str) -> list[int]:
 
 def _swapped(value: str) -> list[str]:
     at = _digit_places(value)
-    pairs = [(a, b) for a, b in zip(at, at[1:], strict=False) if value[a] != value[b]]
+    pairs = [(a, b) for a, b in pairwise(at) if value[a] != value[b]]
     return [value[:a] + value[b] + value[a + 1 : b] + value[a] + value[b + 1 :] for a, b in pairs]
 
 
@@ -145,7 +152,12 @@ def _halves(value: str) -> list[str]:
     if _number(value) or whole_date(folded(value)) or len(words) < 2:
         return []
     half = (len(words) + 1) // 2
-    cuts = {" ".join(words[:-1]), " ".join(words[1:]), " ".join(words[:half]), " ".join(words[half:])}
+    cuts = {
+        " ".join(words[:-1]),
+        " ".join(words[1:]),
+        " ".join(words[:half]),
+        " ".join(words[half:]),
+    }
     return sorted(each for each in cuts if len(each) > 2)
 
 

@@ -1,4 +1,4 @@
-"""What each value of an answer was asked for: its field's words, what they mean, its schema. Pure."""
+"""What each value of an answer was asked for: its field's words, their meaning, its schema."""
 
 import json
 import re
@@ -153,7 +153,7 @@ def words_of(name: str) -> tuple[str, ...]:
 def _meant(said: str) -> str | None:
     found = concepts_in(said)
     narrow = [each for each in found if each not in GENERIC]
-    return (narrow or list(found) or [None])[-1]
+    return next(reversed(narrow or found), None)
 
 
 @lru_cache(maxsize=512)

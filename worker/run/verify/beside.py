@@ -1,8 +1,14 @@
-"""What stands beside a value: words that limit or deny it, and words that it is only a part of. Pure."""
+"""What stands beside a value: words that limit or deny it, and what it is only a part of. Pure."""
 
 import re
 
-from worker.run.verify.lexicon import CURRENCIES, QUALIFIERS_AFTER, QUALIFIERS_BEFORE, UNITS
+from worker.run.verify.lexicon import (
+    BEFORE_NAMES,
+    CURRENCIES,
+    QUALIFIERS_AFTER,
+    QUALIFIERS_BEFORE,
+    UNITS,
+)
 from worker.run.verify.view import View
 
 _REACH = 32
@@ -15,10 +21,8 @@ _WORD = re.compile(r"[^\s()\[\]\"*]+")
 _CLAUSE = re.compile(r"[\n:;,|。，：；、！!?]|\.\s")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u2e80-\ud7ff]")
 
-_BEFORE = frozenset(each.strip("()") for each in QUALIFIERS_BEFORE)
-_AFTER = frozenset(each.replace("(", "").replace(")", "") for each in QUALIFIERS_AFTER)
-_RUNS_BEFORE = tuple(each for each in _BEFORE if _UNSPACED.search(each))
-_RUNS_AFTER = tuple(each for each in _AFTER if _UNSPACED.search(each))
+_RUNS_BEFORE = tuple(each for each in QUALIFIERS_BEFORE if _UNSPACED.search(each))
+_RUNS_AFTER = tuple(each for each in QUALIFIERS_AFTER if _UNSPACED.search(each))
 
 
 def qualifier(text: str, start: int, end: int) -> str | None:
@@ -33,7 +37,7 @@ def _before(clause: str) -> str | None:
     for each in _RUNS_BEFORE:
         if glued.endswith(each):
             return each
-    return _said([word.strip(".") for word in _WORD.findall(clause)][-_WORDS_NEAR:], _BEFORE)
+    return _said([word.strip(".") for word in _WORD.findall(clause)][-_WORDS_NEAR:])
 
 
 def _after(clause: str) -> str | None:
@@ -44,34 +48,32 @@ def _after(clause: str) -> str | None:
     for each in _RUNS_AFTER:
         if glued.startswith(each):
             return each
-    first = words[: _WORDS_NEAR - 1]
-    return next((" ".join(first[:n]) for n in range(len(first), 0, -1) if " ".join(first[:n]) in _AFTER), None)
+    sizes = range(min(len(words), _WORDS_NEAR - 1), 0, -1)
+    return next((said for n in sizes if (said := " ".join(words[:n])) in QUALIFIERS_AFTER), None)
 
 
-def _said(words: list[str], known: frozenset[str]) -> str | None:
+_STARTS = frozenset(each.split()[0] for each in QUALIFIERS_BEFORE)
+
+
+def _said(words: list[str]) -> str | None:
+    if _STARTS.isdisjoint(words):
+        return None
     for size in range(len(words), 0, -1):
         for at in range(len(words) - size + 1):
-            if (phrase := " ".join(words[at : at + size])) in known:
+            if (phrase := " ".join(words[at : at + size])) in QUALIFIERS_BEFORE:
                 return phrase
     return None
 
 
 _LEGAL_FORM = re.compile(
-    r",? (?:inc|incorporated|llc|l\.l\.c|ltd|limited|corp|corporation|co|company|plc|llp|lp|l\.p|gmbh|ag|kg|"
-    r"s\.?a\.?r\.?l|s\.?a|sas|b\.?v|n\.?v|pvt|private|sdn|bhd|pte|pty|k\.?k|oy|ab|a/s|s\.?p\.?a)\b",
+    r",? (?:inc|incorporated|llc|l\.l\.c|ltd|limited|corp|corporation|co|company|plc|llp|lp|l\.p"
+    r"|gmbh|ag|kg|s\.?a\.?r\.?l|s\.?a|sas|b\.?v|n\.?v|pvt|private|sdn|bhd|pte|pty|k\.?k|oy|ab|a/s|s\.?p\.?a)\b",
     re.IGNORECASE,
 )
 """What belongs to the name before it, after a comma, too."""
 
 _NEXT = re.compile(r"[ \u00a0]([^\s,.;:()\[\]|/\"]+)")
 _PREVIOUS = re.compile(r"([^\s,.;:()\[\]|/\"]+)[ \u00a0]$")
-
-_NO_PART = frozenset(
-    "the a an by of from to for and or between with at in on under mr mrs ms dr messrs m/s state "
-    "commonwealth province county city republic said such inc ltd der die das den dem von zu und für "
-    "la le les de du et par pour à el".split()
-)
-"""Words before a name that are none of it."""
 
 
 def rest_of_name(view: View, start: int, end: int, labelled: bool) -> str | None:
@@ -95,7 +97,7 @@ def _goes_on(word: str, caps: bool) -> bool:
 
 
 def _came_before(word: str, caps: bool) -> bool:
-    return word.casefold() not in _NO_PART and word[0].isupper()
+    return word.casefold() not in BEFORE_NAMES and word[0].isupper()
 
 
 def _in_capitals(whole: str, at: int) -> bool:

@@ -23,14 +23,16 @@ _PIVOT = 70
 _ERA = "|".join(ERAS)
 
 _YEAR_FIRST = re.compile(
-    rf"(?<![\d.,/-])(?:({_ERA}) ?(\d{{1,2}})|(\d{{4}}))(?: ?[-/.] ?| ?年 ?)(\d{{1,2}})(?: ?[-/.] ?| ?月 ?)(\d{{1,2}})(?![\d/])"
+    rf"(?<![\d.,/-])(?:({_ERA}) ?(\d{{1,2}})|(\d{{4}}))"
+    r"(?: ?[-/.] ?| ?年 ?)(\d{1,2})(?: ?[-/.] ?| ?月 ?)(\d{1,2})(?![\d/])"
 )
 _NUMERIC = re.compile(
     r"(?<![\d.,/-])(\d{1,2}) ?([-/.]) ?(\d{1,2}) ?\2 ?(\d{4}|\d{2})(?![\d/]|[.,-]\d)"
 )
 _WORD = r"([^\W\d_][^\s\d.,;:()/'-]{1,11})"
 _DAY_FIRST = re.compile(
-    r"(?<![\d.,/-])(\d{1,2})(?: ?(?:st|nd|rd|th|er|re)\b|[.º])?[\s,./'-]{0,3}(?:day\s+of\s+|of\s+|de\s+)?"
+    r"(?<![\d.,/-])(\d{1,2})(?: ?(?:st|nd|rd|th|er|re)\b|[.º])?"
+    r"[\s,./'-]{0,3}(?:day\s+of\s+|of\s+|de\s+)?"
     + _WORD
     + r"\.?[\s,./'-]{0,3}(?:de\s+|of\s+)?(\d{4}|\d{2})(?!\d|[.,]\d)"
 )
@@ -83,8 +85,8 @@ def _found(text: str) -> Iterator[Date]:
         yield from _in_numbers(match)
     for match in _DAY_FIRST.finditer(text):
         yield from _said(match, _year(match[3]), MONTHS.get(match[2], 0), int(match[1]))
-    for year in _FULL_YEAR.finditer(text):
-        yield from _before_year(text, year)
+    for match in _FULL_YEAR.finditer(text):
+        yield from _before_year(text, match)
 
 
 def _before_year(text: str, year: re.Match[str]) -> Iterator[Date]:

@@ -22,9 +22,9 @@ _FOLDS = {
     "\N{ARABIC TATWEEL}": "",
 }
 
-_PARTICLES = frozenset(
-    "은 는 이 가 을 를 의 에 에게 에서 에는 께 께서 와 과 도 만 로 으로 부터 까지 보다 처럼 나 이나 "
-    "라고 이라고 입니다 이다 이며 이고 및 씨 님 님은 님이 씨는 씨가".split()
+_PARTICLES = re.compile(
+    "은|는|이|가|을|를|의|에|에게|에서|에는|께|께서|와|과|도|만|로|으로|부터|까지|보다|처럼|나|이나"
+    "|라고|이라고|입니다|이다|이며|이고|및|씨|님|님은|님이|씨는|씨가"
 )
 """What Korean puts on the end of a noun."""
 
@@ -54,7 +54,8 @@ def fold(text: str) -> Folded:
     odd = {char for char, form in table.items() if len(form) != 1}
     joins = set() if is_normalized("NFC", text) else {c for c in table if _composes(c)}
     if not odd and not joins:
-        return Folded(text.translate(str.maketrans(table)).lower(), None)
+        simple = {ord(char): form for char, form in table.items()}
+        return Folded(text.translate(simple).lower(), None)
     return _mapped(text, table, odd, joins)
 
 
@@ -67,7 +68,7 @@ def _mapped(text: str, table: dict[str, str], odd: set[str], joins: set[str]) ->
     """Where folding makes characters more or fewer."""
     pieces: list[str] = []
     places = array("q")
-    simple = str.maketrans(table)
+    simple = {ord(char): form for char, form in table.items()}
     last = 0
     for start, end in _clusters(text, odd, joins):
         pieces.append(text[last:start].translate(simple).lower())
@@ -118,7 +119,7 @@ def _composes(char: str) -> bool:
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether a run of folded text is whole: no letter or sign before or behind it belongs to it."""
+    """Whether a run of folded text is whole: no letter or sign beside it belongs to it."""
     return not _joined(text, start) and not _joined(text, end)
 
 
@@ -166,4 +167,4 @@ def _only_a_particle(text: str, at: int) -> bool:
     end = at
     while end < len(text) and _hangul(text[end]):
         end += 1
-    return text[at:end] in _PARTICLES
+    return _PARTICLES.fullmatch(text, at, end) is not None

@@ -8,6 +8,9 @@ from worker.run.verify.asked import Asked, words_of
 from worker.run.verify.fold import folded
 from worker.run.verify.lexicon import PLACEHOLDERS
 
+_LONGEST = 200
+"""Characters of what a form may say."""
+
 _NAMES_OF_THINGS = frozenset({"name", "label", "key", "field", "title", "column", "heading"})
 """Fields whose values may be the names of others."""
 
@@ -39,6 +42,8 @@ def _says_anything(said: str) -> bool:
 
 
 def _is_the_forms(said: str, asked: Asked) -> bool:
+    if len(said) > _LONGEST:
+        return False
     words = " ".join(words_of(said))
     own = " ".join(asked.field.words)
     if words and words == own:

@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from worker.run.verify.lexicon import CONCEPTS, CURRENCIES, GENERIC, NAME
+from worker.run.verify.lexicon import ABOUT_ANY, CONCEPTS, CURRENCIES, GENERIC, NAME, SET_ASIDE
 
 _MOST_WORDS = 7
 """Words of a label that counts as one."""
@@ -21,24 +21,17 @@ _VALUE = re.compile(r"[^\s]*\d[^\s]*")
 _LETTERS = re.compile(r"[^\W\d_]{2}|[^\x00-\u2fff]")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u2e80-\ud7ff]")
 
-_ASIDE = frozenset(
-    "incl inc including inclusive inkl inklusive einschl einschließlich ttc with after rounded nach après "
-    "excl excluding exclusive exkl zzgl before without ht hors".split()
-)
-_SET_ASIDE = frozenset({"tax", "rounding", "discount"})
+_ASIDE = frozenset({"tax", "rounding", "discount"})
 """What is with or without these is labelled, not they themselves."""
 
-_ABOUT_ANY = frozenset(
-    "the of in on and for to a an your our this is as by at sales bill invoice value rm net nett gross all "
-    "der die das le la les du de des et".split()
-) | CURRENCIES.keys()
-"""Words that narrow no label down."""
-
-_TERMS = {" ".join(part.strip(".") for part in term.split()): name for term, name in CONCEPTS.terms.items()}
+_TERMS = {
+    " ".join(part.strip(".") for part in term.split()): name
+    for term, name in CONCEPTS.terms.items()
+}
 _RUNS = tuple(term for term in _TERMS if _UNSPACED.search(term))
 """Terms of scripts that write no spaces: they are looked for in the middle of a word."""
 
-_NAMING = _ABOUT_ANY | {"name", "names", ""} | {word for term in _TERMS for word in term.split()}
+_NAMING = ABOUT_ANY | {"name", "names", ""} | {word for term in _TERMS for word in term.split()}
 
 _LONGEST = max(len(term.split()) for term in _TERMS)
 
@@ -46,7 +39,9 @@ _LONGEST = max(len(term.split()) for term in _TERMS)
 @lru_cache(maxsize=8192)
 def concepts_in(label: str) -> tuple[str, ...]:
     """What the terms of a label mean, in their order; of those that overlap the longest counts."""
-    words = [word for each in _WORD.findall(label) if (word := each.strip(".'-/#@&"))or each == "#"]
+    words = [
+        word for each in _WORD.findall(label) if (word := each.strip(".'-/#@&")) or each == "#"
+    ]
     found: list[str] = []
     at = 0
     while at < len(words):
@@ -56,9 +51,9 @@ def concepts_in(label: str) -> tuple[str, ...]:
         if concept is None and _UNSPACED.search(words[at]):
             found.extend(_inside(words[at]))
         at += size
-    if _ASIDE.isdisjoint(words):
+    if SET_ASIDE.isdisjoint(words):
         return tuple(found)
-    return tuple(each for each in found if each not in _SET_ASIDE)
+    return tuple(each for each in found if each not in _ASIDE)
 
 
 def _longest_term(words: list[str], at: int) -> tuple[int, str | None]:
@@ -95,7 +90,9 @@ def label_before(text: str, start: int) -> str:
     before = _last_label(text[max(line, start - _SEEN) : start])
     if before and line and len(before) < start - line - 3:
         return before  # another value stands between it and the start of the line
-    above = text[max(text.rfind("\n", 0, max(line - 1, 0)) + 1, line - 1 - 2 * _SEEN) : max(line - 1, 0)]
+    above = text[
+        max(text.rfind("\n", 0, max(line - 1, 0)) + 1, line - 1 - 2 * _SEEN) : max(line - 1, 0)
+    ]
     if before:
         return f"{above[-_SEEN:]} {before}" if len(above) >= _A_LINE_OF_PROSE else before
     return _label_line(above) if line else ""
@@ -121,7 +118,9 @@ def _label_line(above: str) -> str:
     return _CELL.split(line)[-1]
 
 
-def strength_of(label: str, words: tuple[str, ...], accepted: frozenset[str], kind: str | None) -> int:
+def strength_of(
+    label: str, words: tuple[str, ...], accepted: frozenset[str], kind: str | None
+) -> int:
     """How well a label fits a field: 3 very well, 2 well, 1 in general words, 0 not known, -1 it is
     that of another value of the kind."""
     label = nearest_words(label)
@@ -129,7 +128,7 @@ def strength_of(label: str, words: tuple[str, ...], accepted: frozenset[str], ki
         return 0
     named = [each for each in concepts_in(label) if kind is None or CONCEPTS.kinds[each] == kind]
     narrow = [each for each in named if each not in GENERIC]
-    meant = (narrow or named or [None])[-1]
+    meant = next(reversed(narrow or named), None)
     beside = label if accepted else nearest_words(label, len(words) + 2)
     if words and label_words(beside).issuperset(words) and meant in (accepted | {None}):
         return 3 if meant in narrow else 1 + _is_plain(label, words)
@@ -155,4 +154,4 @@ def _names_alone(label: str, words: tuple[str, ...]) -> bool:
 
 def _is_plain(label: str, words: tuple[str, ...]) -> bool:
     """Whether a label says nothing more than a field's name; "total points" is not "total"."""
-    return label_words(label) <= _ABOUT_ANY.union(words, ("",))
+    return label_words(label) <= ABOUT_ANY.union(words, ("",))

@@ -20,7 +20,7 @@ _SEPARATORS = re.compile(rf"[.,'{NARROW} ]")
 _LONGEST = 40
 """Characters of a number that somebody may have meant as one."""
 
-_NOT_DIGITS = re.compile(r"\D+")
+_NO_SEPARATORS = str.maketrans("", "", f".,'{NARROW} ")
 
 _SIGN = re.compile(
     r"(?:^|[\s(\[|]|(?<=[^\w\s:;/.,-]))([-+])(?:(?:[^\w\s-]{1,2}|[a-z]{2,3}\.?)\s?)?$"
@@ -28,7 +28,8 @@ _SIGN = re.compile(
 """A sign before a number, with or without its currency between. A dash with space on both sides, or
 behind a word, is a dash."""
 
-_TAIL = re.compile(rf"[ {NARROW}]*\)?[ {NARROW}/-]*([^\s\d.,;:()\[\]{{}}/|-]+\.?)(?:[ {NARROW}-]+([^\s\d.,;:()\[\]{{}}/|-]+))?")
+_AFTER_WORD = r"([^\s\d.,;:()\[\]{}/|-]+)"
+_TAIL = re.compile(rf"[\s]*\)?[\s/-]*{_AFTER_WORD}\.?(?:[\s-]+{_AFTER_WORD})?")
 """The one or two words behind a number."""
 
 _HEAD = re.compile(rf"([^\s\d,;:()\[\]{{}}/|+-]{{1,5}})[ {NARROW}]*[-+]?[ {NARROW}]*$")
@@ -44,6 +45,11 @@ def readings(run: str) -> tuple[Decimal, ...]:
     if len(run) > _LONGEST:
         return (Decimal(run),) if run.isdigit() and run[0] != "0" else ()
     return _readings(run)
+
+
+_MEASURES = frozenset(CURRENCIES) | frozenset(UNITS)
+_AROUND = _MEASURES | frozenset(SCALES) | {"only"}
+"""Words that stand around numbers."""
 
 
 @lru_cache(maxsize=8192)
@@ -67,8 +73,9 @@ def _as_fraction(signs: list[str], parts: list[str]) -> Iterator[Decimal]:
     """The last separator is the decimal one, and all before it are of one other kind."""
     *before, last = signs
     if last in ".," and last not in before and len(set(before)) <= 1:
-        if not before or _grouped(parts[:-1]):
-            yield Decimal(f"{''.join(parts[:-1])}.{parts[-1]}")
+        if before and not _grouped(parts[:-1]):
+            return
+        yield Decimal(f"{''.join(parts[:-1])}.{parts[-1]}")
 
 
 def _grouped(parts: list[str]) -> bool:
@@ -84,7 +91,13 @@ def _grouped(parts: list[str]) -> bool:
 
 def significant(run: str) -> str:
     """The digits that every form of a number has in common, whatever its scale."""
-    return _NOT_DIGITS.sub("", run).strip("0")
+    return run.translate(_NO_SEPARATORS).strip("0")
+
+
+@lru_cache(maxsize=16)
+def runs(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Every run of digits of a folded text: its begin, its end and its significant digits."""
+    return tuple((*match.span(), significant(match[0])) for match in RUN.finditer(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +170,7 @@ def _glued_scale(word: str, rest: list[str]) -> tuple[int, list[str]]:
     for size in (2, 1):
         if not word.isascii() and (scale := SCALES.get(word[:size])):
             return scale, [word[size:]]
-        if not word.isascii() and word[:size] in CURRENCIES | UNITS:
+        if not word.isascii() and word[:size] in _MEASURES:
             return 0, [word[:size]]
     return 0, rest
 
@@ -189,7 +202,7 @@ def _is_money(text: str, start: int) -> bool:
 
 
 _AMOUNT = re.compile(
-    rf"(?P<sign>[-+(]?)[ {NARROW}]*(?P<head>[^\W\d]{{1,4}}\.?|[^\w\s]{{1,2}})?[ {NARROW}]*(?P<inner>-?)"
+    r"(?P<sign>[-+(]?)\s*(?P<head>[^\W\d]{1,4}\.?|[^\w\s]{1,2})?\s*-?"
     rf"(?P<run>{RUN.pattern})(?P<tail>[^\d\n]{{0,24}})"
 )
 
@@ -206,11 +219,10 @@ def amount(value: str) -> Number | None:
 
 def _known_words(head: str | None, tail: str) -> bool:
     """Whether all that stands around a number is what numbers have around them."""
-    known = CURRENCIES.keys() | SCALES.keys() | UNITS.keys()
     if head and head.strip(".") not in CURRENCIES and head not in "-+(":
         return False
     words = re.findall(r"[^\W\d_][^\s\d.,;:()/-]*|[^\w\s.,;:()/-]", tail)
-    return all(word in known or _glued_scale(word, [])[0] or word == "only" for word in words)
+    return all(word in _AROUND or _glued_scale(word, [])[0] for word in words)
 
 
 def json_number(value: float) -> Decimal:

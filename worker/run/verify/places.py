@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from worker.run.verify.fold import NARROW, Folded, stands_alone
-from worker.run.verify.numbers import RUN, json_number, number_at, readings, significant
+from worker.run.verify.numbers import RUN, json_number, number_at, readings, runs, significant
 
 Run = tuple[int, int]
 """A run of folded text."""
@@ -22,12 +22,12 @@ def text_places(said: str, text: str) -> Iterator[Run]:
     """Where a folded value stands whole in folded text; white space may differ."""
     number = _DIGITS.fullmatch(said) is not None
     for start, end in _copies(said, text):
-        if number:
-            whole = _NUMBER_HEAD.match(text, start) and _NUMBER_TAIL.match(text, end)
-        else:
-            whole = stands_alone(text, start, end)
-        if whole:
+        if _is_whole_number(text, start, end) if number else stands_alone(text, start, end):
             yield start, end
+
+
+def _is_whole_number(text: str, start: int, end: int) -> bool:
+    return bool(_NUMBER_HEAD.match(text, start) and _NUMBER_TAIL.match(text, end))
 
 
 def _copies(said: str, text: str) -> Iterator[Run]:
@@ -84,10 +84,10 @@ def _is_negative(text: str, start: int, end: int) -> bool:
 def _runs_like(digits: str, text: str) -> Iterator[tuple[int, int, tuple[Decimal, ...]]]:
     """The runs that hold these significant digits, and what they may mean. A space may hold one
     number together or keep two apart."""
-    for match in RUN.finditer(text):
-        run, start = match[0], match.start()
-        if significant(run) == digits:
-            yield start, match.end(), readings(run)
+    for start, end, each in runs(text):
+        run = text[start:end] if digits in each else ""
+        if each == digits:
+            yield start, end, readings(run)
         if " " in run:
             for part in re.finditer(r"\S+", run):
                 if significant(part[0]) == digits:

@@ -1,6 +1,7 @@
 """The rules, each a function, in their order: the first that has something to say decides. Pure."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -14,7 +15,7 @@ from worker.run.verify.beside import qualifier, rest_of_address, rest_of_name
 from worker.run.verify.dates import dates
 from worker.run.verify.fold import folded
 from worker.run.verify.hollow import hollow, is_placeholder
-from worker.run.verify.labels import concepts_in, label_before, strength_of
+from worker.run.verify.labels import concepts_in, strength_of
 from worker.run.verify.lexicon import (
     ACCEPTED,
     AMOUNT,
@@ -25,7 +26,7 @@ from worker.run.verify.lexicon import (
     ISSUERS,
     NAME,
 )
-from worker.run.verify.numbers import RUN, Number, number_at, significant
+from worker.run.verify.numbers import Number, number_at, runs, significant
 from worker.run.verify.spots import Spot, Value, numbers_like, spots_of, value_of
 from worker.run.verify.view import View
 
@@ -102,7 +103,7 @@ class Case:
             return None
         if self.asked.field.concept == "address":
             return rest_of_address(self.view, spot.start, spot.end)
-        labelled = self.strength(label_before(self.view.text, spot.start)) > 0
+        labelled = self.strength(self.view.label(spot.start)) > 0
         return rest_of_name(self.view, spot.start, spot.end, labelled)
 
     @property
@@ -132,7 +133,7 @@ class Case:
         """The clear places with their labels, the best first."""
         found = []
         for spot in self.clear[:_MOST_PLACES]:
-            label = label_before(self.view.text, spot.start)
+            label = self.view.label(spot.start)
             found.append(Standing(spot, label, self.strength(label)))
         return sorted(found, key=lambda one: -one.strength)
 
@@ -187,7 +188,7 @@ def placeholder(case: Case) -> Finding | None:
 def copied(case: Case) -> Finding | None:
     """The example's value, which the text does not hold."""
     said = case.value.said
-    if len(said) < SHORTEST_COPIED or case.spots or said not in _examples(case.task):
+    if len(said) < SHORTEST_COPIED or said not in _examples(case.task) or case.spots:
         return None
     return Finding(FieldCode.EXAMPLE, said)
 
@@ -298,7 +299,9 @@ def _only_one(case: Case) -> Spot | None:
     """Whether the text has no other value of its kind."""
     spot = case.best.spot
     own = DATE if case.value.date is not None else AMOUNT
-    if case.asked.listed or case.asked.field.kind not in (None, own) and case.asked.field.concept != "term":
+    if case.asked.listed or (
+        case.asked.field.kind not in (None, own) and case.asked.field.concept != "term"
+    ):
         return None
     if case.value.date is not None:
         days = set(case.value.date.days)
@@ -314,17 +317,16 @@ def _others_of_its_kind(wanted: Number, text: str) -> Iterator[Number]:
     own = {significant(format(each, "f")) for each in wanted.values}
     units = next((each for each in DIMENSIONS if wanted.unit in each), None)
     money = any(each != each.to_integral_value() for each in wanted.values) or wanted.currency
-    for match in RUN.finditer(text):
-        if significant(match[0]) in own:
+    for start, end, digits in runs(text):
+        if digits in own or (money and not _IN_CENTS.search(text, start, end)):
             continue
-        if money and not _IN_CENTS.search(match[0]):
-            continue
-        for number in number_at(text, match.start(), match.end()):
+        for number in number_at(text, start, end):
             if not number.inside and (units is None or number.unit in units):
                 yield number
 
 
 _IN_CENTS = re.compile(r"[.,]\d{2}$")
+"""Of a run: `$` is the end of what is searched."""
 
 
 def _letterhead(case: Case) -> Spot | None:
@@ -344,7 +346,9 @@ def _block(case: Case) -> Spot | None:
     spot, text = case.best.spot, case.view.text
     if case.asked.field.concept != "address" or case.value.said.count(" ") < 2:
         return None
-    whole = text[spot.start - 1 : spot.start] in ("", "\n") and text[spot.end :].lstrip(" .")[:1] in ("", "\n")
+    whole = text[spot.start - 1 : spot.start] in ("", "\n") and text[spot.end :].lstrip(" .")[
+        :1
+    ] in ("", "\n")
     inside = [match for match in _POSTCODE.finditer(text) if spot.start <= match.start() < spot.end]
     alone = len(inside) == len(_POSTCODE.findall(text))
     return spot if whole and inside and alone else None
@@ -384,9 +388,7 @@ def _around(text: str, spot: Spot) -> str:
 
 @cache
 def _examples(task: TaskType) -> frozenset[str]:
-    return frozenset(
-        folded(each) for shot in prompt(task).shots for each in _texts(shot["answer"])
-    )
+    return frozenset(folded(each) for shot in prompt(task).shots for each in _texts(shot["answer"]))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -458,7 +460,7 @@ def _rivals(case: Case) -> Iterator[Rival]:
 
 
 def _rival(case: Case, start: int, said: str) -> Rival:
-    label = label_before(case.view.text, start)
+    label = case.view.label(start)
     return Rival(said, label, case.strength(label))
 
 
@@ -475,23 +477,27 @@ def _number_rivals(case: Case) -> Iterator[Rival]:
     text = case.view.text
     wanted = case.value.number if case.asked.value not in (None, "") else None
     own = {significant(format(each, "f")) for each in wanted.values} if wanted else set()
+    numbers = runs(text)
     for start, end in _label_lines(case):
-        runs = [match for match in RUN.finditer(text, start, end) if _may_be_one(text, match)]
-        in_cents = [match for match in runs if _IN_CENTS.search(match[0])]
-        for match in in_cents or runs:
-            if significant(match[0]) not in own:
-                yield _rival(case, match.start(), match[0])
+        at = bisect_left(numbers, (start,))
+        line = numbers[at : bisect_left(numbers, (end,))]
+        line = tuple(run for run in line if _may_be_one(text, *run[:2]))
+        in_cents = [run for run in line if _IN_CENTS.search(text, *run[:2])]
+        for first, last, digits in in_cents or line:
+            if digits not in own:
+                yield _rival(case, first, text[first:last])
 
 
-def _may_be_one(text: str, match: re.Match[str]) -> bool:
-    before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 2]
+def _may_be_one(text: str, start: int, end: int) -> bool:
+    before, after = text[start - 1 : start], text[end : end + 2]
     return before not in ("/", "-", "#", ":") and after.lstrip()[:1] not in ("%", "/", ":")
 
 
 def _label_lines(case: Case) -> Iterator[tuple[int, int]]:
     """From each word of the field's label to the end of its line, or of the next one."""
     text, seen = case.view.text, -1
-    places = sorted(at for term in _terms(case.asked.field.words, case.accepted) for at in _all(term, text))
+    terms = [term for term in _terms(case.asked.field.words, case.accepted) if term in text]
+    places = sorted(at for term in terms for at in _all(term, text))
     for at in places[:_MOST_PLACES]:
         if at < seen:
             continue

@@ -1,4 +1,4 @@
-"""Where a value stands, with what stands beside it; and where it does not, why it does not. Pure."""
+"""Where a value stands: as itself, or with what is between the two. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -11,12 +11,15 @@ from worker.run.verify.asked import Asked
 from worker.run.verify.dates import Date, Order, dates, settled, whole_date
 from worker.run.verify.fold import folded, stands_alone
 from worker.run.verify.lexicon import CODE, DIMENSIONS, SCALES
-from worker.run.verify.numbers import RUN, Number, amount, json_number, number_at, significant
+from worker.run.verify.numbers import Number, amount, json_number, number_at, runs, significant
 from worker.run.verify.places import places
 from worker.run.verify.view import View, decimal_sign
 
 _A_CODE = 10
 """Digits without a separator from which on a text is a code rather than an amount."""
+
+_LONGEST = 48
+"""Characters of a number or a date with all that stands around it."""
 
 _LEAST_LOOSE = 6
 """Letters and digits of a value whose spaces and points may differ."""
@@ -60,10 +63,10 @@ def value_of(asked: Asked) -> Value:
     said = folded(raw).strip()
     if asked.field.kind == CODE or (said.isdigit() and len(said) >= _A_CODE):
         return Value(said)
-    date = whole_date(said) if any(char.isdigit() for char in said) else None
-    if date is not None:
-        return Value(said, date=date)
-    return Value(said, amount(raw) if len(said) <= 48 else None)
+    if len(said) > _LONGEST or not any(char.isdigit() for char in said):
+        return Value(said)
+    number = amount(raw)
+    return Value(said, number, None if number else whole_date(said))
 
 
 def spots_of(value: Value, asked: Asked, view: View) -> list[Spot]:
@@ -92,16 +95,11 @@ def _number_spots(wanted: Number, asked: Asked, text: str) -> Iterator[Spot]:
 def numbers_like(wanted: Number, text: str) -> Iterator[Number]:
     """The numbers of a text with the same digits, whatever their size and sign."""
     digits = {significant(format(each, "f")) for each in wanted.values}
-    for match in RUN.finditer(text):
-        run = match[0]
-        if significant(run) in digits or (" " in run and _parts_have(run, digits)):
-            for number in number_at(text, match.start(), match.end()):
+    for start, end, each in runs(text):
+        if each in digits or any(one in each and " " in text[start:end] for one in digits):
+            for number in number_at(text, start, end):
                 if significant(text[number.start : number.end]) in digits:
                     yield number
-
-
-def _parts_have(run: str, digits: set[str]) -> bool:
-    return any(significant(part) in digits for part in run.split())
 
 
 _SAME, _MAYBE = "same", "maybe"
@@ -151,21 +149,20 @@ def _date_spots(value: Value, wanted: Date, text: str) -> Iterator[Spot]:
     found = dates(text)
     order = settled(found)
     for date in found:
-        doubt = _same_date(value.said, wanted, date, text, order)
-        if doubt is not False:
-            yield Spot(date.start, date.end, doubt or None)
+        if set(wanted.days) & set(date.days) or _almost(wanted, date) is not None:
+            doubt = _date_doubt(value.said, wanted, date, text, order)
+            yield Spot(date.start, date.end, doubt)
     if not found:
         yield from (Spot(*run) for run in places(value.said, text))
 
 
-def _same_date(
+def _date_doubt(
     said: str, wanted: Date, date: Date, text: str, order: Order | None
-) -> FieldCode | bool | None:
-    """None: it is the date; False: it is another; else what is in doubt."""
+) -> FieldCode | None:
+    """What is between a date of the text and the one that is looked for; None: nothing."""
     if said[wanted.start : wanted.end] == text[date.start : date.end]:
         return None
-    common = set(wanted.days) & set(date.days)
-    if not common:
+    if not set(wanted.days) & set(date.days):
         return _almost(wanted, date)
     if wanted.numeric and date.numeric:
         return None if _written_alike(said, wanted, text, date) else FieldCode.DAY_MONTH
@@ -178,12 +175,16 @@ def _same_date(
     return None if clear else FieldCode.AMBIGUOUS
 
 
-def _almost(wanted: Date, date: Date) -> FieldCode | bool:
-    """The month alone, or day and month the other way round."""
-    if any(day[:2] == other[:2] and 0 in (day[2], other[2]) for day in wanted.days for other in date.days):
+def _almost(wanted: Date, date: Date) -> FieldCode | None:
+    """The month alone, or day and month the other way round; None: another date."""
+    if any(
+        day[:2] == other[:2] and 0 in (day[2], other[2])
+        for day in wanted.days
+        for other in date.days
+    ):
         return FieldCode.AMBIGUOUS
     turned = {(year, day, month) for year, month, day in wanted.days}
-    return FieldCode.DAY_MONTH if turned & set(date.days) else False
+    return FieldCode.DAY_MONTH if turned & set(date.days) else None
 
 
 def _written_alike(said: str, wanted: Date, text: str, date: Date) -> bool:

@@ -1,12 +1,12 @@
 """A document's text as the rules look at it: folded, lines and pages known. Pure."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from worker.run.ground import Source
 from worker.run.verify.fold import Folded, fold
+from worker.run.verify.labels import label_before
 
 _BETWEEN = "\n\n"
 """Between pieces: no value goes from one to the next."""
@@ -20,11 +20,19 @@ class View:
     whole: str
     """The text as it was."""
     folded: Folded
+    labels: dict[int, str] = field(default_factory=dict, compare=False)
+    """The labels that have been looked for, by the place that they stand before."""
 
     @property
     def text(self) -> str:
         """The folded text."""
         return self.folded.text
+
+    def label(self, start: int) -> str:
+        """The label before a place of the folded text."""
+        if start not in self.labels:
+            self.labels[start] = label_before(self.text, start)
+        return self.labels[start]
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """A run as characters of `whole`."""
@@ -43,19 +51,18 @@ class View:
         return [first, last], None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def view_of(sources: tuple[Source, ...]) -> View:
     """The view of some pieces of one document."""
     whole = _BETWEEN.join(source.text for source in sources)
     return View(sources, whole, fold(whole))
 
 
-_MONEY = re.compile(r"\d[.,]\d{2}(?!\d|[.,]\d)")
 _COMMA = re.compile(r"\d,\d{1,2}(?!\d|,)")
 _POINT = re.compile(r"\d\.\d{1,2}(?![\d.])")
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def decimal_sign(text: str) -> str | None:
     """The decimal separator that a text writes where it cannot be the other one; None: it does not
     say, or says both."""
@@ -63,9 +70,3 @@ def decimal_sign(text: str) -> str | None:
     if comma == point:
         return None
     return "," if comma else "."
-
-
-@lru_cache(maxsize=64)
-def lines_of(text: str) -> Sequence[int]:
-    """Where each line begins."""
-    return [0, *(match.end() for match in re.finditer("\n", text))]
