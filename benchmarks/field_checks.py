@@ -22,8 +22,9 @@ from benchmarks.wrong_answers import wrong_answers
 from models.reasons import FieldOutcome
 from models.words import TaskType
 from worker.run.ground import Source
+from worker.run.verify.check import FieldCheck
 from worker.run.verify.fold import fold
-from worker.run.verify.verify import FieldCheck, verify
+from worker.run.verify.verify import verify
 from worker.run.verify.view import view_of
 
 PUBLIC = Path(__file__).parent.parent.parent / "shared" / "data" / "extraction_open.jsonl"

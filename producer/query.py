@@ -49,6 +49,7 @@ RESULT_KEYS = (
     "value",
     "grounded",
     "spans",
+    "fields",
     "escalated_from",
     "escalation_reason",
     "attempts",

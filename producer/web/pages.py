@@ -112,7 +112,9 @@ def job(request: Request) -> Response:
         "job.html",
         job=found,
         spans=spans,
-        leaves=list(leaves(value, spans)) if isinstance(value, (dict, list)) else [],
+        leaves=list(leaves(value, spans, found["fields"] or {}))
+        if isinstance(value, (dict, list))
+        else [],
         texts=page_query.page_job_texts(found["job"], PIECES),
         calls=page_query.page_job_calls(found["job"], CALLS),
         currency=shown_currency(),

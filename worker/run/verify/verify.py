@@ -1,30 +1,18 @@
 """The check of an answer, field by field. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from models.reasons import FieldCode, FieldOutcome, outcome_of
+from models.reasons import outcome_of
 from models.words import TaskType
 from worker.run.ground import Source
 from worker.run.verify.asked import Asked, asked_of
+from worker.run.verify.check import FieldCheck
 from worker.run.verify.rules import Case, Finding, judged
 from worker.run.verify.view import view_of
 
 _MOST_ABOUT = 60
 """Characters of the text that an outcome quotes."""
-
-
-@dataclass(frozen=True, slots=True)
-class FieldCheck:
-    """What a value is worth, and why. `about`: the words of the text that say so; `span`: where the
-    value stands, in characters of the document's text; `page`: from 1."""
-
-    outcome: FieldOutcome
-    code: FieldCode
-    about: str | None = None
-    span: list[int] | None = None
-    page: int | None = None
 
 
 def verify(
