@@ -49,7 +49,6 @@ RESULT_KEYS = (
     "value",
     "grounded",
     "spans",
-    "fields",
     "escalated_from",
     "escalation_reason",
     "attempts",
@@ -60,6 +59,7 @@ RESULT_KEYS = (
     "error",
     "engine",
     "chain",
+    "fields",
 )
 """What each line of `results --format jsonl` holds, in this order."""
 

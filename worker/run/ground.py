@@ -12,7 +12,7 @@ from typing import Any
 from worker.run.verify.asked import asked_of
 from worker.run.verify.fold import Folded, fold, folded, stands_alone
 from worker.run.verify.hollow import hollow
-from worker.run.verify.places import first, number_places, places
+from worker.run.verify.places import first, is_number, number_places, places
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def find(leaf: str | float, sources: Sequence[Source]) -> tuple[int, int] | None
 
 def _copied(value: str, sources: Sequence[Source]) -> tuple[int, int] | None:
     """Most values are copies. Numbers are left to those who know them."""
-    if value.lstrip("+-")[:1].isdecimal():
+    if is_number(folded(value)):
         return None
     for source in sources:
         start = source.text.find(value)

@@ -85,10 +85,11 @@ def test_a_text_without_values_is_one_run_and_no_text_is_none() -> None:
 
 def test_values_are_named_as_their_spans_are() -> None:
     value = {"facts": ["a", {"b": None}], "n": 3}
-    assert list(leaves(value, {"facts.0": [4, 5]})) == [
+    wrong = {"outcome": "wrong", "code": "scale", "about": "3 million"}
+    assert list(leaves(value, {"facts.0": [4, 5]}, {"n": wrong})) == [
         Leaf("facts.0", "a", (4, 5)),
         Leaf("facts.1.b", None, None),
-        Leaf("n", 3, None),
+        Leaf("n", 3, None, wrong),
     ]
 
 

@@ -18,9 +18,14 @@ _NUMBER_TAIL = re.compile(rf"(?!\d|[.,'{NARROW}]\d)")
 """What a number must not follow and must not be followed by: it would be a part of another."""
 
 
+def is_number(said: str) -> bool:
+    """Whether a folded value is made of digits and what parts them."""
+    return _DIGITS.fullmatch(said) is not None
+
+
 def text_places(said: str, text: str) -> Iterator[Run]:
     """Where a folded value stands whole in folded text; white space may differ."""
-    number = _DIGITS.fullmatch(said) is not None
+    number = is_number(said)
     for start, end in _copies(said, text):
         if _is_whole_number(text, start, end) if number else stands_alone(text, start, end):
             yield start, end
