@@ -32,37 +32,47 @@ def qualifier(text: str, start: int, end: int) -> str | None:
     return _before(before) or _after(after)
 
 
+_STARTS_BEFORE = frozenset(each.split()[0] for each in QUALIFIERS_BEFORE)
+_STARTS_AFTER = frozenset(each.split()[0] for each in QUALIFIERS_AFTER)
+"""The first words of qualifiers: most clauses have none of them."""
+
+
 def _before(clause: str) -> str | None:
-    glued = clause.rstrip()
-    for each in _RUNS_BEFORE:
-        if glued.endswith(each):
-            return each
-    return _said([word.strip(".") for word in _WORD.findall(clause)][-_WORDS_NEAR:])
+    if not clause.isascii():
+        glued = clause.rstrip()
+        for each in _RUNS_BEFORE:
+            if glued.endswith(each):
+                return each
+    words = [word.strip(".") for word in _WORD.findall(clause)[-_WORDS_NEAR:]]
+    return None if _STARTS_BEFORE.isdisjoint(words) else _phrase_of(words)
 
 
-def _after(clause: str) -> str | None:
-    words = [word.strip(".") for word in _WORD.findall(clause)]
-    while words and (words[0] in CURRENCIES or words[0] in UNITS or words[0] in ("/-", "/")):
-        words = words[1:]
-    glued = re.sub(r"^[^\w]*(?:元|円|원|年|月|日|天|个月|ヶ月|人民币)*[^\w]*", "", clause)
-    for each in _RUNS_AFTER:
-        if glued.startswith(each):
-            return each
-    sizes = range(min(len(words), _WORDS_NEAR - 1), 0, -1)
-    return next((said for n in sizes if (said := " ".join(words[:n])) in QUALIFIERS_AFTER), None)
-
-
-_STARTS = frozenset(each.split()[0] for each in QUALIFIERS_BEFORE)
-
-
-def _said(words: list[str]) -> str | None:
-    if _STARTS.isdisjoint(words):
-        return None
+def _phrase_of(words: list[str]) -> str | None:
+    """The longest qualifier among the words before a value."""
     for size in range(len(words), 0, -1):
         for at in range(len(words) - size + 1):
             if (phrase := " ".join(words[at : at + size])) in QUALIFIERS_BEFORE:
                 return phrase
     return None
+
+
+_MEASURE = re.compile(r"\W*(?:元|円|원|年|月|日|天|个月|ヶ月|人民币)*\W*")
+
+
+def _after(clause: str) -> str | None:
+    if not clause.isascii():
+        unit = _MEASURE.match(clause)
+        at = unit.end() if unit else 0
+        for each in _RUNS_AFTER:
+            if clause.startswith(each, at):
+                return each
+    words = [word.strip(".") for word in _WORD.findall(clause)]
+    while words and (words[0] in CURRENCIES or words[0] in UNITS or words[0] in ("/-", "/")):
+        words = words[1:]
+    if not words or words[0] not in _STARTS_AFTER:
+        return None
+    sizes = range(min(len(words), _WORDS_NEAR - 1), 0, -1)
+    return next((said for n in sizes if (said := " ".join(words[:n])) in QUALIFIERS_AFTER), None)
 
 
 _LEGAL_FORM = re.compile(

@@ -17,8 +17,10 @@ _A_LINE_OF_PROSE = 60
 _WORD = re.compile(r"[^\s:;,()|*=\[\]{}<>\"!?。，：；、（）]+")
 _CELL = re.compile(r" {2,}|\t|\||\u3000")
 _SENTENCE = re.compile(r"(?<=[^\W\d_]{5})[.!?।](?=\s)|[。！？]")
-_VALUE = re.compile(r"[^\s]*\d[^\s]*")
-_LETTERS = re.compile(r"[^\W\d_]{2}|[^\x00-\u2fff]")
+_PARTED = re.compile(rf"{_CELL.pattern}|\S*\d\S*")
+"""What stands between labels: the space between cells, and values."""
+_LETTERS = re.compile(r"[^\W\d_]{2}|(?=[\u0900-\uffff])[^\W\d_]")
+"""Two letters, or one of a script whose vowels are signs or whose words are one."""
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u2e80-\ud7ff]")
 
 _ASIDE = frozenset({"tax", "rounding", "discount"})
@@ -100,8 +102,7 @@ def label_before(text: str, start: int) -> str:
 
 def _last_label(before: str) -> str:
     """What has letters behind the last value, or where nothing has, the one before."""
-    sentence = _SENTENCE.split(before)[-1]
-    parts = [part for cell in _CELL.split(sentence) for part in _VALUE.split(cell)]
+    parts = _PARTED.split(_SENTENCE.split(before)[-1])
     return next((part.strip() for part in reversed(parts) if _says_something(part)), "")
 
 
@@ -118,6 +119,7 @@ def _label_line(above: str) -> str:
     return _CELL.split(line)[-1]
 
 
+@lru_cache(maxsize=8192)
 def strength_of(
     label: str, words: tuple[str, ...], accepted: frozenset[str], kind: str | None
 ) -> int:

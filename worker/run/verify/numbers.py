@@ -94,10 +94,26 @@ def significant(run: str) -> str:
     return run.translate(_NO_SEPARATORS).strip("0")
 
 
+Run = tuple[int, int, str]
+"""Where digits begin and end in a text, and which of them are significant."""
+
+
 @lru_cache(maxsize=16)
-def runs(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Every run of digits of a folded text: its begin, its end and its significant digits."""
-    return tuple((*match.span(), significant(match[0])) for match in RUN.finditer(text))
+def runs(text: str) -> tuple[Run, ...]:
+    """Every run of digits of a folded text. Where a space holds one together it may be several
+    numbers: the whole comes first, then its parts."""
+    return tuple(run for match in RUN.finditer(text) for run in _whole_and_parts(match))
+
+
+def _whole_and_parts(match: re.Match[str]) -> Iterator[Run]:
+    yield *match.span(), significant(match[0])
+    if " " in match[0]:
+        start = match.start()
+        for part in _PART.finditer(match[0]):
+            yield start + part.start(), start + part.end(), significant(part[0])
+
+
+_PART = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +139,10 @@ class Number:
         return tuple(value.scaleb(self.scale) for value in self.values)
 
 
-def numbers(text: str) -> Iterator[Number]:
-    """Every number of a folded text, in order."""
-    for match in RUN.finditer(text):
-        yield from number_at(text, match.start(), match.end())
-
-
-def number_at(text: str, start: int, end: int) -> Iterator[Number]:
-    """The number of a run. Where a space holds it together, it may be several: the whole, if it is
-    one, and each of its parts."""
-    run = text[start:end]
-    values = readings(run)
-    if values:
-        yield _number(text, start, end, values)
-    if " " in run:
-        for match in re.finditer(r"\S+", run):
-            if found := readings(match[0]):
-                yield _number(text, start + match.start(), start + match.end(), found)
+def number_at(text: str, start: int, end: int) -> Number | None:
+    """The number of a run; None: it is none."""
+    values = readings(text[start:end])
+    return _number(text, start, end, values) if values else None
 
 
 def _number(text: str, start: int, end: int, values: tuple[Decimal, ...]) -> Number:
@@ -213,8 +216,7 @@ def amount(value: str) -> Number | None:
     match = _AMOUNT.fullmatch(text)
     if match is None or not _known_words(match["head"], match["tail"]):
         return None
-    found = next(number_at(text, match.start("run"), match.end("run")), None)
-    return None if found is None or found.end != match.end("run") else found
+    return number_at(text, *match.span("run"))
 
 
 def _known_words(head: str | None, tail: str) -> bool:

@@ -83,20 +83,15 @@ def _has_sign(sign: str, text: str, start: int, end: int) -> bool:
 
 
 def _is_negative(text: str, start: int, end: int) -> bool:
-    return any(found.negative is not False for found in number_at(text, start, end))
+    found = number_at(text, start, end)
+    return found is not None and found.negative is not False
 
 
 def _runs_like(digits: str, text: str) -> Iterator[tuple[int, int, tuple[Decimal, ...]]]:
-    """The runs that hold these significant digits, and what they may mean. A space may hold one
-    number together or keep two apart."""
+    """The runs that hold these significant digits, and what they may mean."""
     for start, end, each in runs(text):
-        run = text[start:end] if digits in each else ""
         if each == digits:
-            yield start, end, readings(run)
-        if " " in run:
-            for part in re.finditer(r"\S+", run):
-                if significant(part[0]) == digits:
-                    yield start + part.start(), start + part.end(), readings(part[0])
+            yield start, end, readings(text[start:end])
 
 
 def places(said: str, text: str) -> Iterator[Run]:

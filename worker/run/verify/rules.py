@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -26,7 +26,7 @@ from worker.run.verify.lexicon import (
     ISSUERS,
     NAME,
 )
-from worker.run.verify.numbers import Number, number_at, runs, significant
+from worker.run.verify.numbers import Number, Run, number_at, runs, significant
 from worker.run.verify.spots import Spot, Value, numbers_like, spots_of, value_of
 from worker.run.verify.view import View
 
@@ -317,12 +317,12 @@ def _others_of_its_kind(wanted: Number, text: str) -> Iterator[Number]:
     own = {significant(format(each, "f")) for each in wanted.values}
     units = next((each for each in DIMENSIONS if wanted.unit in each), None)
     money = any(each != each.to_integral_value() for each in wanted.values) or wanted.currency
-    for start, end, digits in runs(text):
-        if digits in own or (money and not _IN_CENTS.search(text, start, end)):
+    for start, end, _ in _others(runs(text), own):
+        if money and not _IN_CENTS.search(text, start, end):
             continue
-        for number in number_at(text, start, end):
-            if not number.inside and (units is None or number.unit in units):
-                yield number
+        number = number_at(text, start, end)
+        if number and not number.inside and (units is None or number.unit in units):
+            yield number
 
 
 _IN_CENTS = re.compile(r"[.,]\d{2}$")
@@ -333,10 +333,12 @@ def _letterhead(case: Case) -> Spot | None:
     """Whether it is the first line of the paper, and was asked for as who wrote it."""
     if case.asked.field.concept not in ISSUERS or case.view.sources[0].start != 0:
         return None
-    head = re.search(r"[^\W\d_]{3}", case.view.text)
+    head = _WORDS_AT_ALL.search(case.view.text)
     line = case.view.text.rfind("\n", 0, head.start()) + 1 if head else 0
     return next((one.spot for one in case.standings if one.spot.start == line), None)
 
+
+_WORDS_AT_ALL = re.compile(r"[^\W\d_]{3}|(?=[\u0900-\uffff])[^\W\d_]")
 
 _POSTCODE = re.compile(r"(?<![\d.,-])\d{5,6}(?=,? [^\W\d_]{3})")
 
@@ -483,9 +485,18 @@ def _number_rivals(case: Case) -> Iterator[Rival]:
         line = numbers[at : bisect_left(numbers, (end,))]
         line = tuple(run for run in line if _may_be_one(text, *run[:2]))
         in_cents = [run for run in line if _IN_CENTS.search(text, *run[:2])]
-        for first, last, digits in in_cents or line:
-            if digits not in own:
-                yield _rival(case, first, text[first:last])
+        for first, last, _ in _others(in_cents or line, own):
+            yield _rival(case, first, text[first:last])
+
+
+def _others(numbers: Iterable[Run], own: Container[str]) -> Iterator[Run]:
+    """The runs that have other digits, and are no part of one that has these."""
+    seen = 0
+    for run in numbers:
+        if run[2] in own:
+            seen = run[1]
+        elif run[0] >= seen:
+            yield run
 
 
 def _may_be_one(text: str, start: int, end: int) -> bool:

@@ -96,10 +96,8 @@ def numbers_like(wanted: Number, text: str) -> Iterator[Number]:
     """The numbers of a text with the same digits, whatever their size and sign."""
     digits = {significant(format(each, "f")) for each in wanted.values}
     for start, end, each in runs(text):
-        if each in digits or any(one in each and " " in text[start:end] for one in digits):
-            for number in number_at(text, start, end):
-                if significant(text[number.start : number.end]) in digits:
-                    yield number
+        if each in digits and (number := number_at(text, start, end)) is not None:
+            yield number
 
 
 _SAME, _MAYBE = "same", "maybe"
