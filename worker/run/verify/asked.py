@@ -11,7 +11,7 @@ from worker.jsonb import dumps
 from worker.llm.grammar import grammar
 from worker.run.verify.fold import folded
 from worker.run.verify.labels import concepts_in
-from worker.run.verify.lexicon import COMPUTED, CONCEPTS, GENERIC, PROSE
+from worker.run.verify.lexicon import ABOUT_ANY, COMPUTED, CONCEPTS, GENERIC, PROSE, SCALES, UNITS
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORDS = re.compile(r"[^\s_./:,;()-]+")
@@ -25,15 +25,14 @@ class Field:
     """What a field's name and description say."""
 
     words: tuple[str, ...]
+    label: tuple[str, ...] = ()
+    """The words that its label would have: without units, scale words and the like."""
     concept: str | None = None
     """Of lexicon.CONCEPTS; None: its name is none of theirs."""
+    kind: str | None = None
+    """What kind of value that is, where its name says so."""
     computed: bool = False
     prose: bool = False
-
-    @property
-    def kind(self) -> str | None:
-        """What kind of value its concept has."""
-        return None if self.concept is None else CONCEPTS.kinds[self.concept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +138,23 @@ def field_of(name: str, about: str = "") -> Field:
     """What a field of this name and description is."""
     words = words_of(name)
     said = " ".join(words)
-    concept = _meant(said) or _meant(folded(about))
-    computed = any(f" {term} " in f" {said} " for term in COMPUTED)
-    prose = any(f" {term} " in f" {said} " for term in PROSE)
-    return Field(words, concept, computed, prose)
+    label = tuple(word for word in words if word not in _NO_LABEL) or words
+    meant = _meant(said) or _meant(folded(about))
+    narrowed = meant in GENERIC and not set(label) <= _KNOWN
+    return Field(
+        words,
+        label,
+        concept=None if narrowed else meant,
+        kind=CONCEPTS.kinds.get(meant or ""),
+        computed=any(f" {term} " in f" {said} " for term in COMPUTED),
+        prose=any(f" {term} " in f" {said} " for term in PROSE),
+    )
+
+
+_NO_LABEL = frozenset(SCALES) | frozenset(UNITS) | ABOUT_ANY
+_KNOWN = ABOUT_ANY | {term for term, concept in CONCEPTS.terms.items() if concept in GENERIC}
+"""With other words than these beside it, a general word is narrowed down: a budget's amount is not
+the total."""
 
 
 def words_of(name: str) -> tuple[str, ...]:

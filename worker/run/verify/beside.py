@@ -18,7 +18,9 @@ _WORDS_NEAR = 4
 """Words between a qualifier's first word and the value, both counted."""
 
 _WORD = re.compile(r"[^\s()\[\]\"*]+")
-_CLAUSE = re.compile(r"[\n:;,|。，：；、！!?]|\.\s")
+_CLAUSE = re.compile(
+    r"[\n:;,|。，：；、！!?]|(?<!\bapprox)(?<!\bca)(?<!\best)(?<!\bmax)(?<!\bmin)(?<!\brs)\.\s"
+)
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u2e80-\ud7ff]")
 
 _RUNS_BEFORE = tuple(each for each in QUALIFIERS_BEFORE if _UNSPACED.search(each))
@@ -82,7 +84,11 @@ _LEGAL_FORM = re.compile(
 )
 """What belongs to the name before it, after a comma, too."""
 
-_NEXT = re.compile(r"[ \u00a0]([^\s,.;:()\[\]|/\"]+)")
+_NEXT = re.compile(
+    r"[ \u00a0](?:(?:de|van|von|der|den|del|della|di|da|dos|bin|ibn|al|el|la|le|y) )*"
+    r"([^\s,.;:()\[\]|/\"]+)"
+)
+"""The next word of a name, behind the small ones that names have."""
 _PREVIOUS = re.compile(r"([^\s,.;:()\[\]|/\"]+)[ \u00a0]$")
 
 

@@ -123,7 +123,7 @@ def _label_line(above: str) -> str:
 def strength_of(
     label: str, words: tuple[str, ...], accepted: frozenset[str], kind: str | None
 ) -> int:
-    """How well a label fits a field: 3 very well, 2 well, 1 in general words, 0 not known, -1 it is
+    """How well a label fits a field: 4 in its own words, 3 very well, 2 well, 1 in general words, 0 not known, -1 it is
     that of another value of the kind."""
     label = nearest_words(label)
     if kind == NAME and not label.rstrip().endswith((":", "：")) and not _names_alone(label, words):
@@ -133,7 +133,7 @@ def strength_of(
     meant = next(reversed(narrow or named), None)
     beside = label if accepted else nearest_words(label, len(words) + 2)
     if words and label_words(beside).issuperset(words) and meant in (accepted | {None}):
-        return 3 if meant in narrow else 1 + _is_plain(label, words)
+        return 4 if meant in narrow else 1 + _is_plain(label, words)
     if meant is None or kind is None:
         return 0
     if meant not in accepted:

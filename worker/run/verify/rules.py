@@ -126,7 +126,7 @@ class Case:
 
     def strength(self, label: str) -> int:
         """How well a label fits the field."""
-        return strength_of(label, self.asked.field.words, self.accepted, self.kind)
+        return strength_of(label, self.asked.field.label, self.accepted, self.kind)
 
     @cached_property
     def standings(self) -> list[Standing]:
@@ -298,10 +298,7 @@ RULES: tuple[Rule, ...] = (
 def _only_one(case: Case) -> Spot | None:
     """Whether the text has no other value of its kind."""
     spot = case.best.spot
-    own = DATE if case.value.date is not None else AMOUNT
-    if case.asked.listed or (
-        case.asked.field.kind not in (None, own) and case.asked.field.concept != "term"
-    ):
+    if case.asked.listed or not _fits(case):
         return None
     if case.value.date is not None:
         days = set(case.value.date.days)
@@ -312,16 +309,37 @@ def _only_one(case: Case) -> Spot | None:
     return None if any(_others_of_its_kind(number, case.view.text)) else spot
 
 
+def _fits(case: Case) -> bool:
+    """Whether a number or a date is what its field asks for, as far as its name says."""
+    if case.value.number is not None and case.asked.field.concept == "term":
+        return True
+    own = DATE if case.value.date is not None else AMOUNT
+    return case.asked.field.kind in (None, own)
+
+
 def _others_of_its_kind(wanted: Number, text: str) -> Iterator[Number]:
     """Other amounts of money; other lengths of time; other numbers."""
+    if wanted.unit is not None:
+        yield from _others_in_units(wanted, text)
+        return
     own = {significant(format(each, "f")) for each in wanted.values}
-    units = next((each for each in DIMENSIONS if wanted.unit in each), None)
     money = any(each != each.to_integral_value() for each in wanted.values) or wanted.currency
     for start, end, _ in _others(runs(text), own):
         if money and not _IN_CENTS.search(text, start, end):
             continue
         number = number_at(text, start, end)
-        if number and not number.inside and (units is None or number.unit in units):
+        if number and not number.inside:
+            yield number
+
+
+def _others_in_units(wanted: Number, text: str) -> Iterator[Number]:
+    """Other numbers with the same unit, or with one that it could be taken for."""
+    units = next((each for each in DIMENSIONS if wanted.unit in each), {wanted.unit})
+    for start, end, _ in runs(text):
+        number = number_at(text, start, end)
+        if number is None or number.inside or number.unit not in units:
+            continue
+        if number.unit != wanted.unit or not set(number.scaled()) & set(wanted.scaled()):
             yield number
 
 
@@ -457,6 +475,9 @@ def _rivals(case: Case) -> Iterator[Rival]:
             yield from _number_rivals(case)
         case None if case.asked.value is None:
             return
+        case _ if case.asked.value is not None and case.value.number and case.value.number.unit:
+            for number in _others_in_units(case.value.number, case.view.text):
+                yield _rival(case, number.start, case.view.text[number.start : number.end])
         case _:
             yield from _text_rivals(case)
 
@@ -507,7 +528,7 @@ def _may_be_one(text: str, start: int, end: int) -> bool:
 def _label_lines(case: Case) -> Iterator[tuple[int, int]]:
     """From each word of the field's label to the end of its line, or of the next one."""
     text, seen = case.view.text, -1
-    terms = [term for term in _terms(case.asked.field.words, case.accepted) if term in text]
+    terms = [term for term in _terms(case.asked.field.label, case.accepted) if term in text]
     places = sorted(at for term in terms for at in _all(term, text))
     for at in places[:_MOST_PLACES]:
         if at < seen:
@@ -540,9 +561,9 @@ _LABELLED_TEXT = re.compile(r"([^\n:]{2,40}):[ \t]*(\S[^\n]{0,80})")
 def _text_rivals(case: Case) -> Iterator[Rival]:
     """What stands behind the field's label and a colon."""
     text = case.view.text
-    said = case.value.said if case.asked.value not in (None, "") else None
+    own = [one.spot.start for one in case.standings] if case.asked.value not in (None, "") else []
     for start, end in _label_lines(case):
         line = text.rfind("\n", 0, start) + 1
         match = _LABELLED_TEXT.match(text, line, end)
-        if match is not None and (said is None or said not in match[2]):
+        if match is not None and not any(line <= at < end for at in own):
             yield Rival(match[2], match[1], case.strength(match[1]))
