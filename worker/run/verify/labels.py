@@ -123,8 +123,8 @@ def _label_line(above: str) -> str:
 def strength_of(
     label: str, words: tuple[str, ...], accepted: frozenset[str], kind: str | None
 ) -> int:
-    """How well a label fits a field: 4 in its own words, 3 very well, 2 well, 1 in general words, 0 not known, -1 it is
-    that of another value of the kind."""
+    """How well a label fits a field: 4 in its own words, 3 very well, 2 well, 1 in general words, 0
+    not known, -1 it is that of another value of the kind."""
     label = nearest_words(label)
     if kind == NAME and not label.rstrip().endswith((":", "：")) and not _names_alone(label, words):
         return 0
