@@ -136,6 +136,8 @@ class Number:
 
     def scaled(self) -> tuple[Decimal, ...]:
         """What it may mean, with its scale word."""
+        if self.scale == 0:
+            return self.values
         return tuple(value.scaleb(self.scale) for value in self.values)
 
 

@@ -51,8 +51,8 @@ def _copies(said: str, text: str) -> Iterator[Run]:
 def number_places(value: float, text: str) -> Iterator[Run]:
     """Where a JSON number stands in folded text: JSON forgets the zeros of 75.00."""
     wanted = json_number(value)
-    for start, end, found in _runs_like(significant(format(abs(wanted), "f")), text):
-        if abs(wanted) in found and (wanted >= 0 or _is_negative(text, start, end)):
+    for start, end, found in _runs_like(significant(format(wanted.copy_abs(), "f")), text):
+        if wanted.copy_abs() in found and (wanted >= 0 or _is_negative(text, start, end)):
             yield start, end
 
 

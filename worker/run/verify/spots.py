@@ -58,8 +58,8 @@ def value_of(asked: Asked) -> Value:
     raw = asked.value
     if not isinstance(raw, str):
         exact = json_number(raw)
-        said = format(abs(exact), "f")
-        return Value(said, Number(0, len(said), (abs(exact),), negative=exact < 0))
+        said = format(exact.copy_abs(), "f")
+        return Value(said, Number(0, len(said), (exact.copy_abs(),), negative=exact < 0))
     said = folded(raw).strip()
     if asked.field.kind == CODE or (said.isdigit() and len(said) >= _A_CODE):
         return Value(said)
