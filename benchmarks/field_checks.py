@@ -24,7 +24,6 @@ from models.words import TaskType
 from worker.run.ground import Source
 from worker.run.verify.check import FieldCheck
 from worker.run.verify.dates import dates
-from worker.run.verify.fold import fold
 from worker.run.verify.numbers import runs
 from worker.run.verify.verify import verify
 from worker.run.verify.view import view_of
@@ -36,7 +35,7 @@ MOST_ACCEPTED, MOST_TURNED_AWAY = 0.09, 0.01
 
 MOST_CPU_MS = 0.5
 
-CACHES = (fold, view_of, runs, dates)
+CACHES = (view_of, runs, dates)
 """What is kept of a text: a worker sees most texts once."""
 
 Z_95 = 1.959964
@@ -142,7 +141,8 @@ def cpu_ms(rows: Iterable[Mapping[str, Any]]) -> float:
     for row in ordinary:
         for cache in CACHES:
             cache.cache_clear()
-        schema, sources = schema_of(row["fields"]), (Source(0, row["text"]),)
+        # a text that no cache has seen, whatever it keeps
+        schema, sources = schema_of(row["fields"]), (Source(0, row["text"] + " "),)
         started = time.process_time()
         verify(TaskType.EXTRACTION, row["fields"], schema, sources)
         spent.append(time.process_time() - started)

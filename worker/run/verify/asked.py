@@ -42,6 +42,8 @@ class FormWords:
     names: frozenset[str]
     choices: Mapping[str, frozenset[str]]
     """The words that its enums allow, by the name of their field."""
+    longest: int = 0
+    """Characters of the longest of them all, and some more for what may part their words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,8 @@ def _form_words(schema: bytes) -> FormWords:
         allowed = [each for each in node.get("enum", ()) if isinstance(each, str)]
         if allowed:
             choices[name] = frozenset(map(folded, allowed))
-    return FormWords(frozenset(names), choices)
+    every = [*names, *(each for allowed in choices.values() for each in allowed)]
+    return FormWords(frozenset(names), choices, 2 * max(map(len, every), default=0))
 
 
 def _fields(schema: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -18,6 +18,7 @@ _WORDS_NEAR = 4
 """Words between a qualifier's first word and the value, both counted."""
 
 _WORD = re.compile(r"[^\s()\[\]\"*]+")
+_LATIN = re.compile(r"[a-z']+")
 _CLAUSE = re.compile(
     r"[\n:;,|。，：；、！!?]|(?<!\bapprox)(?<!\bca)(?<!\best)(?<!\bmax)(?<!\bmin)(?<!\brs)\.\s"
 )
@@ -29,13 +30,22 @@ _RUNS_AFTER = tuple(each for each in QUALIFIERS_AFTER if _UNSPACED.search(each))
 
 def qualifier(text: str, start: int, end: int) -> str | None:
     """The words beside a run of folded text that say it is not quite, or not at all, so."""
-    before = _CLAUSE.split(text[max(start - _REACH, 0) : start])[-1]
-    after = _CLAUSE.split(text[end : end + _REACH])[0]
-    return _before(before) or _after(after)
+    before, after = text[max(start - _REACH, 0) : start], text[end : end + _REACH]
+    found = None
+    if _may_hold(before, _STARTS_BEFORE):
+        found = _before(_CLAUSE.split(before)[-1])
+    if found is None and _may_hold(after, _STARTS_AFTER):
+        found = _after(_CLAUSE.split(after)[0])
+    return found
 
 
-_STARTS_BEFORE = frozenset(each.split()[0] for each in QUALIFIERS_BEFORE)
-_STARTS_AFTER = frozenset(each.split()[0] for each in QUALIFIERS_AFTER)
+def _may_hold(window: str, starts: frozenset[str]) -> bool:
+    """Whether there is reason to look closer: most have no word that a qualifier begins with."""
+    return not window.isascii() or not starts.isdisjoint(_LATIN.findall(window))
+
+
+_STARTS_BEFORE = frozenset(each.split()[0].strip(".") for each in QUALIFIERS_BEFORE)
+_STARTS_AFTER = frozenset(each.split()[0].strip(".") for each in QUALIFIERS_AFTER)
 """The first words of qualifiers: most clauses have none of them."""
 
 
@@ -46,7 +56,7 @@ def _before(clause: str) -> str | None:
             if glued.endswith(each):
                 return each
     words = [word.strip(".") for word in _WORD.findall(clause)[-_WORDS_NEAR:]]
-    return None if _STARTS_BEFORE.isdisjoint(words) else _phrase_of(words)
+    return _phrase_of(words)
 
 
 def _phrase_of(words: list[str]) -> str | None:
@@ -71,8 +81,6 @@ def _after(clause: str) -> str | None:
     words = [word.strip(".") for word in _WORD.findall(clause)]
     while words and (words[0] in CURRENCIES or words[0] in UNITS or words[0] in ("/-", "/")):
         words = words[1:]
-    if not words or words[0] not in _STARTS_AFTER:
-        return None
     sizes = range(min(len(words), _WORDS_NEAR - 1), 0, -1)
     return next((said for n in sizes if (said := " ".join(words[:n])) in QUALIFIERS_AFTER), None)
 

@@ -102,15 +102,14 @@ Run = tuple[int, int, str]
 def runs(text: str) -> tuple[Run, ...]:
     """Every run of digits of a folded text. Where a space holds one together it may be several
     numbers: the whole comes first, then its parts."""
-    return tuple(run for match in RUN.finditer(text) for run in _whole_and_parts(match))
-
-
-def _whole_and_parts(match: re.Match[str]) -> Iterator[Run]:
-    yield *match.span(), significant(match[0])
-    if " " in match[0]:
-        start = match.start()
-        for part in _PART.finditer(match[0]):
-            yield start + part.start(), start + part.end(), significant(part[0])
+    found: list[Run] = []
+    for match in RUN.finditer(text):
+        run, (start, end) = match[0], match.span()
+        found.append((start, end, significant(run)))
+        if " " in run:
+            parts = _PART.finditer(run)
+            found += [(start + p.start(), start + p.end(), significant(p[0])) for p in parts]
+    return tuple(found)
 
 
 _PART = re.compile(r"\S+")

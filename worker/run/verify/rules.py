@@ -369,9 +369,8 @@ def _block(case: Case) -> Spot | None:
     whole = text[spot.start - 1 : spot.start] in ("", "\n") and text[spot.end :].lstrip(" .")[
         :1
     ] in ("", "\n")
-    inside = [match for match in _POSTCODE.finditer(text) if spot.start <= match.start() < spot.end]
-    alone = len(inside) == len(_POSTCODE.findall(text))
-    return spot if whole and inside and alone else None
+    codes = [match.start() for match in _POSTCODE.finditer(text)] if whole else []
+    return spot if codes and all(spot.start <= at < spot.end for at in codes) else None
 
 
 def _in_a_row(case: Case) -> Spot | None:
