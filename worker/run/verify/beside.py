@@ -1,7 +1,10 @@
 """What stands beside a value: words that limit or deny it, and what it is only a part of. Pure."""
 
 import re
+from collections.abc import Sequence
 
+from worker.run.verify.fold import folded
+from worker.run.verify.labels import NAMING
 from worker.run.verify.lexicon import (
     BEFORE_NAMES,
     CURRENCIES,
@@ -86,11 +89,14 @@ def _after(clause: str) -> str | None:
 
 
 _LEGAL_FORM = re.compile(
-    r",? (?:inc|incorporated|llc|l\.l\.c|ltd|limited|corp|corporation|co|company|plc|llp|lp|l\.p"
-    r"|gmbh|ag|kg|s\.?a\.?r\.?l|s\.?a|sas|b\.?v|n\.?v|pvt|private|sdn|bhd|pte|pty|k\.?k|oy|ab|a/s|s\.?p\.?a)\b",
+    r"[.,]{0,2} (?:\([^)\n]{1,6}\) )?"
+    r"(?:inc|incorporated|llc|l\.l\.c|ltd|limited|corp|corporation|co|company|plc|llp|lp|l\.p|gmbh|ag|kg|s\.?a\.?r\.?l|s\.?a|sas|b\.?v|n\.?v|pvt|private|sdn|bhd|pte|pty|k\.?k|oy|ab|a/s|s\.?p\.?a)\b",
     re.IGNORECASE,
 )
 """What belongs to the name before it, after a comma, too."""
+
+_ENDS = ".!?;:)"
+"""After these a capital begins something else."""
 
 _NEXT = re.compile(
     r"[ \u00a0](?:(?:de|van|von|der|den|del|della|di|da|dos|bin|ibn|al|el|la|le|y) )*"
@@ -100,18 +106,19 @@ _NEXT = re.compile(
 _PREVIOUS = re.compile(r"([^\s,.;:()\[\]|/\"]+)[ \u00a0]$")
 
 
-def rest_of_name(view: View, start: int, end: int, labelled: bool) -> str | None:
-    """What more belongs to a name than a run of folded text holds; None: it is whole."""
+def rest_of_name(view: View, start: int, end: int, label: Sequence[str]) -> str | None:
+    """What more belongs to a name than a run of folded text holds; None: it is whole. `label`: the
+    words of its field, which are none of it."""
     first, last = view.original(start, end)
     whole = view.whole
     if form := _LEGAL_FORM.match(whole, last):
         return whole[first : form.end()]
     caps = _in_capitals(whole, first)
     behind = _NEXT.match(whole, last)
-    if behind and whole[last - 1].isalnum() and _goes_on(behind[1], caps):
+    if behind and whole[last - 1] not in _ENDS and _goes_on(behind[1], caps):
         return whole[first : behind.end()]
     before = _PREVIOUS.search(whole, max(first - _REACH, 0), first)
-    if before and not labelled and whole[first].isalnum() and _came_before(before[1], caps):
+    if before and whole[first].isalnum() and _came_before(before[1], label):
         return whole[before.start() : last]
     return None
 
@@ -120,8 +127,10 @@ def _goes_on(word: str, caps: bool) -> bool:
     return word[0].isupper() or (caps and word[0].isalpha() and word[0].isascii())
 
 
-def _came_before(word: str, caps: bool) -> bool:
-    return word.casefold() not in BEFORE_NAMES and word[0].isupper()
+def _came_before(word: str, label: Sequence[str]) -> bool:
+    said = folded(word)
+    known = said in BEFORE_NAMES or said in NAMING or said in label
+    return word[0].isupper() and not known
 
 
 def _in_capitals(whole: str, at: int) -> bool:

@@ -103,8 +103,7 @@ class Case:
             return None
         if self.asked.field.concept == "address":
             return rest_of_address(self.view, spot.start, spot.end)
-        labelled = self.strength(self.view.label(spot.start)) > 0
-        return rest_of_name(self.view, spot.start, spot.end, labelled)
+        return rest_of_name(self.view, spot.start, spot.end, self.asked.field.label)
 
     @property
     def kind(self) -> str | None:
