@@ -42,10 +42,11 @@ def _copies(said: str, text: str) -> Iterator[Run]:
         start = text.find(said, start + 1)
     words = said.split()
     if len(words) > 1 and all(word in text for word in words):
-        spaced = re.compile(r"\s+".join(map(re.escape, words)))
+        # looked ahead for, so that of two that overlap the second is found, too
+        spaced = re.compile("(?=(" + r"\s+".join(map(re.escape, words)) + "))")
         for match in spaced.finditer(text):
-            if match[0] != said:
-                yield match.span()
+            if match[1] != said:
+                yield match.span(1)
 
 
 def number_places(value: float, text: str) -> Iterator[Run]:
