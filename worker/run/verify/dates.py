@@ -46,8 +46,8 @@ _MONTH_AND_DAY = re.compile(
 
 _MONTH_CHARS = 40
 
-_YEAR_DIGITS, _LONGEST = 4, 10
-"""Digits of a year; characters of a date in numbers, which are one run where points part them."""
+_YEAR_DIGITS, _POINTS = 4, 2
+"""Digits of a year; points of a date in numbers that is one run, as 3.4.2024."""
 
 _LAST_DAY = 31
 
@@ -87,10 +87,10 @@ def dates(text: str) -> tuple[Date, ...]:
 def _found(text: str) -> Iterator[Date]:
     """Every date begins or ends with a run of digits, and a text has few of them."""
     for start, end, _ in runs(text):
-        size = end - start
-        if size == _YEAR_DIGITS and (year := _FULL_YEAR.match(text, start)):
+        run = text[start:end]
+        if len(run) == _YEAR_DIGITS and (year := _FULL_YEAR.match(text, start)):
             yield from _before_year(text, year)
-        if size <= _LONGEST:
+        if run.isdigit() or run.count(".") == _POINTS:
             yield from _from(text, start)
 
 
@@ -107,8 +107,11 @@ def _from(text: str, start: int) -> Iterator[Date]:
 
 
 def _before_year(text: str, year: re.Match[str]) -> Iterator[Date]:
-    from_ = max(year.start() - _MONTH_CHARS, 0)
-    before = text[from_ : year.start()]
+    start = year.start()
+    if text[max(start - 1, 0) : start] in ("/", "-") and text[max(start - 2, 0)].isdigit():
+        return  # of a date in numbers
+    from_ = max(start - _MONTH_CHARS, 0)
+    before = text[from_:start]
     if (match := _DAY_AND_MONTH.search(before)) and match[2] in MONTHS:
         month, day = MONTHS[match[2]], int(match[1])
     elif (match := _MONTH_AND_DAY.search(before)) and match[1] in MONTHS:

@@ -123,6 +123,8 @@ class Number:
     end: int
     values: tuple[Decimal, ...]
     """What it may mean, its sign and scale word apart."""
+    digits: str
+    """Those that are significant, in every form of it."""
     negative: bool | None = False
     """None: it stands in brackets, which some books do with what is negative."""
     scale: int = 0
@@ -161,6 +163,7 @@ def _number(text: str, start: int, end: int, values: tuple[Decimal, ...]) -> Num
         start,
         end,
         values,
+        significant(text[start:end]),
         negative=_negative(before, after, text[start:end]),
         scale=scale,
         currency=currency,

@@ -2,14 +2,14 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from worker.run.verify.dates import dates
 from worker.run.verify.labels import strength_of
 from worker.run.verify.lexicon import AMOUNT, CONCEPTS, DATE, DIMENSIONS
-from worker.run.verify.numbers import Number, Run, number_at, runs, significant
+from worker.run.verify.numbers import Number, Run, number_at, runs
 from worker.run.verify.spots import Value
 from worker.run.verify.view import View
 
@@ -72,7 +72,7 @@ def _numbers(wanted: Wanted, view: View) -> Iterator[Rival]:
     """The numbers on the lines that hold a word of the label; where some are amounts in cents,
     those."""
     number = wanted.value.number if wanted.value else None
-    own = _digits_of(number) if number else frozenset[str]()
+    own = number.digits if number else None
     text, every = view.text, runs(view.text)
     for start, end in _label_lines(wanted, text):
         line = every[bisect_left(every, (start,)) : bisect_left(every, (end,))]
@@ -92,15 +92,11 @@ def _may_be_one(text: str, start: int, end: int) -> bool:
     return before not in ("/", "-", "#", ":") and after.lstrip()[:1] not in ("%", "/", ":")
 
 
-def _digits_of(number: Number) -> frozenset[str]:
-    return frozenset(significant(format(each, "f")) for each in number.values)
-
-
-def _others(every: Iterable[Run], own: Container[str]) -> Iterator[Run]:
+def _others(every: Iterable[Run], own: str | None) -> Iterator[Run]:
     """The runs that have other digits, and are no part of one that has these."""
     seen = 0
     for run in every:
-        if run[2] in own:
+        if run[2] == own:
             seen = run[1]
         elif run[0] >= seen:
             yield run
@@ -112,7 +108,7 @@ def others_of_its_kind(wanted: Number, text: str) -> Iterator[Number]:
         yield from others_in_units(wanted, text)
         return
     money = any(each != each.to_integral_value() for each in wanted.values) or wanted.currency
-    for start, end, _ in _others(runs(text), _digits_of(wanted)):
+    for start, end, _ in _others(runs(text), wanted.digits):
         if not money or _IN_CENTS.search(text, start, end):
             number = number_at(text, start, end)
             if number and not number.inside:

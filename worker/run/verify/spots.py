@@ -25,6 +25,7 @@ _LEAST_LOOSE = 6
 """Letters and digits of a value whose spaces and points may differ."""
 
 _NOT_WORDS = re.compile(r"[\W_]+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,16 @@ def value_of(asked: Asked) -> Value:
     if not isinstance(raw, str):
         exact = json_number(raw)
         said = format(exact.copy_abs(), "f")
-        return Value(said, Number(0, len(said), (exact.copy_abs(),), negative=exact < 0))
+        number = Number(0, len(said), (exact.copy_abs(),), significant(said), negative=exact < 0)
+        return Value(said, number)
     said = folded(raw).strip()
     if asked.field.kind == CODE or (said.isdigit() and len(said) >= _A_CODE):
         return Value(said)
     if len(said) > _LONGEST or not any(char.isdigit() for char in said):
         return Value(said)
-    number = amount(raw)
-    return Value(said, number, None if number else whole_date(said))
+    if (found := amount(raw)) is not None:
+        return Value(said, found)
+    return Value(said, date=whole_date(said))
 
 
 def spots_of(value: Value, asked: Asked, view: View) -> list[Spot]:
@@ -94,9 +97,8 @@ def _number_spots(wanted: Number, asked: Asked, text: str) -> Iterator[Spot]:
 
 def numbers_like(wanted: Number, text: str) -> Iterator[Number]:
     """The numbers of a text with the same digits, whatever their size and sign."""
-    digits = {significant(format(each, "f")) for each in wanted.values}
-    for start, end, each in runs(text):
-        if each in digits and (number := number_at(text, start, end)) is not None:
+    for start, end, digits in runs(text):
+        if digits == wanted.digits and (number := number_at(text, start, end)) is not None:
             yield number
 
 
@@ -201,14 +203,18 @@ def _meant(date: Date, order: Order | None) -> set[tuple[int, int, int]]:
     return {date.days[0 if order is Order.DAY_FIRST else 1]}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def _squeezed(text: str) -> str:
     return _NOT_WORDS.sub("", text)
 
 
-@lru_cache(maxsize=32)
-def _squeezed_places(text: str) -> list[int]:
-    return [at for at, char in enumerate(text) if char.isalnum()]
+def _place_of(text: str, nth: int) -> int:
+    """Where the letter or digit of this number, from 0, stands in a text."""
+    for word in _WORD.finditer(text):
+        if nth < (size := word.end() - word.start()):
+            return word.start() + nth
+        nth -= size
+    raise IndexError(nth)
 
 
 def _loose_spots(said: str, text: str) -> Iterator[Spot]:
@@ -217,10 +223,7 @@ def _loose_spots(said: str, text: str) -> Iterator[Spot]:
     whole = _squeezed(text)
     start = whole.find(wanted) if len(wanted) >= _LEAST_LOOSE else -1
     while start >= 0:
-        at = _squeezed_places(text)
-        if len(at) != len(whole):
-            return  # signs that are no letters and belong to some: they are left to the letter
-        first, end = at[start], at[start + len(wanted) - 1] + 1
+        first, end = _place_of(text, start), _place_of(text, start + len(wanted) - 1) + 1
         if stands_alone(text, first, end):
             yield Spot(first, end)
         start = whole.find(wanted, start + 1)
