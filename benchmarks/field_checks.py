@@ -3,8 +3,8 @@ answers and on wrong ones made of them by rule; and what they cost.
 
 python -m benchmarks.field_checks [FILE.jsonl] [--show N] [--given ANSWERS.jsonl]
 
-ANSWERS.jsonl holds what a model said, one {"id": ..., "value": {...}} a line: how many of the values
-with each outcome are right.
+ANSWERS.jsonl holds what a model said, one {"id": ..., "value": {...}} a line. Then the table says
+how many of the values with each outcome are right.
 """
 
 import argparse
