@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from models.reasons import FieldCode
 from worker.run.verify.case import Case
 from worker.run.verify.dates import dates
-from worker.run.verify.lexicon import AMOUNT, DATE
-from worker.run.verify.numbers import Number
+from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE
+from worker.run.verify.numbers import Number, currencies_in
 from worker.run.verify.spots import numbers_like
 
 A_SENTENCE = 12
@@ -33,13 +33,20 @@ def has_none(case: Case) -> bool:
 
 def why_absent(case: Case) -> tuple[FieldCode, str | None]:
     """A code, and the words of the text that come nearest."""
-    if case.asked.field.computed and not case.value.is_text:
+    if _is_worked_out(case):
         return FieldCode.COMPUTED, None
     if case.value.number is not None and (near := _of_another_size(case, case.value.number)):
         return FieldCode.SCALE, near
     if has_none(case):
         return FieldCode.NONE_IN_TEXT, None
     return (_absent_text(case) if case.value.is_text else FieldCode.NOT_IN_TEXT), None
+
+
+def _is_worked_out(case: Case) -> bool:
+    """A count, or a currency where the text names none."""
+    if case.value.said not in CURRENCIES:
+        return case.asked.field.computed and not case.value.is_text
+    return not currencies_in(case.view.text)
 
 
 def _of_another_size(case: Case, wanted: Number) -> str | None:

@@ -109,16 +109,27 @@ def _in_object(value: Mapping[str, Any], node: Mapping[str, Any], at: _Place) ->
     for key, each in value.items():
         inner = fields.get(key, {})
         about = inner.get("description", "") if isinstance(inner, Mapping) else ""
-        name = named if key == "value" and named else key
         place = _Place(
             at.form,
             _under(at.path, key),
-            field_of(name, about),
+            field_of(_name_of(key, named, at), about),
             required=key in required,
             listed=at.listed,
             item=at.item,
         )
         yield from _walk(each, inner, place)
+
+
+_OF_SOMETHING = frozenset({"name", "value", "number", "id", "date"})
+"""Keys that say nothing without the object that they stand in."""
+
+
+def _name_of(key: str, named: str, at: _Place) -> str:
+    """A field's name, or where that says nothing, what tells it from others."""
+    if key == "value" and named:
+        return named
+    alone = at.listed or not at.path or key.lower() not in _OF_SOMETHING
+    return key if alone else f"{at.path.rpartition('.')[2]} {key}"
 
 
 def _under(path: str, key: str | int) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from models.reasons import FieldCode
 from worker.run.verify.case import Case
 from worker.run.verify.dates import dates
-from worker.run.verify.lexicon import AMOUNT, DATE, ISSUERS
+from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, ISSUERS
+from worker.run.verify.numbers import currencies_in
 from worker.run.verify.rivals import others_of_its_kind
 from worker.run.verify.spots import Spot
 
@@ -42,7 +43,11 @@ def letterhead(case: Case) -> Spot | None:
     return next((one.spot for one in case.standings if one.spot.start == line), None)
 
 
-_POSTCODE = re.compile(r"(?<![\d.,-])\d{5,6}(?=,? [^\W\d_]{3})")
+_POSTCODE = re.compile(
+    r"(?<![\d.,-])\d{5,6}(?=,? [^\W\d_]{3})"
+    r"|(?<=,)[^\n\d]*[^\W\d_]{2}[ -]\d{5,6}(?!\d|[.,]\d)"
+)
+"""Before the town, or behind it at the end of an address."""
 _LINE_ENDS = re.compile(r"[ .]*(?:\n|$)")
 
 
@@ -59,9 +64,11 @@ def block(case: Case) -> Spot | None:
 
 def only_one(case: Case) -> Spot | None:
     """Where the text has no other value of its kind."""
+    spot, text = case.best.spot, case.view.text
+    if case.value.said in CURRENCIES:
+        return spot if len(currencies_in(text)) == 1 else None
     if case.asked.listed or not _fits(case):
         return None
-    spot, text = case.best.spot, case.view.text
     if case.value.date is not None:
         days = set(case.value.date.days)
         return spot if all(days & set(each.days) for each in dates(text)) else None

@@ -208,6 +208,13 @@ def _is_money(text: str, start: int) -> bool:
     return head is not None and head[1].strip(".") in CURRENCIES
 
 
+@lru_cache(maxsize=16)
+def currencies_in(text: str) -> frozenset[str]:
+    """The currencies of a folded text's amounts."""
+    found = (number_at(text, start, end) for start, end, _ in runs(text))
+    return frozenset(number.currency for number in found if number and number.currency)
+
+
 _AMOUNT = re.compile(
     r"(?P<sign>[-+(]?)\s*(?P<head>[^\W\d]{1,4}\.?|[^\w\s]{1,2})?\s*-?"
     rf"(?P<run>{RUN.pattern})(?P<tail>[^\d\n]{{0,24}})"

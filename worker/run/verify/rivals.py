@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from worker.run.verify.dates import dates
+from worker.run.verify.fold import stands_alone
 from worker.run.verify.labels import strength_of
 from worker.run.verify.lexicon import AMOUNT, CONCEPTS, DATE, DIMENSIONS
 from worker.run.verify.numbers import Number, Run, number_at, runs
@@ -170,5 +171,6 @@ def _terms(words: tuple[str, ...], accepted: frozenset[str]) -> tuple[str, ...]:
 def _all(term: str, text: str) -> Iterator[int]:
     at = text.find(term)
     while at >= 0:
-        yield at
+        if stands_alone(text, at, at + len(term)):
+            yield at
         at = text.find(term, at + len(term))

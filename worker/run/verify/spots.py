@@ -10,7 +10,7 @@ from models.reasons import FieldCode
 from worker.run.verify.asked import Asked
 from worker.run.verify.dates import Date, Order, dates, settled, whole_date
 from worker.run.verify.fold import folded, stands_alone
-from worker.run.verify.lexicon import CODE, DIMENSIONS, SCALES
+from worker.run.verify.lexicon import CODE, CURRENCIES, DIMENSIONS, SCALES
 from worker.run.verify.numbers import Number, amount, json_number, number_at, runs, significant
 from worker.run.verify.places import places
 from worker.run.verify.view import View, decimal_sign
@@ -80,6 +80,7 @@ def spots_of(value: Value, asked: Asked, view: View) -> list[Spot]:
         found = list(_number_spots(value.number, asked, view.text))
     else:
         found = [Spot(*run) for run in places(value.said, view.text)]
+        found = found or list(_currency_spots(value.said, view.text))
         found = found or list(_loose_spots(value.said, view.text))
     return sorted(found, key=lambda spot: spot.doubt is not None)
 
@@ -201,6 +202,15 @@ def _meant(date: Date, order: Order | None) -> set[tuple[int, int, int]]:
     if date.order is not Order.OPEN or order is None:
         return set(date.days)
     return {date.days[0 if order is Order.DAY_FIRST else 1]}
+
+
+def _currency_spots(said: str, text: str) -> Iterator[Spot]:
+    """The amounts in a currency that was given by another of its names, INR for a sign say."""
+    code = CURRENCIES.get(said)
+    for start, end, _ in runs(text) if code else ():
+        number = number_at(text, start, end)
+        if number is not None and number.currency == code:
+            yield Spot(start, end)
 
 
 @lru_cache(maxsize=32)
