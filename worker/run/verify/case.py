@@ -8,7 +8,7 @@ from models.words import TaskType
 from worker.run.verify.asked import Asked
 from worker.run.verify.beside import rest_of_address, rest_of_name
 from worker.run.verify.labels import strength_of
-from worker.run.verify.lexicon import ACCEPTED, AMOUNT, CODE, DATE
+from worker.run.verify.lexicon import ACCEPTED, AMOUNT, CODE, CURRENCIES, DATE
 from worker.run.verify.rivals import Rival, Wanted, rivals_of
 from worker.run.verify.spots import Spot, Value, spots_of, value_of
 from worker.run.verify.view import View
@@ -64,7 +64,7 @@ class Case:
         """What more belongs to it at one of them."""
         if spot.inside:
             return self.around(spot)
-        if not self.value.is_text or self.kind == CODE:
+        if not self.value.is_text or self.kind == CODE or self.value.said in CURRENCIES:
             return None
         if self.asked.field.concept == "address":
             return rest_of_address(self.view, spot.start, spot.end)
