@@ -64,8 +64,16 @@ class Asked:
 
 def asked_of(value: Any, schema: Mapping[str, Any]) -> list[Asked]:
     """Every value of an answer, in its order."""
-    whole = grammar(schema).schema if schema else {}
-    return list(_walk(value, whole, _Place(_form_words(dumps(whole)))))
+    whole, words = _form(dumps(schema))
+    return list(_walk(value, whole, _Place(words)))
+
+
+@lru_cache(maxsize=512)
+def _form(schema: bytes) -> tuple[Mapping[str, Any], FormWords]:
+    """A schema with its references put in place, and its words."""
+    given = json.loads(schema)
+    whole = grammar(given).schema if given else {}
+    return whole, _form_words(whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +189,10 @@ def _meant(said: str) -> str | None:
     return next(reversed(narrow or found), None)
 
 
-@lru_cache(maxsize=512)
-def _form_words(schema: bytes) -> FormWords:
+def _form_words(schema: Mapping[str, Any]) -> FormWords:
     names: set[str] = set()
     choices: dict[str, frozenset[str]] = {}
-    for name, node in _fields(json.loads(schema)):
+    for name, node in _fields(schema):
         names.add(" ".join(words_of(name)))
         allowed = [each for each in node.get("enum", ()) if isinstance(each, str)]
         if allowed:
