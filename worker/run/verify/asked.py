@@ -60,6 +60,8 @@ class Asked:
     """One of several: others of its kind are no conflict."""
     item: str = ""
     """The path of the object of a list that it stands in."""
+    names: bool = False
+    """It says what the value beside it is."""
 
 
 def asked_of(value: Any, schema: Mapping[str, Any]) -> list[Asked]:
@@ -86,6 +88,7 @@ class _Place:
     required: bool = False
     listed: bool = False
     item: str = ""
+    names: bool = False
 
 
 def _walk(value: Any, schema: Any, place: _Place) -> Iterator[Asked]:
@@ -108,12 +111,14 @@ def _walk(value: Any, schema: Any, place: _Place) -> Iterator[Asked]:
             place.required,
             place.listed,
             place.item,
+            place.names,
         )
 
 
 def _in_object(value: Mapping[str, Any], node: Mapping[str, Any], at: _Place) -> Iterator[Asked]:
     fields, required = node.get("properties", {}), node.get("required", ())
-    named = next((str(value[key]) for key in _NAMERS if value.get(key)), "")
+    namer = next((key for key in _NAMERS if value.get(key)), None) if "value" in value else None
+    named = str(value[namer]) if namer else ""
     for key, each in value.items():
         inner = fields.get(key, {})
         about = inner.get("description", "") if isinstance(inner, Mapping) else ""
@@ -124,6 +129,7 @@ def _in_object(value: Mapping[str, Any], node: Mapping[str, Any], at: _Place) ->
             required=key in required,
             listed=at.listed,
             item=at.item,
+            names=key == namer,
         )
         yield from _walk(each, inner, place)
 
