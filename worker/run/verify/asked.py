@@ -168,6 +168,8 @@ def field_of(name: str, about: str = "") -> Field:
     label = tuple(word for word in words if word not in _NO_LABEL) or words
     meant = _meant(said) or _meant(folded(about))
     narrowed = meant in GENERIC and not set(label) <= _KNOWN
+    if narrowed:
+        label = tuple(word for word in label if word not in _KNOWN)
     return Field(
         words,
         label,

@@ -137,7 +137,8 @@ def _said(match: re.Match[str], year: int, month: int, day: int) -> Iterator[Dat
 def _in_numbers(match: re.Match[str]) -> Iterator[Date]:
     first, second, year = int(match[1]), int(match[3]), _year(match[4])
     days = [(year, second, first)] if _is_day(second, first) else []
-    if _is_day(first, second) and first != second:
+    by_points = bool(days) and match[2] == "."  # which no country that puts the month first writes
+    if _is_day(first, second) and first != second and not by_points:
         days.append((year, first, second))
     if days:
         order = Order.OPEN

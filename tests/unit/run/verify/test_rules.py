@@ -269,6 +269,16 @@ def test_what_may_be_read_in_two_ways_is_settled_by_the_text_or_not_at_all(value
     assert code("what", value, text) == expected
 
 
+def test_a_field_whose_name_says_nothing_may_have_any_label():
+    assert code("v", 1234.56, "Summe: 1.234,56 EUR") == "only_one"
+    assert code("budget_amount", 500, "Total: 500") == "unlabelled"
+    assert code("budget_amount", 500, "Budget: 500") == "labelled"
+
+
+def test_words_that_limit_a_value_may_be_a_part_of_it():
+    assert code("penalty", "up to 500", "Penalty: up to 500") == "labelled"
+
+
 def test_null_is_right_where_nothing_of_the_kind_stands_and_unjudged_where_something_does():
     assert code("due_date", None, "Dear Ann, thank you.") == "absent"
     assert code("due_date", None, "Due date: 3 May 2024") == "missed"
