@@ -24,3 +24,82 @@ class HoldCode(StrEnum):
     DAY_BUDGET = "day_budget"  # the day's does not cover the next frontier job
     NO_PRICE = "no_price"  # without the model's price no budget can be kept
     ENGINE = "engine"  # no worker can ask it before somebody mends something
+
+
+class FieldOutcome(StrEnum):
+    """What the checks of a value come to."""
+
+    SURE = "sure"  # it stands in the text, as what was asked for, and nothing speaks against it
+    CHECK = "check"  # nothing shows that it is wrong, and nothing that it is right: for a person
+    WRONG = "wrong"  # the text says something else, or nothing
+
+
+class FieldCode(StrEnum):
+    """Why a value has its outcome."""
+
+    LABELLED = "labelled"  # it stands beside its field's own label
+    ONLY_ONE = "only_one"  # the text has no other value of its kind
+    LETTERHEAD = "letterhead"  # the sender's name at the head of the paper
+    BLOCK = "block"  # the only address, whole
+    ROW = "row"  # beside the other values of its item
+    ABSENT = "absent"  # null, and the text has no such value
+
+    UNLABELLED = "unlabelled"  # it stands there, with nothing that says what it is
+    CONFLICT = "conflict"  # another value stands beside the field's label, too
+    QUALIFIED = "qualified"  # "up to", "not", "estimated" or the like stands beside it
+    PART = "part"  # where it stands, more belongs to it
+    AMBIGUOUS = "ambiguous"  # what stands there may be read in two ways
+    UNIT_UNSAID = "unit_unsaid"  # the text says the number without this unit or currency
+    MISREAD = "misread"  # it stands there but for letters that scanners mix up
+    NEAR = "near"  # its words stand in the text, but not together
+    COMPUTED = "computed"  # worked out, so it need not stand there
+    REWORDED = "reworded"  # free text in the model's own words
+    MISSED = "missed"  # null, although something stands beside the field's label
+
+    NOT_IN_TEXT = "not_in_text"
+    NONE_IN_TEXT = "none_in_text"  # nor does any value of its kind
+    SIGN = "sign"  # the number stands there with the other sign
+    SCALE = "scale"  # its digits stand there as a number of another size
+    UNIT = "unit"  # the number stands there with another unit or currency
+    DAY_MONTH = "day_month"  # the date stands there with day and month the other way round
+    OTHER_KIND = "other_kind"  # a date, where a name was asked for
+    OTHER_LABEL = "other_label"  # it stands beside another field's label
+    EMPTY = "empty"  # neither a letter nor a digit
+    FORM_WORDS = "form_words"  # the form's own words, such as the field's name
+    PLACEHOLDER = "placeholder"  # "n/a" or the like, where null was meant
+    EXAMPLE = "example"  # copied from the example in the prompt
+    MISSING = "missing"  # required, and left empty
+
+
+_SURE = frozenset(
+    {
+        FieldCode.LABELLED,
+        FieldCode.ONLY_ONE,
+        FieldCode.LETTERHEAD,
+        FieldCode.BLOCK,
+        FieldCode.ROW,
+        FieldCode.ABSENT,
+    }
+)
+_CHECK = frozenset(
+    {
+        FieldCode.UNLABELLED,
+        FieldCode.CONFLICT,
+        FieldCode.QUALIFIED,
+        FieldCode.PART,
+        FieldCode.AMBIGUOUS,
+        FieldCode.UNIT_UNSAID,
+        FieldCode.MISREAD,
+        FieldCode.NEAR,
+        FieldCode.COMPUTED,
+        FieldCode.REWORDED,
+        FieldCode.MISSED,
+    }
+)
+
+
+def outcome_of(code: FieldCode) -> FieldOutcome:
+    """The outcome that a code always means."""
+    if code in _SURE:
+        return FieldOutcome.SURE
+    return FieldOutcome.CHECK if code in _CHECK else FieldOutcome.WRONG

@@ -584,6 +584,9 @@ answers = Table(
     Column("spans", JSONB, comment="{field: [start, end]} in the document's text"),
     Column("call_id", Uuid, nullable=False, comment="the call that gave it"),
     Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column(
+        "fields", JSONB, comment="{field: {outcome, code, about, span, page}}; NULL: not checked"
+    ),
     comment="the answer of a done job; one per job by its key",
 )
 

@@ -59,6 +59,7 @@ RESULT_KEYS = (
     "error",
     "engine",
     "chain",
+    "fields",
 )
 """What each line of `results --format jsonl` holds, in this order."""
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.deadline import to_the_minute
+from models.reasons import FieldOutcome
 from models.states import BatchState, JobState, SubmitState
 from models.terminal import one_line, visible
 from producer import engines as of_engines
@@ -51,6 +52,16 @@ class Terminal(Console):
 
 
 console = Terminal(emoji=False)  # :key: in an answer is no picture
+
+FIELD_MARKS: Mapping[str | None, str] = {
+    FieldOutcome.WRONG: "[red]![/] ",
+    FieldOutcome.CHECK: "[yellow]?[/] ",
+}
+
+FIELD_NOTE = (
+    "! the text speaks against a value, ? somebody should look at one; the page and --format jsonl "
+    "say at which, and why"
+)
 
 STYLES = {
     "submitted": "cyan",
@@ -278,7 +289,7 @@ def compact(number: int) -> str:
 
 def results(rows: Iterable[Row]) -> None:
     """The answers, short enough to read on 80 columns."""
-    table = _table(expand=True)
+    table, marked = _table(expand=True), False
     table.add_column("document", no_wrap=True, max_width=DOCUMENT_WIDTH)
     table.add_column("ask", no_wrap=True, max_width=ASK_WIDTH)
     table.add_column("by", no_wrap=True)
@@ -289,7 +300,10 @@ def results(rows: Iterable[Row]) -> None:
             more += 1
             continue
         table.add_row(*_result_cells(row))
+        marked = marked or worst(row["fields"]) in FIELD_MARKS
     console.print(table)
+    if marked:
+        console.print(FIELD_NOTE, style="dim")
     if more:
         console.print(f"... and {more} more; --format jsonl or csv prints all", style="dim")
 
@@ -300,12 +314,19 @@ def _result_cells(row: Row) -> list[str]:
     pages = "-".join(str(page) for page in dict.fromkeys(row["pages"] or ()) if page is not None)
     shown = "" if state == "done" else f"[{STYLES.get(state, 'default')}]{state}[/] "
     mark = {True: "[green]✓[/] ", False: "[red]✗[/] ", None: ""}[row["grounded"]]
+    mark += FIELD_MARKS.get(worst(row["fields"]), "")
     return [
         escape(_short(name, DOCUMENT_WIDTH - len(pages) - 2) + (f" p{pages}" if pages else "")),
         escape(_short(row["ask"], ASK_WIDTH)),
         _by(row),
         shown + mark + escape(_answer(row)),
     ]
+
+
+def worst(fields: Mapping[str, Row] | None) -> FieldOutcome | None:
+    """The worst outcome of an answer's checks; None: there is none."""
+    found = {check["outcome"] for check in (fields or {}).values()}
+    return next((each for each in reversed(FieldOutcome) if each in found), None)
 
 
 def _by(row: Row) -> str:

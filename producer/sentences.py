@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from models.reasons import CostReason, HoldCode
+from models.reasons import CostReason, FieldCode, HoldCode
 from models.states import BulkState
 
 COSTS = {
@@ -16,6 +16,40 @@ COSTS = {
     CostReason.LOST_UNKNOWN: "the answer never arrived and the price is not known",
 }
 
+
+FIELDS = {
+    FieldCode.LABELLED: "It stands in the text beside “{about}”.",
+    FieldCode.ONLY_ONE: "It stands in the text, which has no other value of its kind.",
+    FieldCode.LETTERHEAD: "It stands at the head of the paper.",
+    FieldCode.BLOCK: "It is the only address of the text, and whole.",
+    FieldCode.ROW: "It stands in the text beside the other values of its item.",
+    FieldCode.ABSENT: "Nothing was given, and the text has no value of the kind.",
+    FieldCode.UNLABELLED: "It stands in the text, but nothing beside it says that it is the one.",
+    FieldCode.CONFLICT: "Another value may be meant: “{about}”.",
+    FieldCode.QUALIFIED: "In the text “{about}” stands beside it.",
+    FieldCode.PART: "In the text it is a part of “{about}”.",
+    FieldCode.AMBIGUOUS: "What stands in the text may be read in two ways: “{about}”.",
+    FieldCode.UNIT_UNSAID: "The text has the number without this unit or currency: “{about}”.",
+    FieldCode.MISREAD: "It stands in the text but for letters that scanners mix up.",
+    FieldCode.NEAR: "Its words stand in the text, but not together as here.",
+    FieldCode.COMPUTED: "It was worked out and does not stand in the text.",
+    FieldCode.REWORDED: "It is in the model's own words, which no rule can look up.",
+    FieldCode.MISSED: "Nothing was given, but the text has “{about}”.",
+    FieldCode.NOT_IN_TEXT: "It does not stand in the text.",
+    FieldCode.NONE_IN_TEXT: "The text has no value of its kind at all.",
+    FieldCode.SIGN: "The text has the number with the other sign: “{about}”.",
+    FieldCode.SCALE: "The text has its digits as a number of another size: “{about}”.",
+    FieldCode.UNIT: "The text has the number with another unit or currency: “{about}”.",
+    FieldCode.DAY_MONTH: "The text has day and month the other way round: “{about}”.",
+    FieldCode.OTHER_KIND: "It is a date, and something else was asked for.",
+    FieldCode.OTHER_LABEL: "It stands beside another field's label: “{about}”.",
+    FieldCode.EMPTY: "It holds neither a letter nor a digit.",
+    FieldCode.FORM_WORDS: "It repeats the words of the form: “{about}”.",
+    FieldCode.PLACEHOLDER: "“{about}” stands for no value: null was meant.",
+    FieldCode.EXAMPLE: "It is copied from the example in the prompt.",
+    FieldCode.MISSING: "It is required, and was left empty.",
+}
+"""What the checks of a value say, by their code."""
 
 ANOTHER_MODEL = "in docmill.toml, then `docmill config apply` and `docmill reroute {batch}`"
 
@@ -45,6 +79,12 @@ def cost_reason(said: str | None) -> str:
             "later calls"
         )
     return COSTS.get(CostReason(code), code) if code in set(CostReason) else said
+
+
+def field_check(check: Mapping[str, Any]) -> str:
+    """What the checks of a value say, as one sentence; one of an answer's `fields`."""
+    sentence = FIELDS.get(check["code"], str(check["code"]))
+    return sentence.format(about=check.get("about") or "nothing")
 
 
 def held(code: str, about: Mapping[str, Any], batch: int) -> str:

@@ -13,6 +13,7 @@ from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
 from worker.jsonb import as_json
 from worker.run.outcome import Done, Escalate, OverBudget, Split, Suspect, Turn
+from worker.run.verify.check import FieldCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class JobRow:
     value: dict[str, Any] | None = None
     grounded: bool | None = None
     spans: dict[str, list[int]] | None = None
+    fields: dict[str, FieldCheck] | None = None
     call_id: UUID | None = None
     parts: list[dict[str, int]] | None = None
 
@@ -75,7 +77,7 @@ def job_row(turn: Turn) -> JobRow:
     """The row that an outcome means."""
     job = turn.job_id
     match turn.outcome:
-        case Done(value, grounded, spans, call_id):
+        case Done(value, grounded, spans, call_id, fields):
             return JobRow(
                 job,
                 JobState.DONE,
@@ -83,6 +85,7 @@ def job_row(turn: Turn) -> JobRow:
                 value=value,
                 grounded=grounded,
                 spans=spans,
+                fields=fields,
                 call_id=call_id,
             )
         case Escalate(place, step, left, failure):

@@ -1,4 +1,4 @@
-SELECT batch, document, chunk, pages, ask, task, tier, model, state, value, grounded, spans,
+SELECT batch, document, chunk, pages, ask, task, tier, model, state, value, grounded, spans, fields,
        escalated_from, escalation_reason, attempts, cost_usd, input_tokens, output_tokens,
        latency_ms, error, reason, stand_in, engine, chain, held_for, held_about
 FROM results

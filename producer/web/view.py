@@ -13,9 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from models.reasons import FieldOutcome
 from producer.money import usd
-from producer.render import brief
-from producer.sentences import bulk, cost_reason
+from producer.render import brief, worst
+from producer.sentences import bulk, cost_reason, field_check
 
 STOP_POLLING = 286
 """htmx: show this, and ask no more."""
@@ -92,23 +93,38 @@ def query(given: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One value of an answer; `span` is where it stands in the document's text."""
+    """One value of an answer; `span` is where it stands in the document's text, `check` what its
+    checks came to."""
 
     path: str
     value: Any
     span: tuple[int, int] | None
+    check: Mapping[str, Any] | None = None
 
 
-def leaves(value: Any, spans: Mapping[str, Any], path: str = "") -> Iterator[Leaf]:
-    """Every value of an answer, with the paths by which spans name them."""
+def leaves(
+    value: Any, spans: Mapping[str, Any], checks: Mapping[str, Any], path: str = ""
+) -> Iterator[Leaf]:
+    """Every value of an answer, with the paths by which spans and checks name them."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in items:
         name = f"{path}.{key}" if path else str(key)
         if isinstance(item, (dict, list)):
-            yield from leaves(item, spans, name)
+            yield from leaves(item, spans, checks, name)
         else:
             start, end = spans.get(name) or (None, None)
-            yield Leaf(name, item, None if start is None or end is None else (start, end))
+            span = None if start is None or end is None else (start, end)
+            yield Leaf(name, item, span, checks.get(name))
+
+
+def sure_spans(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the values stand that are sure, in whatever form."""
+    sure = FieldOutcome.SURE
+    return {
+        path: each["span"]
+        for path, each in checks.items()
+        if each["outcome"] == sure and each.get("span")
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +156,8 @@ def runs(text: str, start: int, spans: Mapping[str, Any]) -> list[Run]:
 _templates.filters.update(
     usd=usd,
     cost_reason=cost_reason,
+    field_check=field_check,
+    worst=worst,
     count=count,
     moment=moment,
     short=short,

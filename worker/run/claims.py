@@ -216,7 +216,8 @@ def _holds(rows: Iterable[Row], usd_per_day: Decimal | None) -> list[HoldRow]:
 
 
 def _source(piece: Mapping[str, Any]) -> Source:
-    return Source(piece["start"], piece["text"], piece["ordinal"])
+    first, last = piece["pages"]
+    return Source(piece["start"], piece["text"], piece["ordinal"], (first, last))
 
 
 def _found(part: Mapping[str, Any]) -> Found:

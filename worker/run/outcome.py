@@ -9,6 +9,7 @@ from models.reasons import HoldCode
 from worker.calls.ledger import CallRow, bare
 from worker.calls.retry import INTERNAL, GiveUp, Retry, Wait, unwritable
 from worker.route import Place
+from worker.run.verify.check import FieldCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Done:
     grounded: bool | None
     spans: dict[str, list[int]] | None
     call_id: UUID
+    fields: dict[str, FieldCheck] | None = None
+    """What each value is worth, by its path; None: not checked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ CONTRACT = [
     "error",
     "engine",
     "chain",
+    "fields",
 ]
 
 ROW = {
@@ -60,6 +61,7 @@ ROW = {
     "error": None,
     "engine": "gpu2",
     "chain": ["local/phi4-mini", "gpu2/llama3.3:70b"],
+    "fields": {"total": {"outcome": "sure", "code": "labelled", "about": "=total"}},
     "reason": "not of the contract",
     "stand_in": False,
 }

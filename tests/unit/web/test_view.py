@@ -5,7 +5,7 @@ from typing import Any
 
 from producer.costs import total
 from producer.money import Currency
-from producer.web.view import Leaf, Run, leaves, moment, page, pages, query, runs
+from producer.web.view import Leaf, Run, leaves, moment, page, pages, query, runs, sure_spans
 
 INR = Currency("INR", Decimal("88.70"), "docmill.toml, 2026-11-01")
 LOCAL = {
@@ -85,11 +85,21 @@ def test_a_text_without_values_is_one_run_and_no_text_is_none() -> None:
 
 def test_values_are_named_as_their_spans_are() -> None:
     value = {"facts": ["a", {"b": None}], "n": 3}
-    assert list(leaves(value, {"facts.0": [4, 5]})) == [
+    wrong = {"outcome": "wrong", "code": "scale", "about": "3 million"}
+    assert list(leaves(value, {"facts.0": [4, 5]}, {"n": wrong})) == [
         Leaf("facts.0", "a", (4, 5)),
         Leaf("facts.1.b", None, None),
-        Leaf("n", 3, None),
+        Leaf("n", 3, None, wrong),
     ]
+
+
+def test_a_sure_value_is_marked_in_whatever_form_it_stands() -> None:
+    checks = {
+        "total": {"outcome": "sure", "code": "labelled", "span": [4, 9]},
+        "tax": {"outcome": "wrong", "code": "sign", "span": [1, 3]},
+        "due": {"outcome": "sure", "code": "absent", "span": None},
+    }
+    assert sure_spans(checks) == {"total": [4, 9]}
 
 
 def test_times_are_shown_in_utc_to_the_second() -> None:

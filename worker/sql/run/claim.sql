@@ -7,7 +7,8 @@ SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS
        c.id AS call_id,
        CASE WHEN j.chunk_id IS NULL THEN whole.pieces
             ELSE jsonb_build_array(jsonb_build_object(
-                'ordinal', k.ordinal, 'start', k.char_start, 'text', k.text)) END AS pieces,
+                'ordinal', k.ordinal, 'start', k.char_start, 'text', k.text,
+                'pages', jsonb_build_array(k.page_from, k.page_to))) END AS pieces,
        parts.found, parts.level AS found_level, parts.broken, earlier.answers AS earlier,
        known.answer AS known
 FROM leases s
@@ -17,7 +18,8 @@ JOIN calls c ON c.job_id = ANY (ARRAY(SELECT item_id FROM leases WHERE claim = %
     AND c.job_id = j.id AND c.state = 'reserved' AND c.owner = %(owner)s
 LEFT JOIN chunks k ON k.id = j.chunk_id
 LEFT JOIN LATERAL (
-    SELECT jsonb_agg(jsonb_build_object('ordinal', ordinal, 'start', char_start, 'text', text)
+    SELECT jsonb_agg(jsonb_build_object('ordinal', ordinal, 'start', char_start, 'text', text,
+                                        'pages', jsonb_build_array(page_from, page_to))
                      ORDER BY ordinal) AS pieces
     FROM chunks
     WHERE j.chunk_id IS NULL AND j.level < 2 AND document_id = j.document_id AND blank IS NULL

@@ -1,0 +1,243 @@
+"""(n) What the checks of fields let through and turn away, on public documents with their right
+answers and on wrong ones made of them by rule; and what they cost.
+
+python -m benchmarks.field_checks [FILE.jsonl] [--show N] [--given ANSWERS.jsonl]
+
+ANSWERS.jsonl holds what a model said, one {"id": ..., "value": {...}} a line. Then the table says
+how many of the values with each outcome are right.
+"""
+
+import argparse
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.rig import Measured
+from benchmarks.wrong_answers import same, wrong_answers
+from models.reasons import FieldOutcome
+from models.words import TaskType
+from worker.run.ground import Source
+from worker.run.verify.asked import asked_of
+from worker.run.verify.check import FieldCheck
+from worker.run.verify.dates import dates
+from worker.run.verify.numbers import runs
+from worker.run.verify.verify import verify
+from worker.run.verify.view import view_of
+
+PUBLIC = Path(__file__).parent.parent.parent / "shared" / "data" / "extraction_open.jsonl"
+
+MOST_ACCEPTED, MOST_TURNED_AWAY = 0.09, 0.01
+"""Of the wrong, and of the right: what fixed checks reached on 940 wrong values in public."""
+
+MOST_CPU_MS = 0.5
+
+CACHES = (view_of, runs, dates)
+"""What is kept of a text: a worker sees most texts once."""
+
+Z_95 = 1.959964
+ORDINARY_CHARS = 2_000
+"""A text of at most so many characters is an ordinary one: a receipt, a mail, a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One answer to one field, what it is and what the checks made of it."""
+
+    kind: str
+    """`right`, or the mistake."""
+    field: str
+    value: str
+    document: str
+    check: FieldCheck | None
+
+    @property
+    def outcome(self) -> FieldOutcome | None:
+        """None: not judged."""
+        return self.check.outcome if self.check else None
+
+
+def run(limit: int | None = None) -> Iterator[Measured]:
+    """Nothing where the public data is not at hand."""
+    if not PUBLIC.is_file():
+        return
+    rows = load(PUBLIC)[:limit]
+    judged = list(judge_all(rows))
+    show(judged)
+    wrong = [each for each in judged if each.kind != "right"]
+    right = [each for each in judged if each.kind == "right"]
+    accepted = share(wrong, FieldOutcome.SURE)
+    away = share(right, FieldOutcome.WRONG)
+    yield Measured("n: wrong values called sure", accepted, MOST_ACCEPTED, at_most=True)
+    yield Measured("n: right values called wrong", away, MOST_TURNED_AWAY, at_most=True)
+    yield Measured("n: right values called sure", share(right, FieldOutcome.SURE))
+    yield Measured(
+        "n: CPU of the checks of an ordinary answer", cpu_ms(rows), MOST_CPU_MS, True, "ms"
+    )
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """Rows with `id`, `text` and `fields`, their right values."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def judge_all(rows: Iterable[Mapping[str, Any]]) -> Iterator[Judged]:
+    """Every right answer, and a wrong one of each kind for each."""
+    for row in rows:
+        sources = (Source(0, row["text"]),)
+        for name, right in row["fields"].items():
+            others = [each for key, each in row["fields"].items() if key != name]
+            flat = [each for each in others if isinstance(each, str)]
+            values = right if isinstance(right, list) else [right]
+            for value in values:
+                given = [("right", value)]
+                seed = f"{row['id']} {name} {value}"
+                made = wrong_answers(value, row["text"], flat, seed)
+                given += [(each.mistake, each.value) for each in made if each.value not in values]
+                for kind, said in given:
+                    check = _check(name, [said] if isinstance(right, list) else said, sources)
+                    yield Judged(kind, name, said, row["id"], check)
+
+
+def _check(name: str, value: Any, sources: tuple[Source, ...]) -> FieldCheck | None:
+    found = checks_of({name: value}, sources)
+    return found.get(name) or found.get(f"{name}.0")
+
+
+def checks_of(value: Mapping[str, Any], sources: tuple[Source, ...]) -> dict[str, FieldCheck]:
+    """What the values of an answer come to."""
+    return verify(TaskType.EXTRACTION, asked_of(value, schema_of(value)), sources)
+
+
+def schema_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain schema that asks for such an answer."""
+    text = {"type": ["string", "null"]}
+    properties = {
+        key: {"type": "array", "items": text} if isinstance(each, list) else text
+        for key, each in value.items()
+    }
+    return {"type": "object", "properties": properties, "required": list(value)}
+
+
+def share(judged: Iterable[Judged], outcome: FieldOutcome) -> float:
+    """How many of them came to it."""
+    found = [each.outcome is outcome for each in judged]
+    return sum(found) / max(len(found), 1)
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson, 1927)."""
+    if n == 0:
+        return 0.0, 1.0
+    p, z2 = hits / n, Z_95**2
+    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def cpu_ms(rows: Iterable[Mapping[str, Any]], turns: int = 5) -> float:
+    """CPU of checking all fields of an answer together, over ordinary texts, each seen anew: the
+    middle one of the least disturbed turn, in milliseconds."""
+    ordinary = [row for row in rows if len(row["text"]) <= ORDINARY_CHARS]
+    return min(_middle_ms(ordinary, " " * (turn + 1)) for turn in range(turns))
+
+
+def _middle_ms(rows: Iterable[Mapping[str, Any]], end: str) -> float:
+    """`end` makes texts that no cache has seen, whatever it keeps."""
+    spent = []
+    for row in rows:
+        for cache in CACHES:
+            cache.cache_clear()
+        schema, sources = schema_of(row["fields"]), (Source(0, row["text"] + end),)
+        started = time.process_time()
+        verify(TaskType.EXTRACTION, asked_of(row["fields"], schema), sources)
+        spent.append(time.process_time() - started)
+    return sorted(spent)[len(spent) // 2] * 1000
+
+
+def show(judged: Iterable[Judged]) -> None:
+    """The shares by kind of answer, with their intervals, and by field."""
+    every = list(judged)
+    kinds = dict.fromkeys(each.kind for each in every)
+    rows = {kind: [each for each in every if each.kind == kind] for kind in kinds}
+    rows["all wrong ones"] = [each for each in every if each.kind != "right"]
+    for name in dict.fromkeys(each.field for each in every):
+        rows[f"{name}: right"] = [e for e in every if e.field == name and e.kind == "right"]
+        rows[f"{name}: wrong"] = [e for e in every if e.field == name and e.kind != "right"]
+    table = Table("answers", "n", "sure", "check", "wrong", title="field checks, 95 % intervals")
+    for kind, found in rows.items():
+        counts = Counter(each.outcome for each in found)
+        cells = [_cell(counts[outcome], len(found)) for outcome in FieldOutcome]
+        table.add_row(kind, str(len(found)), *cells)
+    Console(width=110).print(table)
+
+
+def judge_given(
+    rows: Iterable[Mapping[str, Any]], answers: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Judged]:
+    """What a model said of the documents, each value `right` or `wrong`; of lists nothing."""
+    for row in rows:
+        value = answers.get(row["id"], {})
+        checks = checks_of(value, (Source(0, row["text"]),))
+        for name, said in value.items():
+            right = row["fields"].get(name)
+            if said is not None and isinstance(right, str):
+                kind = "right" if same(str(said), right) else "wrong"
+                yield Judged(kind, name, str(said), row["id"], checks.get(name))
+
+
+def show_given(judged: Iterable[Judged]) -> None:
+    """How many values with each outcome are right: the precision of what is called sure."""
+    every = list(judged)
+    table = Table("outcome", "n", "of all", "right", title="a model's values, 95 % intervals")
+    for outcome in (*FieldOutcome, None):
+        found = [each for each in every if each.outcome is outcome]
+        right = sum(each.kind == "right" for each in found)
+        of_all = _cell(len(found), len(every))
+        table.add_row(outcome or "not judged", str(len(found)), of_all, _cell(right, len(found)))
+    Console(width=110).print(table)
+
+
+def _cell(hits: int, n: int) -> str:
+    low, high = wilson(hits, n)
+    return f"{100 * hits / max(n, 1):.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _show_odd(judged: Iterable[Judged], most: int) -> None:
+    """Some of what is let through or turned away, by kind."""
+    odd: dict[str, list[Judged]] = defaultdict(list)
+    for each in judged:
+        if each.outcome is (FieldOutcome.WRONG if each.kind == "right" else FieldOutcome.SURE):
+            odd[each.kind].append(each)
+    for kind, found in odd.items():
+        for each in found[:most]:
+            about = f"{each.check.code} {each.check.about!r}" if each.check else ""
+            print(f"{kind}: {each.document} {each.field} {each.value!r}: {about}")
+
+
+def main() -> None:
+    """The table for a file of such rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, default=PUBLIC)
+    parser.add_argument("--show", type=int, default=0, help="so many mistakes of each kind")
+    parser.add_argument("--given", type=Path, help="a model's answers to them")
+    chosen = parser.parse_args()
+    rows = load(chosen.file)
+    if chosen.given:
+        show_given(judge_given(rows, {each["id"]: each["value"] for each in load(chosen.given)}))
+        return
+    judged = list(judge_all(rows))
+    show(judged)
+    _show_odd(judged, chosen.show)
+    print(f"CPU of an ordinary answer: {cpu_ms(rows):.3f} ms")
+
+
+if __name__ == "__main__":
+    main()

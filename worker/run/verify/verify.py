@@ -1,0 +1,45 @@
+"""The check of an answer, field by field. Pure."""
+
+from collections.abc import Iterable, Sequence
+
+from models.reasons import outcome_of
+from models.words import TaskType
+from worker.run.ground import Source
+from worker.run.verify.asked import Asked
+from worker.run.verify.case import Case
+from worker.run.verify.check import FieldCheck
+from worker.run.verify.rules import Finding, judged
+from worker.run.verify.view import view_of
+
+_MOST_ABOUT = 60
+"""Characters of the text that an outcome quotes."""
+
+
+def verify(
+    task: TaskType, values: Iterable[Asked], sources: Sequence[Source]
+) -> dict[str, FieldCheck]:
+    """What each value of an extraction is worth, by its path (as facts.0.value).
+
+    True and false, words chosen from an enum and the names that an answer gives its values are
+    judgements: no rule can look them up, and they have no entry.
+    """
+    view = view_of(tuple(sources))
+    items: dict[str, list[Case]] = {}
+    cases = [Case(task, asked, view, items) for asked in values if not _is_a_judgement(asked)]
+    for case in cases:
+        items.setdefault(case.asked.item, []).append(case)
+    found = {case.asked.path: (judged(case), case) for case in cases}
+    return {path: _check(finding, case) for path, (finding, case) in found.items() if finding}
+
+
+def _is_a_judgement(asked: Asked) -> bool:
+    chosen = asked.value is not None and "enum" in asked.schema
+    return chosen or asked.names or isinstance(asked.value, bool)
+
+
+def _check(finding: Finding, case: Case) -> FieldCheck:
+    span, page = None, None
+    if finding.spot is not None:
+        span, page = case.view.place(finding.spot.start, finding.spot.end)
+    about = " ".join(finding.about.split())[:_MOST_ABOUT].strip() if finding.about else None
+    return FieldCheck(outcome_of(finding.code), finding.code, about, span, page)
