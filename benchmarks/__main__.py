@@ -21,6 +21,7 @@ from benchmarks import (
     occupancy,
     reading,
     real_model,
+    routing,
     scale,
     strokes,
     throughput,
@@ -60,6 +61,7 @@ def _all(parts: list[str] | None, *, smoke: bool) -> Iterator[Measured]:
         "k": strokes.run(1_000, 2_000, 2_000) if smoke else strokes.run(200_000, 1_000_000, 20_000),
         "l": hosts.run(2.0, 3.0) if smoke else hosts.run(),
         "m": fleet.run(2.0, 4, 3.0) if smoke else fleet.run(),
+        "o": routing.run(60, 2) if smoke else routing.run(),
     }
     for part in parts or runs:
         yield from runs[part]

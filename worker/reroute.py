@@ -32,6 +32,7 @@ class Move:
     zone: str
     engine: str
     model: str
+    escalation_reason: str | None = None
 
 
 def reroute(batch: int) -> int:
@@ -78,7 +79,7 @@ def _move(job: Row, line: Row, config: Config) -> Move | None:
         queue = classifier(config)
         move = Move(job["id"], job["zone"], queue.engine, queue.model)
     else:
-        place = route(facts(job), config).first
-        move = Move(job["id"], place.zone, place.engine, place.model)
+        way = route(facts(job), config)
+        move = Move(job["id"], way.first.zone, way.first.engine, way.first.model, way.reason)
     same = (job["zone"], job["engine"], job["model"]) == (move.zone, move.engine, move.model)
     return None if same else move

@@ -36,6 +36,12 @@ class Facts:
         """Whether its text may not leave the building."""
         return self.local_only or self.pinned
 
+    def in_doubt(self, config: Config) -> bool:
+        """Whether its task type is more likely wrong than right. What the user or the
+        configuration said is never in doubt."""
+        found = self.found_by in (Finder.RULE, Finder.LEARNED, Finder.MODEL)
+        return found and self.confidence is not None and self.confidence < config.classifier.doubt
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -59,6 +65,8 @@ class Route:
     """Whom to ask, in order: the next one where an answer was not good enough."""
 
     places: tuple[Place, ...]
+    reason: str | None = None
+    """Why it begins elsewhere than its task does; None: it does not."""
 
     @property
     def first(self) -> Place:
@@ -73,8 +81,23 @@ class Route:
 def route(facts: Facts, config: Config) -> Route:
     """Where a job runs. Text that stays in the building never gets a place in another zone."""
     chain = (place for place in _chain(facts, config) if not _leaves(facts, place))
-    places = tuple(dict.fromkeys(chain))
-    return Route(places or (_local(facts, config),))
+    places = tuple(dict.fromkeys(chain)) or (_local(facts, config),)
+    safer = _safer(config) if facts.in_doubt(config) and not facts.stays else None
+    if safer is None or places[0].zone is Zone.FRONTIER:
+        return Route(places)
+    onward = (place for place in places[1:] if place != safer)
+    reason = f"not sure what it is: {facts.task} at {facts.confidence:.2f}"
+    return Route((safer, *onward), reason)
+
+
+def _safer(config: Config) -> Place | None:
+    """Where a job whose task type is in doubt is answered well whatever it is: where reasoning
+    goes, else any task that leaves the building. None: nothing does."""
+    for task in (TaskType.REASONING, TaskType.SUMMARY, *TaskType):
+        chosen = config.task(task)
+        if config.engines[chosen.engine].zone is Zone.FRONTIER:
+            return Place(Zone.FRONTIER, chosen.engine, chosen.model)
+    return None
 
 
 def _leaves(facts: Facts, place: Place) -> bool:

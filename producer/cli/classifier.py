@@ -1,0 +1,20 @@
+"""What finds the task types of asks: how right it is here, and a model that learns from this
+installation."""
+
+import typer
+
+
+def report() -> None:
+    """Say how right and how sure the task types are that were found for this installation's asks."""
+    _run("report")
+
+
+def train() -> None:
+    """Make this installation's own model from its settled asks; it counts where it is no worse."""
+    _run("train")
+
+
+def _run(what: str) -> None:
+    from producer.processes import run_worker_module
+
+    raise typer.Exit(run_worker_module("classifier", what))
