@@ -14,8 +14,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from models.config import ClassifierConfig
 from models.configuration import proposed
-from models.words import TaskType
+from models.words import Finder, TaskType
 from worker.classify.asks import Example, own_asks
 from worker.classify.cascade import likeliest, verdict
 from worker.classify.figures import Figures, Said, figures
@@ -27,7 +28,7 @@ from worker.db import Row, fetch, one_connection
 from worker.jsonb import dumps
 
 SEED = 1
-LIKELY = 0.9
+LIKELY = 0.8
 """A language model's word counts as settled from here on."""
 FEWEST = 50
 """Fewer asks than these say nothing about a model that has learned from them."""
@@ -47,17 +48,21 @@ class Trained:
 
 def report() -> int:
     """Print how right the model in use is on the asks that are settled here."""
+    sure = proposed().classifier.sure
     with one_connection() as connection:
         settled, learned = list(_settled(connection)), newest(connection)
     if not settled:
         sys.stdout.write("no ask of this installation is settled yet: nothing to measure on\n")
         return 0
-    _print(f"model {learned.version} on this installation's asks", _measured(settled, learned))
+    _print(
+        f"model {learned.version} on this installation's asks", _measured(settled, learned, sure)
+    )
     return 0
 
 
 def train() -> int:
     """Make this installation's own model and keep it, where it is no worse than the one in use."""
+    sure = proposed().classifier.sure
     with one_connection() as connection:
         settled, learned = list(_settled(connection)), newest(connection)
         if len(settled) < FEWEST:
@@ -66,8 +71,8 @@ def train() -> int:
                 f"is changed. Asks with a --task count once they are answered.\n"
             )
             return 1
-        before, made = _measured(settled, learned), trained(settled)
-        after = figures(made.said, _sure())
+        before, made = _measured(settled, learned, sure), trained(settled)
+        after = figures(made.said, sure)
         _print(f"model {learned.version}, in use until now", before)
         new = unpack(made.packed)
         _print(f"model {new.version}, each ask judged without having seen it", after)
@@ -87,10 +92,9 @@ def ship() -> int:
     scale = trust(judged)
     about = {"asks": len(examples), "seed": SEED, "templates": templates_digest()}
     SHIPPED.write_bytes(pack(fit(examples, SEED), scale, about))
-    _print(
-        "asks of our own, templates left out in turn",
-        figures([said_of(one, scale) for one in judged], _sure()),
-    )
+    sure = ClassifierConfig.model_fields["sure"].default
+    found = figures([said_of(one, scale) for one in judged], sure)
+    _print("asks of our own, templates left out in turn", found)
     sys.stdout.write(f"{SHIPPED.name}: {SHIPPED.stat().st_size:,} bytes, scale {scale}\n")
     return 0
 
@@ -122,30 +126,24 @@ def said_of(one: Judged, scale: float) -> Said:
     return Said(found.task, found.confidence or 0.0, ask.task)
 
 
-def _measured(settled: Sequence[Example], learned: Learned) -> Figures:
+def _measured(settled: Sequence[Example], learned: Learned, sure: float) -> Figures:
     found = [(verdict(one.ask, one.schema, learned), one.task) for one in settled]
-    return figures([Said(v.task, v.confidence or 0.0, task) for v, task in found], _sure())
+    return figures([Said(v.task, v.confidence or 0.0, task) for v, task in found], sure)
 
 
 def _settled(connection: "psycopg.Connection[Row]") -> Iterator[Example]:
     """The asks of this installation whose task is settled, each once: by its user's last word, else
     by the language model's."""
-    found: dict[tuple[str, bytes], tuple[bool, Example]] = {}
+    found: dict[tuple[str, bytes], Example] = {}
     after = 0
     while rows := fetch(connection, "classify/settled", after=after, most=BLOCK, likely=LIKELY):
         after = rows[-1]["id"]
         for row in rows:
             key = (row["text"], dumps(row["json_schema"]))
-            if row["task"] is not None and (row["by_user"] or key not in found):
+            if row["task"] is not None and (row["found_by"] == Finder.USER or key not in found):
                 task = TaskType(row["task"])
-                example = Example(row["text"], row["json_schema"], task, row["text"].lower())
-                found[key] = (row["by_user"], example)
-    for _, example in found.values():
-        yield example
-
-
-def _sure() -> float:
-    return proposed().classifier.sure
+                found[key] = Example(row["text"], row["json_schema"], task, row["text"].lower())
+    yield from found.values()
 
 
 def _print(title: str, found: Figures) -> None:

@@ -5,7 +5,7 @@ import typer
 
 
 def report() -> None:
-    """Say how right and how sure the task types are that were found for this installation's asks."""
+    """Say how right and how sure the task types of this installation's asks are."""
     _run("report")
 
 
