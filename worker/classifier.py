@@ -20,8 +20,7 @@ from models.words import Finder, TaskType
 from worker.classify.asks import Example, own_asks
 from worker.classify.cascade import likeliest, verdict
 from worker.classify.figures import Figures, Said, figures
-from worker.classify.learned import Learned, pack, unpack
-from worker.classify.models import newest
+from worker.classify.learned import pack, shipped, unpack
 from worker.classify.rules import sure_rule
 from worker.classify.train import Judged, cross_validated, fit, seen, shares_of, trust
 from worker.db import Row, fetch, one_connection
@@ -47,35 +46,44 @@ class Trained:
 
 
 def report() -> int:
-    """Print how right the model in use is on the asks that are settled here."""
+    """Print how right the product's model is on the asks that are settled here, and how right this
+    installation's own was when it was trained."""
     sure = proposed().classifier.sure
     with one_connection() as connection:
-        settled, learned = list(_settled(connection)), newest(connection)
-    if not settled:
+        asks, own = list(settled(connection)), fetch(connection, "classify/newest_learned_model")
+    if asks:
+        _print(
+            f"the product's model {shipped().version} on your {len(asks)} settled asks",
+            _measured(asks, sure),
+        )
+    else:
         sys.stdout.write("no ask of this installation is settled yet: nothing to measure on\n")
-        return 0
-    _print(
-        f"model {learned.version} on this installation's asks", _measured(settled, learned, sure)
-    )
+    for row in own:
+        figure = "".join(
+            f"  {key.replace('_', ' ')}: {value:.3g}\n" for key, value in row["report"].items()
+        )
+        sys.stdout.write(
+            f"your own model {row['version']}, which counts: when it was trained, on asks that it had "
+            f"not seen\n{figure}"
+        )
     return 0
 
 
 def train() -> int:
-    """Make this installation's own model and keep it, where it is no worse than the one in use."""
+    """Make this installation's own model and keep it, where it is no worse than the product's."""
     sure = proposed().classifier.sure
     with one_connection() as connection:
-        settled, learned = list(_settled(connection)), newest(connection)
-        if len(settled) < FEWEST:
+        asks = list(settled(connection))
+        if len(asks) < FEWEST:
             sys.stdout.write(
-                f"{len(settled)} asks are settled here, {FEWEST} are needed to learn from: nothing "
+                f"{len(asks)} asks are settled here, {FEWEST} are needed to learn from: nothing "
                 f"is changed. Asks with a --task count once they are answered.\n"
             )
             return 1
-        before, made = _measured(settled, learned, sure), trained(settled)
-        after = figures(made.said, sure)
-        _print(f"model {learned.version}, in use until now", before)
-        new = unpack(made.packed)
-        _print(f"model {new.version}, each ask judged without having seen it", after)
+        before, made = _measured(asks, sure), trained(asks)
+        after, new = figures(made.said, sure), unpack(made.packed)
+        _print(f"the product's model {shipped().version}", before)
+        _print(f"a new model {new.version}, each ask judged without having seen it", after)
         if after.right.part < before.right.part:
             sys.stdout.write("it is right less often: nothing is changed\n")
             return 1
@@ -105,10 +113,10 @@ def templates_digest() -> str:
     return hashlib.sha256(source).hexdigest()[:12]
 
 
-def trained(settled: Sequence[Example]) -> Trained:
+def trained(asks: Sequence[Example]) -> Trained:
     """A model of our asks and these, with what was said of each of these by one that had not seen
     it."""
-    ours, theirs = seen(own_asks(SEED)), seen(settled, WEIGHT)
+    ours, theirs = seen(own_asks(SEED)), seen(asks, WEIGHT)
     judged = list(cross_validated(theirs, SEED, always=ours))
     scale = trust(judged)
     about = {"asks": len(ours), "settled": len(theirs), "seed": SEED}
@@ -126,12 +134,13 @@ def said_of(one: Judged, scale: float) -> Said:
     return Said(found.task, found.confidence or 0.0, ask.task)
 
 
-def _measured(settled: Sequence[Example], learned: Learned, sure: float) -> Figures:
-    found = [(verdict(one.ask, one.schema, learned), one.task) for one in settled]
+def _measured(asks: Sequence[Example], sure: float) -> Figures:
+    """Of the product's model: it has seen none of them."""
+    found = [(verdict(one.ask, one.schema, shipped()), one.task) for one in asks]
     return figures([Said(v.task, v.confidence or 0.0, task) for v, task in found], sure)
 
 
-def _settled(connection: "psycopg.Connection[Row]") -> Iterator[Example]:
+def settled(connection: "psycopg.Connection[Row]") -> Iterator[Example]:
     """The asks of this installation whose task is settled, each once: by its user's last word, else
     by the language model's."""
     found: dict[tuple[str, bytes], Example] = {}
