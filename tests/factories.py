@@ -40,7 +40,7 @@ def a_config(**tables: Any) -> Config:
 def a_learned(task: TaskType | None = None) -> Learned:
     """A learned model that is certain of one task whatever the ask is; without one, of none."""
     rows = tuple([float(each is task)] * BUCKETS for each in TASKS)
-    return Learned(rows, 9.0, "v1", {})
+    return Learned(rows, 1.2, "v1", {})
 
 
 def an_engine(**keys: Any) -> EngineConfig:

@@ -63,8 +63,8 @@ def report() -> int:
             f"  {key.replace('_', ' ')}: {value:.3g}\n" for key, value in row["report"].items()
         )
         sys.stdout.write(
-            f"your own model {row['version']}, which counts: when it was trained, on asks that it had "
-            f"not seen\n{figure}"
+            f"your own model {row['version']}, which counts: when it was trained, on asks that it "
+            f"had not seen\n{figure}"
         )
     return 0
 
