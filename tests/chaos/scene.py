@@ -40,6 +40,7 @@ LATENCY = "0.1:0.3"
 _CONFIG = f"""
 [classifier]
 sure = 1.0
+doubt = 0.0
 [engines.local]
 kind = "ollama"
 slots = 8

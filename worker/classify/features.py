@@ -22,7 +22,7 @@ EDGE = 120
 
 _TOKEN = regex.compile(r"[\p{L}\p{M}]+|\p{N}+(?:[.,:]\p{N}+)*|[^\s\p{L}\p{M}\p{N}]+")
 _SIGNS_OF_CODE = tuple("`/$_{}<>\\|*=")
-_SENTENCE_ENDS = frozenset("?!.।:\n")
+_SENTENCE_ENDS = frozenset("?!.।:")
 
 
 def features(ask: str, schema: Mapping[str, Any] | None) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from models.words import Finder, Stage, TaskType
-from tests.factories import CALL, OWNER, a_config, a_job, an_access
+from tests.factories import CALL, OWNER, a_config, a_job, a_learned, an_access
 from tests.fakes import FakeDatabase, FakeJournal
 from tests.stubs.fake import FakeEngine, Hang
 from worker.calls.ledger import CallRow, CallState
@@ -48,7 +48,7 @@ def pair() -> Pair:
         "attempts": 0,
         "learned_model": 0,
     }
-    return Pair(row, {"text": "Find the total.", "json_schema": None}, a_config())
+    return Pair(row, {"text": "Find the total.", "json_schema": None}, a_config(), a_learned())
 
 
 async def test_a_pair_that_is_cut_off_before_its_slot_leaves_no_call_behind():
