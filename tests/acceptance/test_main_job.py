@@ -97,7 +97,9 @@ def test_submit_two_pools_results_and_costs(
     assert docmill.json("receipt", str(summed["batch"]))["frontier_calls"] == 6
 
 
-@pytest.mark.parametrize(("sure", "found_by", "calls"), [(0.7, "learned", []), (1.0, "model", [1])])
+@pytest.mark.parametrize(
+    ("sure", "found_by", "calls"), [(0.75, "learned", []), (1.0, "model", [1])]
+)
 def test_a_language_model_is_asked_once_what_an_ask_is_and_only_where_nothing_else_is_sure(
     docmill: Docmill, db: psycopg.Connection, sure: float, found_by: str, calls: list[int]
 ) -> None:
