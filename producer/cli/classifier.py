@@ -6,15 +6,13 @@ import typer
 
 def report() -> None:
     """Say how right and how sure the task types of this installation's asks are."""
-    _run("report")
+    from producer.processes import run_worker_module
+
+    raise typer.Exit(run_worker_module("classifier", "report"))
 
 
 def train() -> None:
     """Make this installation's own model from its settled asks; it counts where it is no worse."""
-    _run("train")
-
-
-def _run(what: str) -> None:
     from producer.processes import run_worker_module
 
-    raise typer.Exit(run_worker_module("classifier", what))
+    raise typer.Exit(run_worker_module("classifier", "train"))
