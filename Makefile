@@ -8,13 +8,13 @@ DOCS ?=
 BENCH ?=
 CHAOS_SEED ?= 1
 # Pure decisions: every branch of these has a test without I/O.
-DECISIONS = worker/route.py,worker/run/judge.py,worker/run/parts.py,worker/run/outcome.py,worker/calls/retry.py,worker/flow/adapt.py,worker/flow/affinity.py,worker/ingest/jobs.py,worker/bulk/decide.py,models/resolve.py
+DECISIONS = worker/route.py,worker/run/judge.py,worker/run/parts.py,worker/run/outcome.py,worker/calls/retry.py,worker/classify/cascade.py,worker/classify/rules.py,worker/flow/adapt.py,worker/flow/affinity.py,worker/ingest/jobs.py,worker/bulk/decide.py,models/resolve.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos lint format bench lock clean
+.PHONY: help setup demo test chaos lint format bench classifier lock clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: .venv/.ready  ## install everything, hash-checked, into .venv
 	@$(BIN)/python -m compileall -q models producer worker migrations
@@ -57,6 +57,9 @@ lint: setup  ## format, lint, types, import rules
 format: setup  ## let ruff format and mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+classifier: setup  ## train the model of asks that ships, from worker/classify/asks.yaml
+	$(BIN)/python -m worker classifier ship
 
 lock: .uv/bin/uv  ## resolve pyproject.toml into requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra anthropic --extra bedrock --extra embedded --extra parquet --group dev --output-file requirements.lock pyproject.toml

@@ -22,6 +22,7 @@ from benchmarks import (
     occupancy,
     reading,
     real_model,
+    routing,
     scale,
     strokes,
     throughput,
@@ -62,6 +63,7 @@ def _all(parts: list[str] | None, *, smoke: bool) -> Iterator[Measured]:
         "l": hosts.run(2.0, 3.0) if smoke else hosts.run(),
         "m": fleet.run(2.0, 4, 3.0) if smoke else fleet.run(),
         "n": field_checks.run(10) if smoke else field_checks.run(),
+        "o": routing.run(60, 2) if smoke else routing.run(),
     }
     for part in parts or runs:
         yield from runs[part]

@@ -1,8 +1,8 @@
 """The bare loop that Docmill is held against: what one would write by hand with httpx, on the
 transport that does not collapse. Nothing is limited, checked or durable.
 
-And the prompts that everything here posts: each job is a document of one line, classified and then
-asked for what it says."""
+And the prompts that everything here posts: each job is a document of one line, asked for what it
+says."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,7 +14,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from models.words import TaskType
 from worker.llm.engine import Request
-from worker.prompts import CLASSIFY_SCHEMA, classify_messages, prompt, task_messages
+from worker.prompts import prompt, task_messages
 
 MODEL = "phi4-mini"
 ASK = "Find the vendor and the total."
@@ -48,11 +48,6 @@ def body(request: Request) -> dict[str, Any]:
 def text(number: int) -> str:
     """The whole of document number so-and-so."""
     return f"Invoice {number} of Vendor {number % 97} Ltd. Total: Rs {number * 13}.50"
-
-
-def classify_request(number: int) -> Request:
-    """Which task type it is."""
-    return Request(MODEL, classify_messages(ASK, text(number)), 40, 8192, CLASSIFY_SCHEMA)
 
 
 def extract_request(number: int) -> Request:

@@ -1,7 +1,7 @@
 """(f) What a job leaves behind: memory of the workers, bytes in Redis and Postgres, and how often
 its workers talk to Postgres.
 
-Every job is read, classified and run; all texts are distinct. Memory is the resident memory of a
+Every job is read, routed and run; all texts are distinct. Memory is the resident memory of a
 pool's process and its children. Its figure is the end over 20 % of the jobs, when caches and
 connection pools are full: 1.05 of about 100 MiB over 80,000 jobs is some 60 bytes a job, so that
 a list that grows by one small object per job misses the bar.
@@ -20,7 +20,6 @@ from models.embedded import attach_postgres, attach_valkey
 from tests.commands import Docmill, Running
 
 ASK = "Find the vendor and the total."
-VERDICT = '{"Request: ": {"task": "extraction"}}'
 SLOTS = "64"
 
 MEBIBYTE = 1_048_576
@@ -31,10 +30,9 @@ LOOK_S = 0.25
 PATIENCE_S = 3600.0
 
 ROUND_TRIP_JOBS = 4_000
-TABLES = ("documents", "chunks", "jobs", "classifications", "calls", "answers")
+TABLES = ("documents", "chunks", "jobs", "calls", "answers")
 STAGES = {
     "ingest": ("ingest/claim", "ingest/finish"),
-    "classify": ("classify/claim", "classify/finish"),
     "run": ("run/claim", "run/finish"),
 }
 """What a stage asks of Postgres for its work: a claim and a finish."""
@@ -51,10 +49,10 @@ DONE = "SELECT count(*) FROM jobs WHERE state = 'done'"
 
 def run(jobs: int) -> Iterator[Measured]:
     """Memory and bytes over this many jobs, then round trips over fewer."""
-    with bench(slots="256", answers=VERDICT) as (docmill, _stub):
+    with bench(slots="256") as (docmill, _stub):
         yield from _stored(docmill, jobs)
     fewer = min(jobs, ROUND_TRIP_JOBS)
-    with bench(slots="256", answers=VERDICT) as (docmill, _stub):
+    with bench(slots="256") as (docmill, _stub):
         yield from _talked(_traffic(docmill, fewer), fewer)
 
 

@@ -16,7 +16,7 @@ import httpx  # noqa: TID251
 import psycopg
 from celery import Celery  # noqa: TID251
 
-from benchmarks.bare import body, classify_request, extract_request
+from benchmarks.bare import body, extract_request
 from models.embedded import attach_postgres, attach_valkey
 from models.queue import broker_url
 from worker.llm.engine import Request
@@ -27,17 +27,9 @@ _state: dict[str, Any] = {}
 """Where its servers are, set before the pool forks; each child adds its connections."""
 
 
-@app.task(name="plain.classify")  # type: ignore[untyped-decorator]
-def classify(number: int) -> None:
-    """First call, one commit, and a message for the second."""
-    _post(classify_request(number))
-    _commit("UPDATE plain SET state = 'ready' WHERE id = %s", number)
-    extract.delay(number)
-
-
 @app.task(name="plain.extract")  # type: ignore[untyped-decorator]
 def extract(number: int) -> None:
-    """Second call, one commit."""
+    """One call, one commit."""
     answer = _post(extract_request(number))
     _commit("UPDATE plain SET state = 'done', answer = %s WHERE id = %s", answer, number)
 
@@ -72,7 +64,7 @@ def measure(home: str, ollama: str, jobs: int) -> None:
         worker = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=sys.stderr)
         try:
             for number in range(1, jobs + 1):
-                classify.delay(number)
+                extract.delay(number)
             first = _until_done(connection, 1)
             last = _until_done(connection, jobs)
         finally:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from benchmarks.bare import ASK, Send, bare_loop, classify_request, extract_request
+from benchmarks.bare import ASK, Send, bare_loop, extract_request
 from benchmarks.rig import Measured, bench, connect, count, cpu_s, texts, until
 from tests.commands import Docmill
 from tests.stubs.process import StubProcess
@@ -18,8 +18,8 @@ LOOK_S = 0.1
 
 
 def run(jobs: int) -> Iterator[Measured]:
-    """Each job is classified, run and persisted: two calls."""
-    with bench(slots="256", answers='{"Request: ": {"task": "extraction"}}') as (docmill, stub):
+    """Each job is run and persisted: one call. Its ask says what task it is."""
+    with bench(slots="256") as (docmill, stub):
         bare = asyncio.run(_bare(stub.url, jobs))
         engine = asyncio.run(_engine_alone(stub.url, jobs))
         ours, cpu_ms = _docmill(docmill, jobs)
@@ -31,7 +31,7 @@ def run(jobs: int) -> Iterator[Measured]:
     yield Measured("a: docmill / bare loop", ours / bare, 0.5)
     yield Measured("a: docmill / bare loop over its engine class", ours / engine)
     yield Measured("a: docmill / plain form", ours / plain, 5.0)
-    yield Measured("a: worker CPU per job (classify + run + persist)", cpu_ms, 1.5, True, "ms")
+    yield Measured("a: worker CPU per job (run + persist)", cpu_ms, 1.5, True, "ms")
 
 
 async def _bare(url: str, jobs: int) -> float:
@@ -51,7 +51,6 @@ async def _rate(send: Send, jobs: int) -> float:
 
     async def job(number: int) -> None:
         async with room:
-            await send(classify_request(number))
             await send(extract_request(number))
 
     started = time.perf_counter()

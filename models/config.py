@@ -76,13 +76,22 @@ class LanguageConfig(Section):
     engine: str = LOCAL
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class ClassifierConfig(Section):
-    """The local model that tags jobs with a task type."""
+    """How the task type of an ask is found, where its user names none."""
 
     model: str = Field(min_length=1)
     engine: str = LOCAL
     fallback: TaskType = TaskType.REASONING
     """What a job counts as when no verdict can be had, and the row says so."""
+    sure: Share = 0.75
+    """How likely right a verdict must be for the local model not to be asked. 78 % of the public
+    asks reach it, and 96 % of those are right (part o of the benchmarks)."""
+    doubt: Share = 0.5
+    """Below this a verdict is more likely wrong than right, and the job goes to the frontier where
+    its policy allows. 0: never."""
 
 
 class ChunkConfig(Section):

@@ -245,9 +245,14 @@ jobs = Table(
     Column("last", Integer, comment="of a part: its last chunk, or part of the level before"),
     Column("open_parts", Integer, nullable=False, server_default="0", comment="not ended yet"),
     Column("state", Text, nullable=False),
-    Column("classify_key", Uuid, comment="equal for equal (ask, text) pairs"),
+    Column("classify_key", Uuid, comment="equal for equal asks of the same model"),
     Column("task", Text),
-    Column("found_by", Text, comment="who said which task it is: user, model or fallback"),
+    Column(
+        "found_by",
+        Text,
+        comment="who said which task it is: user, rule, learned, model or fallback",
+    ),
+    Column("found_version", Text, comment="of the rule, the learned model or the prompt"),
     Column("confidence", Double, comment="of that verdict, 0 to 1; NULL: nobody said"),
     Column("zone", Text, comment="local or frontier, once routed"),
     Column("engine", Text, comment="name of the engine that it is routed to"),
@@ -290,7 +295,11 @@ jobs = Table(
     Column("reason", Text, comment="why it is skipped"),
     Column("error", JSONB, comment="{category, phase, retryable, message}"),
     Column("escalated_from", Text, comment="the model whose answer was not good enough"),
-    Column("escalation_reason", Text),
+    Column(
+        "escalation_reason",
+        Text,
+        comment="what was wrong with it, or why the job began at the frontier",
+    ),
     Column("finished_at", Moment),
     CheckConstraint(_one_of("state", WRITTEN_JOBS), name="state"),
     CheckConstraint(_one_of("task", TaskType), name="task"),
@@ -554,9 +563,10 @@ spend = Table(
 classifications = Table(
     "classifications",
     metadata,
-    Column("key", Uuid, primary_key=True, comment="hash of ask, text, model and prompt"),
+    Column("key", Uuid, primary_key=True, comment="hash of ask, schema, model and prompt"),
     Column("task", Text, comment="the verdict; NULL: being classified"),
     Column("found_by", Text),
+    Column("found_version", Text, comment="of the prompt"),
     Column("confidence", Double),
     Column("attempts", SmallInteger, nullable=False, server_default="0"),
     Column("waits", Integer, nullable=False, server_default="0", comment="no fault of its own"),
@@ -572,7 +582,21 @@ classifications = Table(
     CheckConstraint(_one_of("task", TaskType), name="task"),
     CheckConstraint(_one_of("found_by", Finder), name="found_by"),
     Index("ix_classifications_since", "since"),
-    comment="task types already found, so that equal pairs are classified once",
+    comment="task types that a language model found, so that it is asked once for each ask",
+)
+
+learned_models = Table(
+    "learned_models",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("version", Text, nullable=False, comment="as jobs.found_version has it"),
+    Column(
+        "weights", LargeBinary, nullable=False, comment="as worker/classify/learned.py packs it"
+    ),
+    Column("report", JSONB, nullable=False, comment="how right it was when it was trained"),
+    Column("made_at", Moment, nullable=False, server_default=func.now()),
+    comment="the installation's own models of its asks; the newest counts, and without one the "
+    "product's own",
 )
 
 answers = Table(

@@ -18,7 +18,9 @@ class Finder(StrEnum):
     """Who said which task type a job is."""
 
     USER = "user"
-    MODEL = "model"
+    RULE = "rule"  # a sure one, of the ask's own words
+    LEARNED = "learned"  # the small model that ships with the product, or the installation's own
+    MODEL = "model"  # the local language model
     FALLBACK = "fallback"  # no verdict could be had: the configured one
 
 

@@ -16,6 +16,8 @@ from worker.calls.access import EngineAccess
 from worker.calls.admission import Admission, Unlimited
 from worker.calls.ledger import Ledger
 from worker.calls.prices import PriceBook
+from worker.classify.features import BUCKETS
+from worker.classify.learned import TASKS, Learned
 from worker.deployment import Deployment
 from worker.llm.engine import Engine, EngineError, Message, Request
 from worker.route import Facts, Place, route
@@ -33,6 +35,12 @@ PRICED = {"big": {"input_per_mtok": "3", "output_per_mtok": "15", "cached_per_mt
 def a_config(**tables: Any) -> Config:
     """docmill.toml with these tables."""
     return Config.model_validate(tables)
+
+
+def a_learned(task: TaskType | None = None) -> Learned:
+    """A learned model that is certain of one task whatever the ask is; without one, of none."""
+    rows = tuple([float(each is task)] * BUCKETS for each in TASKS)
+    return Learned(rows, 1.2, "v1", {})
 
 
 def an_engine(**keys: Any) -> EngineConfig:

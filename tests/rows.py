@@ -153,7 +153,7 @@ def add_jobs(
 def add_pairs(
     db: Connection, batch: Batch, number: int = 1, *, text: str | None = None
 ) -> list[int]:
-    """Jobs that wait to be classified; equal texts make equal pairs."""
+    """Jobs that wait to be classified; equal texts stand for equal asks."""
     document = add_read(db, batch, number, number, text)
     return column(
         db,

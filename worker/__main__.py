@@ -30,6 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("--delete", action="store_true")
     reroute = commands.add_parser("reroute", help="route anew what is not begun of a batch")
     reroute.add_argument("batch", type=int)
+    classifier = commands.add_parser("classifier", help="what finds task types: train, report")
+    classifier.add_argument("what", choices=["train", "report", "ship"])
     return parser
 
 
@@ -63,6 +65,14 @@ def main() -> int:
                 from worker.reroute import reroute
 
                 return reroute(chosen.batch)
+            case "classifier":
+                from worker import classifier
+
+                return {
+                    "train": classifier.train,
+                    "report": classifier.report,
+                    "ship": classifier.ship,
+                }[chosen.what]()
             case "plan":
                 from worker.plan import plan
 

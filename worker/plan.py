@@ -22,9 +22,13 @@ from models.errors import ReadError
 from models.spec import Ask, Spec, make_spec
 from models.states import JobState
 from models.terminal import to_json, visible
-from models.words import Policy, Queue, Stage, TaskType, Zone
+from models.words import Finder, Policy, Queue, Stage, TaskType, Zone
 from worker.bulk.decide import has_time
 from worker.calls.prices import MILLION, PriceBook
+from worker.classify.cascade import Verdict, found_at_once
+from worker.classify.learned import Learned
+from worker.classify.models import newest
+from worker.db import one_connection
 from worker.estimate import Pace, Takes, Unknown, Work, estimate, fits, sentence
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import AskRow, ingest
@@ -41,10 +45,15 @@ SHOWN_USD = Decimal("0.000001")
 
 @dataclass(slots=True)
 class AskPlan:
-    """What one ask would take. `task` is auto where the classify step would decide."""
+    """What one ask would take. `task` is auto where a language model would have to decide."""
 
     ask: str
     task: str
+    found_by: str
+    """Who says so: user, rule, learned or model."""
+    confidence: float | None
+    reason: str | None
+    """Why it begins elsewhere than its task does."""
     tier: str
     engine: str
     model: str
@@ -92,10 +101,15 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
     spec = make_spec(json.loads(next(stream)), "spec")
     paces = {row["queue"]: Pace(**row) for row in json.loads(next(stream))}
     config = proposed()
-    made = asyncio.run(Planner(spec, config).read(map(json.loads, stream)))
+    made = asyncio.run(Planner(spec, config, _learned()).read(map(json.loads, stream)))
     add_time(made, estimate(list(work(made, config)), paces), spec.deadline)
     sys.stdout.write(_as_json(made) if as_json else _as_text(made))
     return 0 if made.documents else 1
+
+
+def _learned() -> Learned:
+    with one_connection() as connection:
+        return newest(connection)
 
 
 def work(made: Plan, config: Config) -> Iterator[Work]:
@@ -122,8 +136,9 @@ def add_time(made: Plan, found: Takes | Unknown, deadline: datetime | None) -> N
 class Planner:
     """Counts what the documents of a batch would take."""
 
-    def __init__(self, spec: Spec, config: Config) -> None:
+    def __init__(self, spec: Spec, config: Config, learned: Learned) -> None:
         self._config = config
+        self._learned = learned
         self._prices = PriceBook(config)
         self._local_only = spec.policy is Policy.LOCAL_ONLY
         self._allows_batch, self._deadline = spec.allow_provider_batch, spec.deadline
@@ -134,23 +149,34 @@ class Planner:
         self._plan = Plan(asks=[self._ask_plan(ask) for ask in spec.asks])
 
     def _ask_plan(self, ask: Ask) -> AskPlan:
+        found = self._found(ask)
+        task = found.task if found else DEAREST
+        said = (found.found_by, found.confidence) if found else (Finder.MODEL, None)
         facts = Facts(
-            ask.task or DEAREST,
+            task,
+            *said,
             local_only=self._local_only,
             allow_provider_batch=self._allows_batch,
         )
-        found = route(facts, self._config)
-        place = found.first
+        way = route(facts, self._config)
+        place = way.first
         left_out = grammar(ask.answer_schema).left_out if ask.answer_schema is not None else ()
         return AskPlan(
             ask.label,
-            ask.task or "auto",
+            found.task if found else "auto",
+            *said,
+            way.reason,
             place.zone,
             place.engine,
             place.model,
-            by_batch=found.bulk,
+            by_batch=way.bulk,
             only_checked=left_out,
             retires=place.zone is Zone.FRONTIER and retires(place.model),
+        )
+
+    def _found(self, ask: Ask) -> Verdict | None:
+        return found_at_once(
+            ask.task, ask.text, ask.answer_schema, self._learned, self._config.classifier.sure
         )
 
     async def read(self, documents: Iterator[dict[str, str]]) -> Plan:
@@ -180,6 +206,7 @@ class Planner:
             self._asks,
             local_only=self._local_only,
             config=self._config,
+            learned=self._learned,
         )
         self._plan.documents += 1
         self._plan.pages += made.pages
@@ -209,7 +236,9 @@ class Planner:
         self._plan.cost_usd_max = _sum_of(asked.cost_usd_max for asked in self._plan.asks)
         self._plan.cost_usd_live = _sum_of(asked.cost_usd_live for asked in self._plan.asks)
         self._plan.jobs = sum(asked.jobs for asked in self._plan.asks)
-        self._plan.classify_calls_max = sum(a.jobs for a in self._plan.asks if a.task == "auto")
+        self._plan.classify_calls_max = sum(
+            a.jobs > 0 and a.task == "auto" for a in self._plan.asks
+        )
         return self._plan
 
     def _cost(self, asked: AskPlan) -> Decimal | None:
@@ -235,6 +264,12 @@ def _sum_of(costs: Iterable[Decimal | None]) -> Decimal | None:
     return None if None in known else sum(filter(None, known), Decimal(0)).quantize(SHOWN_USD)
 
 
+def _said_by(asked: AskPlan) -> str:
+    """Who says which task it is, and how sure that is."""
+    sure = "" if asked.confidence is None else f" {asked.confidence:.2f}"
+    return f"{asked.found_by}{sure}"
+
+
 def _as_json(made: Plan) -> str:
     return to_json(asdict(made)) + "\n"
 
@@ -245,13 +280,23 @@ def _as_text(made: Plan) -> str:
     from rich.table import Table
 
     table = Table(title="plan: nothing was stored or sent")
-    for column in ("ask", "task", "tier", "model", "jobs", "tokens in", "tokens out <=", "USD <="):
+    for column in (
+        "ask",
+        "task",
+        "by",
+        "tier",
+        "model",
+        "jobs",
+        "tokens in",
+        "tokens out <=",
+        "USD <=",
+    ):
         table.add_column(column)
     for asked in made.asks:
         cost = "unknown" if asked.cost_usd_max is None else str(asked.cost_usd_max)
         numbers = (asked.jobs, asked.input_tokens, asked.output_tokens_max)
         ask, model = (escape(visible(words)) for words in (asked.ask[:40], asked.model))
-        table.add_row(ask, asked.task, asked.tier, model, *map(str, numbers), cost)
+        table.add_row(ask, asked.task, _said_by(asked), asked.tier, model, *map(str, numbers), cost)
     console = Console()
     with console.capture() as capture:
         console.print(table)

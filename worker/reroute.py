@@ -35,6 +35,7 @@ class Move:
     engine: str
     model: str
     bulk: bool
+    escalation_reason: str | None = None
 
 
 def reroute(batch: int) -> int:
@@ -81,7 +82,8 @@ def _move(job: Row, line: Row, config: Config) -> Move | None:
         queue = classifier(config)
         move = Move(job["id"], job["zone"], queue.engine, queue.model, bulk=False)
     else:
-        found = route(facts(job), config)
-        place = found.first
-        move = Move(job["id"], place.zone, place.engine, place.model, found.bulk)
-    return None if move == Move(*(job[key] for key in MOVED)) else move
+        way = route(facts(job), config)
+        place = way.first
+        move = Move(job["id"], place.zone, place.engine, place.model, way.bulk, way.reason)
+    same = all(job[key] == getattr(move, key) for key in MOVED)
+    return None if same else move

@@ -38,6 +38,12 @@ class Facts:
         """Whether its text may not leave the building."""
         return self.local_only or self.pinned
 
+    def in_doubt(self, config: Config) -> bool:
+        """Whether its task type is more likely wrong than right. What the user or the
+        configuration said is never in doubt."""
+        found = self.found_by in (Finder.RULE, Finder.LEARNED, Finder.MODEL)
+        return found and self.confidence is not None and self.confidence < config.classifier.doubt
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -61,6 +67,8 @@ class Route:
     """Whom to ask, in order: the next one where an answer was not good enough."""
 
     places: tuple[Place, ...]
+    reason: str | None = None
+    """Why it begins elsewhere than its task does; None: it does not."""
     bulk: bool = False
     """Whether its first call goes into a batch of its engine's provider."""
 
@@ -78,13 +86,28 @@ def route(facts: Facts, config: Config) -> Route:
     """Where a job runs. Text that stays in the building never gets a place in another zone."""
     chain = (place for place in _chain(facts, config) if not _leaves(facts, place))
     places = tuple(dict.fromkeys(chain)) or (_local(facts, config),)
-    return Route(places, _waits(facts, places[0], config))
+    safer = _safer(config) if facts.in_doubt(config) and not facts.stays else None
+    if safer is None or places[0].zone is Zone.FRONTIER:
+        return Route(places, bulk=_waits(facts, places[0], config))
+    onward = (place for place in places[1:] if place != safer)
+    reason = f"not sure what it is: {facts.task} at {facts.confidence:.2f}"
+    return Route((safer, *onward), reason, _waits(facts, safer, config))
 
 
 def _waits(facts: Facts, place: Place, config: Config) -> bool:
     """Whether a job may wait for a batch of the provider, and there is such a thing."""
     offered = config.engines[place.engine].provider_batch is not None
     return facts.allow_provider_batch and offered and place.zone is Zone.FRONTIER
+
+
+def _safer(config: Config) -> Place | None:
+    """Where a job whose task type is in doubt is answered well whatever it is: where reasoning
+    goes, else any task that leaves the building. None: nothing does."""
+    for task in (TaskType.REASONING, TaskType.SUMMARY, *TaskType):
+        chosen = config.task(task)
+        if config.engines[chosen.engine].zone is Zone.FRONTIER:
+            return Place(Zone.FRONTIER, chosen.engine, chosen.model)
+    return None
 
 
 def _leaves(facts: Facts, place: Place) -> bool:

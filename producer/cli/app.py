@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import config, db, look, remove, run, steer
+from producer.cli import classifier, config, db, look, remove, run, steer
 from producer.cli.submit import submit
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -40,6 +40,10 @@ CONFIG_COMMANDS: dict[str, Callable[..., None]] = {
     "diff": config.diff,
     "apply": config.apply,
 }
+CLASSIFIER_COMMANDS: dict[str, Callable[..., None]] = {
+    "report": classifier.report,
+    "train": classifier.train,
+}
 DATABASE_COMMANDS: dict[str, Callable[..., None]] = {
     "upgrade": db.upgrade,
     "downgrade": db.downgrade,
@@ -63,6 +67,7 @@ app = typer.Typer(
         "help_option_names": ["-h", "--help"],
         "default_map": {
             **dict.fromkeys(COMMANDS, NO_HELP),
+            "classifier": {**dict.fromkeys(CLASSIFIER_COMMANDS, NO_HELP), **NO_HELP},
             "config": {**dict.fromkeys(CONFIG_COMMANDS, NO_HELP), **NO_HELP},
             "db": {**dict.fromkeys(DATABASE_COMMANDS, NO_HELP), **NO_HELP},
             **NO_HELP,
@@ -99,6 +104,9 @@ _add(COMMANDS, app)
 _config = typer.Typer(help="The configuration that all processes go by.", no_args_is_help=True)
 _add(CONFIG_COMMANDS, _config)
 app.add_typer(_config, name="config")
+_classifier = typer.Typer(help="What finds the task types of asks.", no_args_is_help=True)
+_add(CLASSIFIER_COMMANDS, _classifier)
+app.add_typer(_classifier, name="classifier")
 _database = typer.Typer(help="The database schema.", no_args_is_help=True)
 _add(DATABASE_COMMANDS, _database)
 app.add_typer(_database, name="db")

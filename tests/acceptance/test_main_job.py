@@ -5,6 +5,7 @@ import io
 import signal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.commands import Docmill
@@ -96,17 +97,23 @@ def test_submit_two_pools_results_and_costs(
     assert docmill.json("receipt", str(summed["batch"]))["frontier_calls"] == 6
 
 
-def test_asks_without_a_task_are_classified_once_per_distinct_text(
-    docmill: Docmill, tmp_path: Path, ollama: StubProcess
+@pytest.mark.parametrize(
+    ("sure", "found_by", "calls"), [(0.75, "learned", []), (1.0, "model", [1])]
+)
+def test_a_language_model_is_asked_once_what_an_ask_is_and_only_where_nothing_else_is_sure(
+    docmill: Docmill, db: psycopg.Connection, sure: float, found_by: str, calls: list[int]
 ) -> None:
-    lines = "".join(f'{{"id": {number}, "text": "the very same text"}}\n' for number in range(20))
+    (docmill.folder / "docmill.toml").write_text(f"[classifier]\nsure = {sure}\ndoubt = 0.0\n")
+    lines = "".join(f'{{"id": {number}, "text": "text {number}"}}\n' for number in range(20))
     submitted = docmill.json("submit", "-", "--ask", "Find the names.", stdin=lines)
     with docmill.worker("all"):
         status = docmill.until_over(submitted["batch"])
 
     assert status["jobs"] == {"done": 20}
     tasks = [row for row in docmill.json("costs", "--by", "task") if row["key"] == "classify step"]
-    assert [row["calls"] for row in tasks] == [1]
+    assert [row["calls"] for row in tasks] == calls
+    said = "SELECT DISTINCT found_by, found_version IS NOT NULL, confidence > 0 FROM jobs"
+    assert db.execute(said).fetchall() == [(found_by, True, True)]
 
 
 def test_local_only_never_reaches_the_frontier(

@@ -38,6 +38,9 @@ MAX_IN_FLIGHT = 16
 LATENCY = "0.1:0.3"
 
 _CONFIG = f"""
+[classifier]
+sure = 1.0
+doubt = 0.0
 [engines.local]
 kind = "ollama"
 slots = 8

@@ -1,4 +1,4 @@
-"""Pairs of an ask and a text, on a real Postgres: equal ones are asked about once."""
+"""Jobs of equal asks, on a real Postgres: a language model is asked about one of them."""
 
 from typing import Any
 

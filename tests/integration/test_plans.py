@@ -236,6 +236,14 @@ def statements(live: Live) -> dict[str, Params]:
             ),
             **owner,
         },
+        "classify/keep_learned_model": {
+            "version": "v",
+            "weights": b"",
+            "report": as_json({}),
+        },
+        "classify/learned_models": {"ids": [1]},
+        "classify/newest_learned_model": {},
+        "classify/settled": {"after": 0, "most": 10, "likely": 0.8},
         "classify/verdicts": {
             "rows": as_json(
                 [

@@ -11,7 +11,7 @@ import pytest
 from models.errors import ReadError
 from models.spec import Spec, make_spec
 from models.words import TaskType
-from tests.factories import PRICED, a_config
+from tests.factories import PRICED, a_config, a_learned
 from worker import plan as plan_module
 from worker.estimate import Pace, Work
 from worker.plan import DEAREST, Plan, Planner, _as_text, work
@@ -58,7 +58,7 @@ AUTO = {"ask": "What of it?"}
 
 async def planned(spec: Spec, *texts: str, config: Any = CONFIG) -> Plan:
     documents = [document(text, f"{number}.txt") for number, text in enumerate(texts)]
-    return await Planner(spec, config).read(iter(documents))
+    return await Planner(spec, config, a_learned()).read(iter(documents))
 
 
 async def test_documents_pages_chunks_and_jobs_are_counted():
@@ -100,8 +100,18 @@ async def test_where_seconds_are_billed_the_upper_bound_is_all_that_the_calls_ma
 async def test_an_ask_without_a_task_is_planned_as_the_dearest_and_has_to_be_classified():
     made = await planned(a_spec(AUTO), LETTER, LETTER)
     [asked] = made.asks
-    assert (asked.task, asked.tier, made.classify_calls_max) == ("auto", "frontier", 2)
+    assert (asked.task, asked.tier, made.classify_calls_max) == ("auto", "frontier", 1)
+    assert (asked.found_by, asked.confidence) == ("model", None)
     assert asked.output_tokens_max == 2 * CONFIG.task(DEAREST).max_tokens
+
+
+async def test_an_ask_that_says_itself_what_it_is_is_planned_as_that_and_says_who_found_it():
+    made = await planned(a_spec({"ask": "Classify the mail."}, SUMMARY), LETTER)
+    assert [(one.task, one.tier, one.found_by) for one in made.asks] == [
+        ("classification", "local", "rule"),
+        ("summary", "frontier", "user"),
+    ]
+    assert (made.asks[0].confidence, made.classify_calls_max) == (0.98, 0)
 
 
 async def test_at_an_unknown_price_the_cost_is_unknown_and_not_0():
@@ -140,6 +150,7 @@ def test_the_command_prints_its_plan_and_fails_where_nothing_can_be_planned(
     monkeypatch, capsys, text, code
 ):
     monkeypatch.setattr(plan_module, "proposed", lambda: CONFIG)
+    monkeypatch.setattr(plan_module, "_learned", a_learned)
     spec = json.dumps({"asks": [SUMMARY]})
     for as_json in (True, False):
         lines = [spec, "[]", json.dumps(document(text))]
@@ -156,7 +167,7 @@ async def test_what_it_brings_to_which_queues_is_counted_and_what_is_to_be_class
         Work("frontier/big", 2, made.asks[0].input_tokens),
         Work("local/phi4-mini", 2, made.asks[1].input_tokens),
         Work("frontier/big", 2, made.asks[2].input_tokens),
-        Work(f"classify:{chosen.engine}/{chosen.model}", 2, None),
+        Work(f"classify:{chosen.engine}/{chosen.model}", 1, None),
     ]
 
 
@@ -172,6 +183,7 @@ def test_a_plan_says_whether_it_keeps_its_deadline(
     monkeypatch, capsys, slots, deadline, fits, said
 ):
     monkeypatch.setattr(plan_module, "proposed", lambda: CONFIG)
+    monkeypatch.setattr(plan_module, "_learned", a_learned)
     spec = a_spec(EXTRACTION, deadline=deadline)
     pace = Pace("local/phi4-mini", "local", slots, 1, 100.0, 1.0, 300.0, 100.0)
     for as_json in (True, False):

@@ -12,9 +12,10 @@ from models.config import Config
 from models.engines import DEFAULT_FRONTIER_MODEL
 from models.resolve import Surroundings, resolve
 from models.words import Finder, Queue, Scope, Stage, TaskType, Zone
-from tests.factories import a_config
+from tests.factories import a_config, a_learned
 from worker import route as route_module
-from worker.classify.stage import Pair, Sorted, Verdict, job_row
+from worker.classify.cascade import Verdict
+from worker.classify.stage import Pair, Sorted, job_row
 from worker.ingest.jobs import AskRow, routed
 from worker.route import Facts, Place, Route, classifier, frontier_model, places, route
 
@@ -38,8 +39,20 @@ CONFIGS = {
 }
 
 
-def expected(facts: Facts, name: str) -> Place:
-    """The table of the design, spelled out."""
+FOUND_OUT = (Finder.RULE, Finder.LEARNED, Finder.MODEL)
+
+
+def expected(facts: Facts, name: str) -> Route:
+    """The table of the design, spelled out: what is likely wrong begins at the frontier."""
+    home = place_of(facts, name)
+    doubtful = facts.found_by in FOUND_OUT and facts.confidence == 0.2
+    if not doubtful or facts.stays or name == "local" or home.zone is Zone.FRONTIER:
+        return Route((home,))
+    return Route((FRONTIER_DEFAULT,), f"not sure what it is: {facts.task} at 0.20")
+
+
+def place_of(facts: Facts, name: str) -> Place:
+    """Where its task goes."""
     if name == "local":
         return Place(Zone.LOCAL, "local", f"{facts.task}-model")
     if name == "frontier":
@@ -69,7 +82,36 @@ ALL_FACTS = [
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_whole_table(name):
     for facts in ALL_FACTS:
-        assert route(facts, CONFIGS[name]) == Route((expected(facts, name),)), facts
+        assert route(facts, CONFIGS[name]) == expected(facts, name), facts
+
+
+@pytest.mark.parametrize(
+    ("found_by", "confidence", "doubt", "begins"),
+    [
+        (Finder.LEARNED, 0.49, 0.5, "frontier"),
+        (Finder.LEARNED, 0.5, 0.5, "local"),
+        (Finder.MODEL, 0.3, 0.5, "frontier"),
+        (Finder.MODEL, None, 0.5, "local"),
+        (Finder.RULE, 0.98, 0.99, "frontier"),
+        (Finder.USER, 0.1, 0.5, "local"),
+        (Finder.FALLBACK, 0.1, 0.5, "local"),
+        (Finder.LEARNED, 0.0, 0.0, "local"),
+    ],
+)
+def test_a_verdict_in_doubt_begins_where_reasoning_goes(found_by, confidence, doubt, begins):
+    tasks = {"extraction": {"escalate": ["gpu2/m", "frontier/big"]}, "reasoning": {"model": "big"}}
+    config = a_config(engines={"gpu2": GPU2}, tasks=tasks, classifier={"doubt": doubt})
+    found = route(Facts(TaskType.EXTRACTION, found_by, confidence), config)
+    assert (found.first.engine, found.reason is not None) == (begins, begins == "frontier")
+    chain = ["gpu2/m"] if begins == "frontier" else ["gpu2/m", "frontier/big"]
+    assert [str(place) for place in found.places[1:]] == chain
+
+
+def test_what_is_in_doubt_stays_where_nothing_leaves_the_building():
+    facts = Facts(TaskType.EXTRACTION, Finder.LEARNED, 0.1)
+    assert route(facts, CONFIGS["local"]) == route(Facts(TaskType.EXTRACTION), CONFIGS["local"])
+    kept = Facts(TaskType.EXTRACTION, Finder.LEARNED, 0.1, pinned=True)
+    assert {place.zone for place in route(kept, a_config()).places} == {Zone.LOCAL}
 
 
 # --- any configuration ----------------------------------------------------------------------------
@@ -142,8 +184,9 @@ def test_no_place_is_asked_twice(config, facts):
 def test_a_chain_is_followed_in_its_order(config, facts):
     chosen = config.task(facts.task)
     chain = [chosen.engine, *(step.partition("/")[0] for step in chosen.escalate)]
-    asked = [place.engine for place in route(facts, config).places]
-    if not facts.stays and facts.language not in config.languages:
+    found = route(facts, config)
+    asked = [place.engine for place in found.places]
+    if not facts.stays and not found.reason and facts.language not in config.languages:
         assert asked[0] == chosen.engine
         merged = iter(chain)
         assert all(engine in merged for engine in asked), (asked, chain)
@@ -321,7 +364,7 @@ def test_a_new_rule_holds_for_a_given_task_and_for_auto_alike(
         "pinned": pinned,
         "allow_provider_batch": False,
     }
-    pair = Pair(row, {"text": "Write it.", "json_schema": None}, a_config())
+    pair = Pair(row, {"text": "Write it.", "json_schema": None}, a_config(), a_learned())
     auto = job_row(Sorted(pair, Verdict(TaskType.SIMPLE_CODE, Finder.MODEL)))
     assert given["engine"] == auto.engine == engine
     assert (given["zone"], given["model"]) == (auto.zone, auto.model)

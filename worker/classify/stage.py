@@ -1,7 +1,8 @@
-"""The classify stage: finds task types with the local engine and routes the jobs that waited.
+"""The classify stage: asks the local engine about asks that the steps before it are not sure of,
+and routes the jobs that waited.
 
-Always in the building, whatever the policy: the text has not been cleared to leave yet. Equal (ask,
-text) pairs are asked about once; every job is routed by its own facts.
+Always in the building, whatever the policy: nothing has been cleared to leave yet. An ask is asked
+about once, without any document; every job is routed by its own facts.
 """
 
 import asyncio
@@ -30,6 +31,9 @@ from worker.calls.retry import (
     internal,
     unwritable,
 )
+from worker.classify.cascade import Verdict, confidence
+from worker.classify.learned import Learned
+from worker.classify.models import recent_models
 from worker.configs import Configs
 from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
@@ -46,22 +50,15 @@ MAX_TOKENS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Which task type a pair is, and who said so."""
-
-    task: TaskType
-    found_by: Finder
-    confidence: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Pair:
-    """A leased job whose (ask, text) pair has to be asked about."""
+    """A leased job: its ask, and the model that is to say what task type it is."""
 
     row: Row
     ask: Row
     config: Config
     """Its batch's."""
+    learned: Learned
+    """What was not sure of it."""
 
     @property
     def model(self) -> str:
@@ -98,7 +95,9 @@ class JobRow:
     state: JobState
     task: str | None = None
     found_by: str | None = None
+    found_version: str | None = None
     confidence: float | None = None
+    escalation_reason: str | None = None
     zone: str | None = None
     engine: str | None = None
     model: str | None = None
@@ -115,6 +114,7 @@ class PairRow:
     job_id: int
     task: str | None = None
     found_by: str | None = None
+    found_version: str | None = None
     confidence: float | None = None
     attempts: int = 0
     waits: int = 0
@@ -130,6 +130,7 @@ class ClassifyStage:
         self._configs = configs
         self._owner = owner
         self._asks = recent_asks(db)
+        self._learned = recent_models(db)
         self._group: GroupCommit[Sorted] = GroupCommit(self._write, gather_s=GATHER_S)
 
     async def claim(self, queue: Queue, claim: UUID, most: int) -> Claimed:
@@ -147,7 +148,16 @@ class ClassifyStage:
             [("flow/take", {**shared, **take}), ("classify/claim", {**shared, **reserve})]
         )
         asks = await self._asks.of({row["ask_id"] for row in rows})
-        pairs = [await self._pair(row, asks[row["ask_id"]]) for row in rows]
+        learned = await self._learned.of({row["learned_model"] for row in rows})
+        pairs = [
+            Pair(
+                row,
+                asks[row["ask_id"]],
+                await self._configs.of(row["configuration_id"]),
+                learned[row["learned_model"]],
+            )
+            for row in rows
+        ]
         await self._route_known([pair for pair in pairs if pair.row["task"]])
         await self._put_off([pair for pair in pairs if not _to_ask(pair) and not pair.row["task"]])
         held = [
@@ -161,9 +171,6 @@ class ClassifyStage:
             if _to_ask(pair) and not pair.row["task"]
         ]
         return Claimed(len(taken), held)
-
-    async def _pair(self, row: Row, ask: Row) -> Pair:
-        return Pair(row, ask, await self._configs.of(row["configuration_id"]))
 
     async def _route_known(self, pairs: Sequence[Pair]) -> None:
         await asyncio.gather(*(self.finish(Sorted(pair, _known(pair))) for pair in pairs))
@@ -191,7 +198,7 @@ class ClassifyStage:
         return Sorted(pair, _fallen_back(pair, result), caller.calls, caller.unused)
 
     async def _asked(self, pair: Pair, caller: Caller) -> Verdict | Setback:
-        messages = classify_messages(pair.ask["text"], pair.row["excerpt"] or "")
+        messages = classify_messages(pair.ask["text"])
         request = Request(
             model_name=pair.model,
             messages=messages,
@@ -207,7 +214,9 @@ class ClassifyStage:
             failure = Failure(checked.category, "classify", True, checked.problem)
             most = pair.config.limits.attempts
             return after_fault(failure, attempts=pair.attempts + 1, max_attempts=most)
-        return Verdict(TaskType(checked.value["task"]), Finder.MODEL)
+        said = TaskType(checked.value["task"])
+        shares = pair.learned.probabilities(pair.ask["text"], pair.ask["json_schema"])
+        return Verdict(said, Finder.MODEL, confidence(said, shares), prompt("classify").version)
 
     def _after_error(self, pair: Pair, error: EngineError) -> Setback:
         own = self._access.trouble(pair.model, error)
@@ -272,7 +281,9 @@ def _to_ask(pair: Pair) -> bool:
 
 def _known(pair: Pair) -> Verdict:
     row = pair.row
-    return Verdict(TaskType(row["task"]), Finder(row["found_by"]), row["confidence"])
+    return Verdict(
+        TaskType(row["task"]), Finder(row["found_by"]), row["confidence"], row["found_version"]
+    )
 
 
 def _fallen_back(pair: Pair, result: Verdict | Setback) -> Verdict | Setback:
@@ -308,7 +319,9 @@ def job_row(one: Sorted) -> JobRow | None:
         JobState.READY,
         found.task,
         found.found_by,
+        found.version,
         found.confidence,
+        way.reason,
         place.zone,
         place.engine,
         place.model,
@@ -321,8 +334,8 @@ def pair_row(one: Sorted) -> PairRow:
     """What is remembered of the pair, a fallback too: equal pairs need not be tried in vain."""
     key, job = one.pair.row["key"], one.pair.row["id"]
     match one.result:
-        case Verdict(task, found_by, confidence):
-            return PairRow(key, job, task, found_by, confidence)
+        case Verdict(task, found_by, likely, version):
+            return PairRow(key, job, task, found_by, version, likely)
         case Wait(failure):
             return PairRow(key, job, waits=1, deaths=int(failure.category == Trouble.DIED))
         case _:

@@ -9,6 +9,8 @@ from typing import Any
 from models.config import Config
 from models.states import DocumentState, JobState
 from models.words import Scope, TaskType, Zone
+from worker.classify.cascade import Verdict, found_at_once
+from worker.classify.learned import Learned
 from worker.ingest.chunk import Piece
 from worker.ingest.language import language
 from worker.ingest.private import Pins, union
@@ -59,6 +61,7 @@ def ingest(
     *,
     local_only: bool,
     config: Config,
+    learned: Learned,
     allow_provider_batch: bool = False,
 ) -> Ingested:
     """Everything that follows from a document's text: pure, so that it is the same every time."""
@@ -67,7 +70,7 @@ def ingest(
     pinned = Pins(config.pin).reasons(pieces)
     chunks = [_chunk_row(piece, why) for piece, why in zip(pieces, pinned, strict=True)]
     pins = dict(zip(pieces, pinned, strict=True))
-    maker = _JobMaker(local_only, allow_provider_batch, pins, config)
+    maker = _JobMaker(local_only, allow_provider_batch, pins, config, learned)
     texts = [piece for piece in pieces if not piece.blank]
     said = list(notes)
     if not texts:
@@ -99,15 +102,16 @@ class _JobMaker:
     allow_provider_batch: bool
     pinned: Mapping[Piece, str | None]
     config: Config
+    learned: Learned
 
     def jobs(
         self, ask: AskRow, pieces: Sequence[Piece], texts: Sequence[Piece], spoken: str | None
     ) -> Iterator[dict[str, Any]]:
+        found = self._found(ask)
         if ask.scope is Scope.DOCUMENT:
-            whole = "\n\n".join(piece.text for piece in texts)
             tokens = sum(piece.tokens for piece in texts)
             why = union(self.pinned[piece] for piece in texts)
-            yield self._job(ask, None, whole, tokens, spoken, why)
+            yield self._job(ask, found, None, tokens, spoken, why)
             return
         for piece in pieces:
             if piece.blank:
@@ -115,7 +119,12 @@ class _JobMaker:
             else:
                 why = self.pinned[piece]
                 said = language(piece.text)
-                yield self._job(ask, piece.ordinal, piece.text, piece.tokens, said, why)
+                yield self._job(ask, found, piece.ordinal, piece.tokens, said, why)
+
+    def _found(self, ask: AskRow) -> Verdict | None:
+        """Which task type it is, by the ask alone; None: a language model has to say."""
+        sure = self.config.classifier.sure
+        return found_at_once(ask.task, ask.text, ask.json_schema, self.learned, sure)
 
     def _skipped(self, ask: AskRow, piece: Piece) -> dict[str, Any]:
         return {
@@ -130,8 +139,8 @@ class _JobMaker:
     def _job(
         self,
         ask: AskRow,
+        found: Verdict | None,
         chunk: int | None,
-        text: str,
         tokens: int,
         spoken: str | None,
         pinned: str | None,
@@ -143,10 +152,12 @@ class _JobMaker:
             "language": spoken,
             "pinned": pinned,
         }
-        if ask.task is None:
-            return {**row, **self._to_classify(ask, text)}
+        if found is None:
+            return {**row, **self._to_classify(ask)}
         facts = Facts(
-            ask.task,
+            found.task,
+            found.found_by,
+            found.confidence,
             language=spoken,
             tokens=tokens,
             scope=ask.scope,
@@ -154,14 +165,15 @@ class _JobMaker:
             pinned=pinned is not None,
             allow_provider_batch=self.allow_provider_batch,
         )
-        return {**row, "state": JobState.READY, **routed(facts, ask, self.config)}
+        more = {"state": JobState.READY, "found_version": found.version}
+        return {**row, **more, **routed(facts, ask, self.config)}
 
-    def _to_classify(self, ask: AskRow, text: str) -> dict[str, Any]:
+    def _to_classify(self, ask: AskRow) -> dict[str, Any]:
         """It waits in the classifier's own queue, in the building."""
         chosen = self.config.classifier
         return {
             "state": JobState.PENDING,
-            "classify_key": classify_key(ask.text, ask.json_schema, text, chosen.model),
+            "classify_key": classify_key(ask.text, ask.json_schema, chosen.model),
             "zone": Zone.LOCAL,
             "engine": chosen.engine,
             "model": chosen.model,
@@ -171,13 +183,16 @@ class _JobMaker:
 
 def routed(facts: Facts, ask: AskRow, config: Config) -> dict[str, Any]:
     """The columns of a job that follow from what is known of it."""
-    found = route(facts, config)
+    way = route(facts, config)
+    place = way.first
     return {
         "task": facts.task,
         "found_by": facts.found_by,
-        "zone": found.first.zone,
-        "engine": found.first.engine,
-        "model": found.first.model,
-        "bulk": found.bulk,
+        "confidence": facts.confidence,
+        "escalation_reason": way.reason,
+        "zone": place.zone,
+        "engine": place.engine,
+        "model": place.model,
+        "bulk": way.bulk,
         "fixed_tokens": fixed_tokens(facts.task, ask.text, ask.json_schema),
     }

@@ -10,6 +10,7 @@ from models.errors import ReadError
 from models.failure import Failure
 from models.states import DocumentState, JobState
 from models.words import Queue, Scope, Stage, TaskType
+from worker.classify.models import recent_models
 from worker.configs import Configs
 from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
@@ -53,6 +54,7 @@ class IngestStage:
         self._configs = configs
         self._owner = owner
         self._asks: Recent[int, tuple[AskRow, ...]] = Recent(self._load_asks)
+        self._learned = recent_models(db)
         self._group: GroupCommit[ReadOutcome] = GroupCommit(
             self._write, most=MICRO_BATCH, gather_s=GATHER_S
         )
@@ -65,6 +67,7 @@ class IngestStage:
             [("flow/take", {**shared, **take}), ("ingest/claim", shared)]
         )
         asks = await self._asks.of({row["batch_id"] for row in rows})
+        learned = await self._learned.of({row["learned_model"] for row in rows})
         held = [
             Held(
                 Lease(Stage.INGEST, row["id"], claim),
@@ -72,6 +75,7 @@ class IngestStage:
                 {
                     **row,
                     "asks": asks[row["batch_id"]],
+                    "learned": learned[row["learned_model"]],
                     "config": await self._configs.of(row["configuration_id"]),
                 },
             )
@@ -132,6 +136,7 @@ class IngestStage:
             row["asks"],
             local_only=row["local_only"],
             config=row["config"],
+            learned=row["learned"],
             allow_provider_batch=row["allow_provider_batch"],
         )
 

@@ -92,10 +92,9 @@ def prompt_tokens(task: TaskType, ask: str, answer_form: str) -> int:
     return estimate(request) + sum(estimate(message.content) for message in _fixed(task))
 
 
-def classify_messages(ask: str, excerpt: str) -> tuple[Message, ...]:
-    """The prompt that finds a job's task type."""
-    begins = " ".join(excerpt.split())[:80]
-    request = prompt("classify").request.format(ask=" ".join(ask.split())[:600], excerpt=begins)
+def classify_messages(ask: str) -> tuple[Message, ...]:
+    """The prompt that finds an ask's task type. It shows nothing of any document."""
+    request = prompt("classify").request.format(ask=" ".join(ask.split())[:600])
     return (*_fixed("classify"), Message("user", request))
 
 
@@ -133,8 +132,8 @@ def fixed_tokens(task: TaskType, ask: str, schema: Mapping[str, Any] | None) -> 
     return prompt_tokens(task, ask, form(schema or prompt(task).schema or {}))
 
 
-def classify_key(ask: str, schema: Mapping[str, Any] | None, text: str, model_name: str) -> UUID:
-    """Equal for pairs that would get the same prompt from the same model."""
+def classify_key(ask: str, schema: Mapping[str, Any] | None, model_name: str) -> UUID:
+    """Equal for asks that would get the same verdict from the same model."""
     version = prompt("classify").version
-    parts = json.dumps([version, model_name, ask, schema, text], ensure_ascii=False, sort_keys=True)
+    parts = json.dumps([version, model_name, ask, schema], ensure_ascii=False, sort_keys=True)
     return UUID(bytes=hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()[:16])

@@ -15,12 +15,13 @@ from models.failure import Failure
 from models.resolve import as_json
 from models.sql import load_sql
 from models.words import Finder, Queue, Stage, TaskType
-from tests.factories import CALL, OWNER, a_config, an_access
+from tests.factories import CALL, OWNER, a_config, a_learned, an_access
 from tests.fakes import FakeDatabase, FakeJournal
 from tests.stubs.fake import FakeEngine
 from worker.calls.access import EngineAccess
 from worker.calls.retry import GiveUp, Retry, Wait
 from worker.classify import stage as stage_module
+from worker.classify.cascade import Verdict, confidence
 from worker.classify.stage import (
     MAX_TOKENS,
     ClassifyStage,
@@ -28,13 +29,13 @@ from worker.classify.stage import (
     Pair,
     PairRow,
     Sorted,
-    Verdict,
     job_row,
     pair_row,
 )
 from worker.configs import Configs
 from worker.flow.stage import Held, Lease
 from worker.llm.engine import Completion, EngineError, Finish, Trouble
+from worker.prompts import prompt
 from worker.route import Facts, route
 from worker.settings import TWIN_S
 
@@ -67,19 +68,20 @@ def a_row(**more: Any) -> dict[str, Any]:
         "configuration_id": 1,
         "task": None,
         "found_by": None,
+        "found_version": None,
         "confidence": None,
         "to_ask": True,
         "attempts": 0,
         "waits": 0,
         "deaths": 0,
         "call_id": CALL,
-        "excerpt": "Invoice of May",
+        "learned_model": 0,
     }
     return {**row, **more}
 
 
 def a_pair(config: Config = CONFIG, **more: Any) -> Pair:
-    return Pair(a_row(**more), ASK, config)
+    return Pair(a_row(**more), ASK, config, a_learned())
 
 
 def known(**more: Any) -> dict[str, Any]:
@@ -139,11 +141,12 @@ async def test_pairs_that_nobody_has_asked_about_are_held_and_the_others_are_not
 
 
 async def test_a_job_whose_pair_is_known_is_routed_at_the_claim_without_a_call():
-    r = Rig(rows=[known(id=2, confidence=0.7)])
+    r = Rig(rows=[known(id=2, confidence=0.7, found_version="p1")])
     await r.stage.claim(QUEUE, CLAIM, 32)
     [row] = r.rows("classify/finish")
     assert (row.job_id, row.state, row.task, row.found_by) == (2, "ready", "extraction", "model")
     assert (row.engine, row.model, row.confidence) == ("local", "phi4-mini", 0.7)
+    assert row.found_version == "p1"
     assert "classify/verdicts" not in r.db.ran
     assert r.engine.requests == []
 
@@ -197,13 +200,14 @@ async def test_each_job_goes_by_its_batchs_configuration():
 async def test_the_model_says_which_task_it_is():
     r = Rig('{"task": "reasoning"}')
     result = await r.work(a_pair())
-    assert result.result == Verdict(TaskType.REASONING, Finder.MODEL)
+    likely = confidence(TaskType.REASONING, a_learned().probabilities("", None))
+    version = prompt("classify").version
+    assert result.result == Verdict(TaskType.REASONING, Finder.MODEL, likely, version)
     assert [(call.id, call.state) for call in result.calls] == [(CALL, "settled")]
     assert result.unused == []
     [request] = r.engine.requests
     assert (request.model_name, request.max_tokens) == ("phi4-mini", MAX_TOKENS)
-    assert "Find the total." in request.messages[-1].content
-    assert "Invoice of May" in request.messages[-1].content
+    assert request.messages[-1].content == "Request: Find the total."
 
 
 @pytest.mark.parametrize(
@@ -283,7 +287,7 @@ async def test_the_classifier_never_leaves_the_building_whatever_the_policy():
 @given(
     task=st.sampled_from(TaskType),
     found_by=st.sampled_from(Finder),
-    confidence=st.one_of(st.none(), st.floats(0, 1)),
+    likely=st.one_of(st.none(), st.floats(0, 1)),
     language=st.sampled_from([None, "en", "hi"]),
     tokens=st.integers(0, 10**6),
     chunk=st.sampled_from([None, 11]),
@@ -291,17 +295,19 @@ async def test_the_classifier_never_leaves_the_building_whatever_the_policy():
     pinned=st.booleans(),
 )
 def test_a_job_is_routed_by_all_of_its_own_facts(
-    task, found_by, confidence, language, tokens, chunk, local_only, pinned
+    task, found_by, likely, language, tokens, chunk, local_only, pinned
 ):
     pair = a_pair(
         language=language, tokens=tokens, chunk_id=chunk, local_only=local_only, pinned=pinned
     )
-    row = job_row(Sorted(pair, Verdict(task, found_by, confidence)))
+    row = job_row(Sorted(pair, Verdict(task, found_by, likely)))
     scope = "chunk" if chunk else "document"
-    facts = Facts(task, found_by, confidence, language, tokens, scope, local_only, pinned)
-    place = route(facts, CONFIG).first
+    facts = Facts(task, found_by, likely, language, tokens, scope, local_only, pinned)
+    way = route(facts, CONFIG)
+    place = way.first
+    assert row.escalation_reason == way.reason
     assert (row.zone, row.engine, row.model) == (place.zone, place.engine, place.model)
-    assert (row.task, row.found_by, row.confidence) == (task, found_by, confidence)
+    assert (row.task, row.found_by, row.confidence) == (task, found_by, likely)
     assert row.fixed_tokens > 0
     if local_only or pinned:
         assert row.zone == "local"
@@ -310,7 +316,10 @@ def test_a_job_is_routed_by_all_of_its_own_facts(
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
-        (Verdict(TaskType.SUMMARY, Finder.MODEL, 0.5), PairRow(KEY, 7, "summary", "model", 0.5)),
+        (
+            Verdict(TaskType.SUMMARY, Finder.MODEL, 0.5, "p1"),
+            PairRow(KEY, 7, "summary", "model", "p1", 0.5),
+        ),
         (Wait(FAILURE, 1.0), PairRow(KEY, 7, waits=1)),
         (Retry(FAILURE, 1.0), PairRow(KEY, 7, attempts=1)),
         (GiveUp(FAILURE), PairRow(KEY, 7, attempts=1)),

@@ -10,11 +10,12 @@ import psycopg
 import pytest
 
 from models.words import Finder, Stage, TaskType
-from tests.factories import CALL, OWNER, a_config, a_job, an_access
+from tests.factories import CALL, OWNER, a_config, a_job, a_learned, an_access
 from tests.fakes import FakeDatabase, FakeJournal
 from tests.stubs.fake import FakeEngine, Hang
 from worker.calls.ledger import CallRow, CallState
-from worker.classify.stage import ClassifyStage, Pair, Sorted, Verdict
+from worker.classify.cascade import Verdict
+from worker.classify.stage import ClassifyStage, Pair, Sorted
 from worker.configs import Configs
 from worker.flow.stage import Held, Lease
 from worker.ingest.stage import IngestStage, ReadOutcome
@@ -50,9 +51,9 @@ def pair() -> Pair:
         "to_ask": True,
         "task": None,
         "attempts": 0,
-        "excerpt": "Invoice",
+        "learned_model": 0,
     }
-    return Pair(row, {"text": "Find the total.", "json_schema": None}, a_config())
+    return Pair(row, {"text": "Find the total.", "json_schema": None}, a_config(), a_learned())
 
 
 async def test_a_pair_that_is_cut_off_before_its_slot_leaves_no_call_behind():

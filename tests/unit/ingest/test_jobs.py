@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.config import Config
 from models.sql import load_sql
 from models.states import DocumentState, JobState
 from models.words import Finder, Scope, TaskType, Zone
-from tests.factories import a_config
+from tests.factories import a_config, a_learned
+from worker.classify.learned import Learned
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import NO_ASK, NO_TEXT, AskRow, Ingested, ingest
 from worker.read.kinds import Text
@@ -38,7 +40,10 @@ def ingested(
     path: str = "docs/a.txt",
     local_only: bool = False,
     notes: tuple[str, ...] = (),
+    learned: Learned | None = None,
+    config: Config = CONFIG,
 ) -> Ingested:
+    """Whatever no user named is to be classified, unless a learned model is given."""
     return ingest(
         path,
         len(pages),
@@ -46,7 +51,8 @@ def ingested(
         chunk(Text.of(pages), 600),
         asks,
         local_only=local_only,
-        config=CONFIG,
+        config=config,
+        learned=learned or a_learned(),
     )
 
 
@@ -89,9 +95,7 @@ def test_an_ask_without_a_task_waits_to_be_classified():
 
 def test_a_job_waits_to_be_classified_in_the_building_whatever_its_task_will_be():
     config = a_config(classifier={"model": "tiny", "engine": "gpu2"}, engines={"gpu2": GPU2})
-    pieces = chunk(Text.of([ENGLISH]), 600)
-    made = ingest("a", 1, (), pieces, [ask(task=None)], local_only=False, config=config)
-    [job] = made.jobs
+    [job] = ingested([ENGLISH], ask(task=None), config=config).jobs
     assert (job["zone"], job["engine"], job["model"]) == (Zone.LOCAL, "gpu2", "tiny")
 
 
@@ -124,14 +128,45 @@ def test_every_job_is_where_the_rule_sends_it_by_all_of_its_facts(task):
             )
 
 
-def test_equal_pairs_share_their_classify_key_and_others_do_not():
+SURE = a_learned(TaskType.SUMMARY)
+
+
+def test_an_ask_that_the_learned_model_is_sure_of_is_routed_at_once_and_says_how_sure():
+    (job,) = ingested([ENGLISH], ask(task=None), learned=SURE).jobs
+    assert (job["state"], job["task"], job["zone"]) == ("ready", "summary", "frontier")
+    assert (job["found_by"], job["found_version"]) == (Finder.LEARNED, SURE.version)
+    assert job["confidence"] > 0.9
+    assert "classify_key" not in job
+
+
+def test_what_counts_as_sure_is_the_configurations():
+    config = a_config(classifier={"sure": 1.0})
+    (job,) = ingested([ENGLISH], ask(task=None, text="judge it"), config=config, learned=SURE).jobs
+    assert job["state"] is JobState.PENDING
+
+
+def test_what_the_user_named_and_what_a_rule_is_sure_of_come_before_what_was_learned():
+    asks = [ask(), ask(2, task=None, text="Classify it."), ask(3, task=None, text="judge it")]
+    found = [job["found_by"] for job in ingested([ENGLISH], *asks, learned=SURE).jobs]
+    assert found == [Finder.USER, Finder.RULE, Finder.LEARNED]
+
+
+def test_a_verdict_in_doubt_that_still_counts_begins_at_the_frontier_and_says_why():
+    config = a_config(classifier={"sure": 0, "doubt": 0.5})
+    (job,) = ingested([ENGLISH], ask(task=None, text="judge it"), config=config).jobs
+    assert (job["task"], job["zone"]) == ("extraction", "frontier")
+    assert job["escalation_reason"] == "not sure what it is: extraction at 0.20"
+    (kept,) = ingested([ENGLISH], ask(task=None), config=config, local_only=True).jobs
+    assert (kept["zone"], kept["escalation_reason"]) == ("local", None)
+
+
+def test_equal_asks_share_their_classify_key_whatever_the_text_and_others_do_not():
     def key(page: str, **more) -> object:
         return ingested([page], ask(task=None, **more)).jobs[0]["classify_key"]
 
-    assert key(ENGLISH) == key(ENGLISH)
+    assert key(ENGLISH) == key(HINDI)
     keys = [
         key(ENGLISH),
-        key(HINDI),
         key(ENGLISH, text="another"),
         key(ENGLISH, json_schema={"type": "object"}),
     ]
@@ -244,7 +279,9 @@ PRIVATE = a_config(
 def pinned(*asks: AskRow, config=PRIVATE) -> Ingested:
     pages = ["Nothing private here. " * 200, "Holder ABCPE1234F. " * 200, "Write to a@b.in. " * 200]
     text = Text.of(pages)
-    return ingest("a", 3, (), chunk(text, 600), asks, local_only=False, config=config)
+    return ingest(
+        "a", 3, (), chunk(text, 600), asks, local_only=False, config=config, learned=a_learned()
+    )
 
 
 def test_a_chunk_with_private_data_runs_locally_and_says_why():

@@ -1,5 +1,5 @@
--- The jobs that a claim took, with what is known of each (ask, text) pair: its verdict, or whether
--- this worker is to find it. A pair that another worker is at comes back in neither way.
+-- The jobs that a claim took, with what is known of the ask of each: its verdict, or whether this worker
+-- is to find it. An ask that another worker is at comes back in neither way.
 WITH taken AS MATERIALIZED (
     SELECT j.id, j.batch_id, j.classify_key AS key, j.ask_id, j.chunk_id, j.document_id, j.language,
            j.tokens, j.model, j.local_only, j.pinned IS NOT NULL AS pinned, s.line_id
@@ -25,19 +25,14 @@ WITH taken AS MATERIALIZED (
     WHERE t.id <> ALL (ARRAY(SELECT job_id FROM under_way))
     RETURNING id, job_id
 )
-SELECT t.*, b.configuration_id, b.allow_provider_batch, known.task, known.found_by, known.confidence,
+SELECT t.*, b.configuration_id, b.allow_provider_batch, known.task, known.found_by, known.found_version,
+       known.confidence,
        a.job_id IS NOT NULL AS to_ask, a.attempts, a.waits, a.deaths,
        coalesce(r.id, c.id) AS call_id,
-       CASE WHEN a.job_id IS NOT NULL THEN left(coalesce(k.text, first.text), 1500) END AS excerpt
+       coalesce((SELECT max(id) FROM learned_models), 0) AS learned_model
 FROM taken t
 JOIN batches b ON b.id = t.batch_id
 LEFT JOIN asked a ON a.job_id = t.id
 LEFT JOIN reserved r ON r.job_id = t.id
 LEFT JOIN under_way c ON c.job_id = t.id
 LEFT JOIN classifications known ON known.key = t.key AND known.task IS NOT NULL
-LEFT JOIN chunks k ON k.id = t.chunk_id
-LEFT JOIN LATERAL (
-    SELECT text FROM chunks
-    WHERE t.chunk_id IS NULL AND document_id = t.document_id AND blank IS NULL
-    ORDER BY ordinal LIMIT 1
-) first ON true

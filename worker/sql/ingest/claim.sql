@@ -7,7 +7,8 @@ WITH taken AS (
     UPDATE batches b SET started_at = now()
     WHERE b.started_at IS NULL AND b.id IN (SELECT batch_id FROM taken)
 )
-SELECT t.*, b.local_only, b.allow_provider_batch, b.configuration_id, o.data
+SELECT t.*, b.local_only, b.allow_provider_batch, b.configuration_id, o.data,
+       coalesce((SELECT max(id) FROM learned_models), 0) AS learned_model
 FROM taken t
 JOIN batches b ON b.id = t.batch_id
 JOIN document_contents o ON o.document_id = t.id

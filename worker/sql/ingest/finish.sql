@@ -32,16 +32,16 @@ WITH given AS (
     RETURNING id, document_id, ordinal
 )
 INSERT INTO jobs (batch_id, local_only, pinned, document_id, chunk_id, ask_id, state,
-                  classify_key, task, found_by, zone, engine, model, bulk, tokens, fixed_tokens,
-                  language, reason, finished_at)
+                  classify_key, task, found_by, found_version, confidence, zone, engine, model,
+                  escalation_reason, bulk, tokens, fixed_tokens, language, reason, finished_at)
 SELECT m.batch_id, b.local_only, j.pinned, m.id, c.id, j.ask_id, j.state, j.classify_key, j.task,
-       j.found_by, j.zone, j.engine, j.model, coalesce(j.bulk, false), j.tokens, j.fixed_tokens,
-       j.language, j.reason,
+       j.found_by, j.found_version, j.confidence, j.zone, j.engine, j.model, j.escalation_reason,
+       coalesce(j.bulk, false), j.tokens, j.fixed_tokens, j.language, j.reason,
        CASE WHEN j.state = 'skipped' THEN now() END
 FROM jsonb_to_recordset(%(jobs)s) AS j (
     document_id bigint, chunk integer, ask_id bigint, state text, classify_key uuid, task text,
-    found_by text, zone text, engine text, model text, bulk boolean, tokens integer,
-    fixed_tokens integer,
+    found_by text, found_version text, confidence double precision, zone text, engine text,
+    model text, escalation_reason text, bulk boolean, tokens integer, fixed_tokens integer,
     language text, pinned text, reason text)
 JOIN moved m ON m.id = j.document_id
 JOIN batches b ON b.id = m.batch_id

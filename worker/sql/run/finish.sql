@@ -31,15 +31,15 @@ WITH given AS (
     FROM given g JOIN freed f ON f.item_id = g.job_id
     WHERE j.id = ANY (ARRAY(SELECT item_id FROM freed)) AND j.id = g.job_id AND j.state = 'ready'
     RETURNING j.id, j.batch_id, j.local_only, j.pinned, j.document_id, j.ask_id, j.task, j.found_by,
-              j.confidence, j.zone, j.engine, j.model, j.step, j.chain, j.fixed_tokens, j.language,
+              j.found_version, j.confidence, j.zone, j.engine, j.model, j.step, j.chain, j.fixed_tokens, j.language,
               j.state
 ), cut AS (
     INSERT INTO jobs (batch_id, local_only, pinned, document_id, ask_id, parent_id, level, first,
-                      last, state, task, found_by, confidence, zone, engine, model, step, chain,
-                      tokens, fixed_tokens, language)
+                      last, state, task, found_by, found_version, confidence, zone, engine,
+                      model, step, chain, tokens, fixed_tokens, language)
     SELECT m.batch_id, m.local_only, m.pinned, m.document_id, m.ask_id, m.id, p.level, p.first,
-           p.last, 'ready', m.task, m.found_by, m.confidence, m.zone, m.engine, m.model, m.step,
-           m.chain, p.tokens, m.fixed_tokens, m.language
+           p.last, 'ready', m.task, m.found_by, m.found_version, m.confidence, m.zone, m.engine,
+           m.model, m.step, m.chain, p.tokens, m.fixed_tokens, m.language
     FROM moved m JOIN given g ON g.job_id = m.id
     CROSS JOIN LATERAL jsonb_to_recordset(g.parts)
         AS p (level smallint, first integer, last integer, tokens integer)
