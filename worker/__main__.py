@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("batch", type=int)
     purge.add_argument("--keep-costs", action="store_true")
     purge.add_argument("--delete", action="store_true")
+    commands.add_parser("unlock", help="take the lock from PDFs; they come on stdin")
     reroute = commands.add_parser("reroute", help="route anew what is not begun of a batch")
     reroute.add_argument("batch", type=int)
     return parser
@@ -63,6 +64,10 @@ def main() -> int:
                 from worker.reroute import reroute
 
                 return reroute(chosen.batch)
+            case "unlock":
+                from worker.unlock import main as unlock
+
+                return unlock()
             case "plan":
                 from worker.plan import plan
 
