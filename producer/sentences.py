@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from models.reasons import CostReason, FieldCode, HoldCode
-from models.states import BulkState
+from models.states import BulkState, DocumentState
 
 COSTS = {
     CostReason.NO_TOKENS: "the provider reported no tokens",
@@ -175,6 +175,21 @@ def bulk(row: Mapping[str, Any], clock: Callable[[str], str]) -> str:
     jobs = row["jobs"] or row["requests"]
     said = f"provider batch of {row['engine']}/{row['model']}: {jobs:,} jobs {how}"
     return f"{said}; {row['detail']}" if row["detail"] else said
+
+
+def fate(state: str, batch: int) -> str:
+    """What helps documents that were not read, or not all of it."""
+    named = f"`docmill documents {batch} --state {state}` names them"
+    match state:
+        case DocumentState.NEEDS_OCR:
+            return f"{named}; submit copies with a text layer, as programs for OCR make them"
+        case DocumentState.NEEDS_PASSWORD:
+            return f"`docmill retry {batch} --password-file FILE` opens them; {named}"
+        case DocumentState.PARTLY:
+            return f"`docmill documents {batch} --state {state}` says which pages are missing"
+        case DocumentState.UNSUPPORTED:
+            return f"{named}; submit them in another form"
+    return named
 
 
 def interrupted(batch: int, documents: int, paths: str = "PATHS") -> str:

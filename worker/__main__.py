@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable, Mapping
 
 from models.errors import DocmillError
 from models.terminal import visible
@@ -28,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("batch", type=int)
     purge.add_argument("--keep-costs", action="store_true")
     purge.add_argument("--delete", action="store_true")
+    commands.add_parser("unlock", help="take the lock from PDFs; they come on stdin")
     reroute = commands.add_parser("reroute", help="route anew what is not begun of a batch")
     reroute.add_argument("batch", type=int)
     classifier = commands.add_parser("classifier", help="what finds task types: train, report")
@@ -39,48 +41,82 @@ def main() -> int:
     """Run one command. 0: done, 1: a failure that the message explains."""
     chosen = _parser().parse_args()
     try:
-        match chosen.command:
-            case "serve":
-                from worker.app import serve
-
-                engines, models = frozenset(chosen.engine), frozenset(chosen.model)
-                return serve(chosen.pool, chosen.slots, engines, models)
-            case "doctor":
-                from worker.doctor import doctor
-
-                return doctor(as_json=chosen.json, probe=chosen.probe)
-            case "reach":
-                from worker.deployment import describe
-
-                sys.stdout.write(json.dumps(describe()) + "\n")
-            case "alive":
-                from worker.presence import is_alive
-
-                return 0 if is_alive() else 1
-            case "purge":
-                from worker.purge import purge
-
-                return purge(chosen.batch, keep_costs=chosen.keep_costs, delete=chosen.delete)
-            case "reroute":
-                from worker.reroute import reroute
-
-                return reroute(chosen.batch)
-            case "classifier":
-                from worker import classifier
-
-                return {
-                    "train": classifier.train,
-                    "report": classifier.report,
-                    "ship": classifier.ship,
-                }[chosen.what]()
-            case "plan":
-                from worker.plan import plan
-
-                return plan(sys.stdin, as_json=chosen.json)
+        return COMMANDS[chosen.command](chosen)
     except DocmillError as exc:
         sys.stderr.write(f"docmill: {visible(str(exc))}\n")
         return 1
+
+
+# What a command needs is imported by it: a look at this page loads none of it.
+
+
+def _serve(chosen: argparse.Namespace) -> int:
+    from worker.app import serve
+
+    return serve(chosen.pool, chosen.slots, frozenset(chosen.engine), frozenset(chosen.model))
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from worker.doctor import doctor
+
+    return doctor(as_json=chosen.json, probe=chosen.probe)
+
+
+def _reach(_: argparse.Namespace) -> int:
+    from worker.deployment import describe
+
+    sys.stdout.write(json.dumps(describe()) + "\n")
     return 0
+
+
+def _alive(_: argparse.Namespace) -> int:
+    from worker.presence import is_alive
+
+    return 0 if is_alive() else 1
+
+
+def _plan(chosen: argparse.Namespace) -> int:
+    from worker.plan import plan
+
+    return plan(sys.stdin, as_json=chosen.json)
+
+
+def _purge(chosen: argparse.Namespace) -> int:
+    from worker.purge import purge
+
+    return purge(chosen.batch, keep_costs=chosen.keep_costs, delete=chosen.delete)
+
+
+def _unlock(_: argparse.Namespace) -> int:
+    from worker.unlock import main as unlock
+
+    return unlock()
+
+
+def _reroute(chosen: argparse.Namespace) -> int:
+    from worker.reroute import reroute
+
+    return reroute(chosen.batch)
+
+
+def _classifier(chosen: argparse.Namespace) -> int:
+    from worker import classifier
+
+    does = {"train": classifier.train, "report": classifier.report, "ship": classifier.ship}
+    return does[chosen.what]()
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "serve": _serve,
+    "doctor": _doctor,
+    "reach": _reach,
+    "alive": _alive,
+    "plan": _plan,
+    "purge": _purge,
+    "unlock": _unlock,
+    "reroute": _reroute,
+    "classifier": _classifier,
+}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,23 @@ from bs4.element import NavigableString, Tag
 from worker.read.kinds import Text
 from worker.read.plain import decode
 
-_HIDDEN = ["script", "style", "noscript", "template", "svg", "math", "iframe", "object", "select"]
+_HIDDEN = frozenset(
+    ("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "select")
+)
+_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+# As browsers read these labels, where Python reads less by the same name (WHATWG, "Encoding").
+_LABELS = {
+    **dict.fromkeys(
+        ("iso-8859-1", "iso8859-1", "iso88591", "latin1", "l1", "cp819", "ascii", "us-ascii"),
+        "cp1252",
+    ),
+    **dict.fromkeys(("gb2312", "gb_2312-80", "csgb2312", "chinese", "gbk", "x-gbk"), "gb18030"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "ms_kanji"), "cp932"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ksc5601", "korean"), "cp949"),
+    **dict.fromkeys(("big5", "big5-hkscs", "x-x-big5"), "big5hkscs"),
+    **dict.fromkeys(("iso-8859-9", "latin5", "l5"), "cp1254"),
+    **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
+}
 _BLOCKS = [
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details",
     "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2",
@@ -33,7 +49,8 @@ def read(data: bytes, name: str) -> Text:
 
     Raises ReadError `encoding`.
     """
-    source, notes = decode(data, name, EncodingDetector.find_declared_encoding(data, is_html=True))
+    declared = EncodingDetector.find_declared_encoding(data, is_html=True)
+    source, notes = decode(data, name, _LABELS.get(declared or "", declared))
     soup = BeautifulSoup(_MARKS.sub(" ", source), "html.parser")
     _drop_hidden(soup)
     _keep_preformatted(soup)
@@ -43,9 +60,17 @@ def read(data: bytes, name: str) -> Text:
 
 
 def _drop_hidden(soup: BeautifulSoup) -> None:
-    for tag in soup.find_all(_HIDDEN):
+    for tag in soup.find_all(_is_hidden):
         if not tag.decomposed:
             tag.decompose()
+
+
+def _is_hidden(tag: Tag) -> bool:
+    """Whether a browser would not show it, by its name or by itself: sheets of styles are not
+    read."""
+    if tag.name in _HIDDEN or "hidden" in tag.attrs:
+        return True
+    return _UNSEEN.search(str(tag.attrs.get("style", ""))) is not None
 
 
 def _keep_preformatted(soup: BeautifulSoup) -> None:

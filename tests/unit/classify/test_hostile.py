@@ -57,11 +57,11 @@ def routed(text: str, *, local_only: bool, sure: float, certain: bool) -> list[t
     """What becomes of all asks of a document."""
     asks = [AskRow(n, ask, None, None, Scope.CHUNK, ()) for n, ask in enumerate(ASKS)]
     asks += [AskRow(9, "Read it.", None, TaskType.EXTRACTION, Scope.DOCUMENT, ())]
+    read = Text.of([text])
     made = ingest(
         "a.txt",
-        1,
-        (),
-        chunk(Text.of([text]), 600),
+        read,
+        chunk(read, 600),
         asks,
         local_only=local_only,
         config=a_config(classifier={"sure": sure}),
