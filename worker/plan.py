@@ -17,12 +17,13 @@ from typing import Any
 from models.catalogue import RETIRES, retires
 from models.config import Config
 from models.configuration import proposed
+from models.deadline import to_the_minute
 from models.errors import ReadError
 from models.spec import Ask, Spec, make_spec
 from models.states import JobState
 from models.terminal import to_json, visible
 from models.words import Finder, Policy, Queue, Stage, TaskType, Zone
-from worker.bulk.decide import has_time
+from worker.bulk.decide import has_time, last_moment
 from worker.calls.prices import MILLION, PriceBook
 from worker.classify.cascade import Verdict, found_at_once
 from worker.classify.learned import Learned
@@ -86,6 +87,9 @@ class Plan:
     cost_usd_max: Decimal | None = Decimal(0)
     cost_usd_live: Decimal | None = Decimal(0)
     """The same where nothing waits for a provider's batch."""
+    waits_until: datetime | None = None
+    """When what a provider's batch has not answered is asked one by one; None: nothing waits for
+    one, or for as long as it takes."""
     estimated_seconds: float | None = None
     """Until it would be done; None: nobody can know."""
     deadline: str | None = None
@@ -127,12 +131,19 @@ def work(made: Plan, config: Config) -> Iterator[Work]:
 
 
 def add_time(made: Plan, found: Takes | Unknown, deadline: datetime | None) -> None:
-    """Say in a plan how long it takes and whether that fits."""
-    made.estimated_seconds = round(found.seconds, 1) if isinstance(found, Takes) else None
-    if deadline is not None:
-        now = datetime.now().astimezone()
-        made.deadline = deadline.isoformat()
-        made.fits, made.verdict = fits(found, deadline, now), sentence(found, deadline, now)
+    """Say in a plan how long it takes and whether that fits. How long a provider's batch takes
+    nobody knows; the deadline is kept by taking back what it has not answered."""
+    waits = any(asked.by_batch for asked in made.asks)
+    if isinstance(found, Takes) and not waits:
+        made.estimated_seconds = round(found.seconds, 1)
+    if deadline is None:
+        return
+    now = datetime.now().astimezone()
+    made.deadline = deadline.isoformat()
+    made.fits, made.verdict = fits(found, deadline, now), sentence(found, deadline, now)
+    if made.waits_until is not None and made.fits:
+        until = to_the_minute(made.waits_until, now)
+        made.verdict = f"fits: what the provider has not answered by {until} is asked one by one"
 
 
 class Planner:
@@ -231,6 +242,8 @@ class Planner:
             engine = self._config.engines[asked.engine]
             in_time = has_time(self._deadline, asked.jobs, engine, now)
             asked.by_batch = asked.by_batch and asked.jobs > 0 and in_time
+            if asked.by_batch:
+                self._plan.waits_until = last_moment(self._deadline, asked.jobs, engine)
             discount = engine.batch_discount if asked.by_batch else Decimal(0)
             asked.cost_usd_live = live = self._cost(asked)
             asked.cost_usd_max = None if live is None else live * (1 - discount)
@@ -310,8 +323,7 @@ def _as_text(made: Plan) -> str:
         if waiting := sum(asked.jobs for asked in made.asks if asked.by_batch):
             console.print(
                 f"{waiting} jobs wait for a batch of the provider's, at a lower price (one by one: "
-                f"USD <= {'unknown' if made.cost_usd_live is None else made.cost_usd_live}); what "
-                "it has not answered in time is asked one by one",
+                f"USD <= {'unknown' if made.cost_usd_live is None else made.cost_usd_live})",
                 highlight=False,
             )
         if made.verdict:

@@ -13,8 +13,8 @@ from models.spec import Spec, make_spec
 from models.words import TaskType
 from tests.factories import PRICED, a_config, a_learned
 from worker import plan as plan_module
-from worker.estimate import Pace, Work
-from worker.plan import DEAREST, Plan, Planner, _as_text, work
+from worker.estimate import Pace, Takes, Work
+from worker.plan import DEAREST, Plan, Planner, _as_text, add_time, work
 from worker.prompts import fixed_tokens
 from worker.read.kinds import Text
 
@@ -196,3 +196,33 @@ def test_a_plan_says_whether_it_keeps_its_deadline(
     assert (told["verdict"] or "").startswith(said or "")
     assert (said or "fits") in " ".join(shown.split()) or deadline is None
     assert "fits" not in shown or deadline
+
+
+BATCHED = a_config(
+    tasks={"summary": {"model": "big"}, "reasoning": {"model": "big"}},
+    engines={"frontier": {"provider_batch": "openai"}},
+    prices=PRICED,
+)
+
+
+async def test_what_may_wait_for_a_providers_batch_costs_half_and_says_so():
+    live = await planned(a_spec(SUMMARY), LETTER, config=BATCHED)
+    spec = a_spec(SUMMARY, EXTRACTION, allow_provider_batch=True)
+    made = await planned(spec, LETTER, config=BATCHED)
+    assert [asked.by_batch for asked in made.asks] == [True, False]
+    assert made.cost_usd_max * 2 == made.cost_usd_live == live.cost_usd_max
+    assert [part.queue for part in work(made, BATCHED)] == ["local/phi4-mini"]
+    assert "1 jobs wait for a batch of the provider's" in " ".join(_as_text(made).split())
+
+
+async def test_near_its_deadline_nothing_waits_and_before_it_is_said_until_when():
+    table = [("40m", False, None), ("20h", True, "fits: what the provider has not answered by ")]
+    for deadline, waits, said in table:
+        spec = a_spec(SUMMARY, allow_provider_batch=True, deadline=deadline)
+        made = await planned(spec, LETTER, config=BATCHED)
+        assert made.asks[0].by_batch is waits
+        add_time(made, Takes(60.0), spec.deadline)
+        assert made.verdict
+        assert made.verdict.startswith(said or "fits: about 1 min")
+        assert (made.estimated_seconds is None) is waits
+        json.loads(plan_module._as_json(made))

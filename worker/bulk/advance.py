@@ -176,6 +176,7 @@ class Bulks:
             came = await self._give_up(bulk, engine, came)
         try:
             await self._move(bulk, came)
+            _tell(bulk, came)
         except _Lost:
             if step is Step.CREATE and came.remote is not None:
                 await self._withdraw(engine, came.remote)
@@ -288,6 +289,19 @@ class Bulks:
                 raise _Lost
         ended = BulkState.FETCHED if bulk.upload or bulk.remote else BulkState.CLOSED
         return Moved(ended, given_up=end.why)
+
+
+TOLD = {
+    BulkState.SUBMITTED: "jobs are in a batch of their engine's provider",
+    BulkState.FETCHED: "jobs are back from a batch of their engine's provider",
+}
+
+
+def _tell(bulk: Bulk, came: Moved) -> None:
+    """Say in the log what a bulk has come to."""
+    if came.state is not bulk.state and came.state in TOLD:
+        about = {"engine": bulk.engine, "model": bulk.model, "remote": came.remote or bulk.remote}
+        logger().info(TOLD[came.state], bulk=str(bulk.id), jobs=bulk.requests, **about)
 
 
 def _call(engine: BulkEngine, one: Kept, outcome: Completion | EngineError) -> CallRow:

@@ -252,3 +252,11 @@ def test_a_schema_file_is_read(tmp_path):
     path = tmp_path / "schema.json"
     path.write_text(json.dumps(SCHEMA))
     assert load_schema(path) == SCHEMA
+
+
+def test_what_stays_in_the_building_is_handed_in_at_no_provider():
+    asks = [{"ask": "Sum up."}]
+    assert make_spec({"asks": asks, "allow_provider_batch": True}, "spec").allow_provider_batch
+    stays = {"asks": asks, "policy": "local-only", "allow_provider_batch": True}
+    with pytest.raises(ConfigError, match="nothing of a local-only batch leaves the building"):
+        make_spec(stays, "spec")
