@@ -22,6 +22,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--probe", action="store_true")
     commands.add_parser("reach", help="say as JSON which engines this host reaches")
     commands.add_parser("alive", help="0 where a worker of this machine says that it lives")
+    formats = commands.add_parser("formats", help="say which kinds of documents are read")
+    formats.add_argument("--json", action="store_true")
     plan = commands.add_parser("plan", help="say what a batch would take; it comes on stdin")
     plan.add_argument("--json", action="store_true")
     purge = commands.add_parser("purge", help="take away what a batch holds")
@@ -63,6 +65,10 @@ def main() -> int:
                 from worker.reroute import reroute
 
                 return reroute(chosen.batch)
+            case "formats":
+                from worker.read.formats import formats
+
+                sys.stdout.write(formats(as_json=chosen.json))
             case "plan":
                 from worker.plan import plan
 

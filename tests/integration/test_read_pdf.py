@@ -9,7 +9,8 @@ import pytest
 from fpdf import FPDF
 
 from models.errors import ReadError
-from worker.read.kinds import PDF, Text
+from models.kinds import PDF
+from worker.read.kinds import Text
 from worker.read.pdf import read
 from worker.read.sandbox import Limits, Reader
 
