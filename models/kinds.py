@@ -2,7 +2,9 @@
 
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
 PDF = "application/pdf"
@@ -123,6 +125,7 @@ _ZIPPED = {
     EPUB.encode(): EPUB,
 }
 _MOST_DIRECTORY = 4 * 1_048_576
+_MOST_NAME = 200
 
 HEAD = 8_192
 _CONTROL = bytes(sorted(set(range(32)) - set(b"\t\n\v\f\r\x1b")))
@@ -166,10 +169,12 @@ def _binary(head: bytes, file: BinaryIO, ending: str) -> str | None:
 
 
 def _zipped(head: bytes, file: BinaryIO) -> str:
-    if head[30:38] == b"mimetype":
+    if head[30:38] == b"mimetype" and head[8:10] == b"\0\0":  # as it should be: first, as it is
         size = int.from_bytes(head[18:22], "little")
         return _ZIPPED.get(head[38 : 38 + size].strip(), ZIP)
-    names = _names(file)
+    names, told = _listed(file)
+    if told:
+        return _ZIPPED.get(told, ZIP)
     for part, kind in _PARTS:
         if part in names:
             return kind
@@ -181,18 +186,23 @@ def _zipped(head: bytes, file: BinaryIO) -> str:
     return next(folders, ZIP)
 
 
-def _names(file: BinaryIO) -> frozenset[str]:
-    """What a ZIP lists; nothing where it is damaged, or lists more than any document does."""
+def _listed(file: BinaryIO) -> tuple[frozenset[str], bytes]:
+    """What a ZIP lists, and the kind that it names in a part of its own.
+
+    Nothing where it is damaged, or lists more than any document does.
+    """
     size = file.seek(0, 2)
     file.seek(max(0, size - 65_557))
     end = file.read().rpartition(b"PK\5\6")[2]
     if len(end) < 18 or int.from_bytes(end[8:12], "little") > _MOST_DIRECTORY:
-        return frozenset()
+        return frozenset(), b""
     try:
         with zipfile.ZipFile(file) as archive:
-            return frozenset(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return frozenset()
+            names = frozenset(archive.namelist())
+            with archive.open("mimetype") if "mimetype" in names else BytesIO() as part:
+                return names, part.read(_MOST_NAME).strip()
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, RuntimeError):
+        return frozenset(), b""
 
 
 def _ole(file: BinaryIO) -> str:

@@ -28,7 +28,7 @@ def read_xml(data: bytes, name: str, _: Bounds) -> Text:
 
 def _lines(element: Element, depth: int) -> Iterator[str]:
     attributes = "".join(
-        f" {key.rpartition('}')[2]}={value}" for key, value in element.items() if value
+        f' {key.rpartition("}")[2]}="{value}"' for key, value in element.items() if value
     )
     indent = "  " * min(depth, _MOST_INDENT)
     if isinstance(element.tag, str):  # else a comment
@@ -61,7 +61,7 @@ def _is_json(text: str) -> bool:
     try:
         while (at := _after_space(text, at)) < len(text):
             at = decoder.raw_decode(text, at)[1]
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 

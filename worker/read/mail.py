@@ -132,7 +132,11 @@ def _children(part: Message) -> list[Message]:
 
 def _is_text(part: Message, kind: str) -> bool:
     """Whether a part is shown in the mail itself."""
-    if part.is_multipart() or kind not in ("text/plain", "text/html", "text/enriched"):
+    if part.is_multipart():
+        return False
+    if kind.startswith("multipart/"):  # broken: none of its parts was found
+        return True
+    if kind not in ("text/plain", "text/html", "text/enriched"):
         return False
     return part.get_content_disposition() != "attachment" and not part.get_filename()
 

@@ -51,7 +51,7 @@ def _tables(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         titles = 0
         while titles < len(table) - 1 and sum(map(bool, table[titles])) == 1:
             titles += 1
-        yield from (markdown(table[:titles]), markdown(table[titles:]))
+        yield from filter(None, (markdown(table[:titles]), markdown(table[titles:])))
 
 
 def _written(cell: Cell) -> str:
