@@ -38,8 +38,8 @@ class ServiceAway(DocmillError):
 class ReadError(DocmillError):
     """A document cannot be read; `category` says why in one word.
 
-    Categories: encrypted, damaged, too_many_pages, too_much_text, unsupported_type, encoding,
-    reader_timeout, reader_memory, reader_crashed.
+    Categories: needs_password, needs_ocr, unsupported, damaged, too_many_pages, too_much_text,
+    encoding, reader_timeout, reader_memory, reader_crashed.
     """
 
     def __init__(self, category: str, message: str) -> None:

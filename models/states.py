@@ -22,15 +22,24 @@ class JobState(StrEnum):
 
 
 class DocumentState(StrEnum):
-    """Where a document stands. `running` and `cancelled` are shown, not written (see JobState)."""
+    """Where a document stands. `running` and `cancelled` are shown, not written (see JobState).
+
+    Nor is `partly`: whether all of a document was read is a fact beside its state, since its jobs
+    go on as those of any other. It is shown in the place of `ready` and `done` (the function
+    docmill_document_state).
+    """
 
     PENDING = "pending"  # waits to be read
     RUNNING = "running"  # being read, leased by a worker
     READY = "ready"  # read; its jobs are under way
     DONE = "done"  # all its jobs are finished
-    FAILED = "failed"  # could not be read
+    PARTLY = "partly"  # read, but for the pages that `missing` names
+    NEEDS_OCR = "needs_ocr"  # pictures of text; its bytes are kept
+    NEEDS_PASSWORD = "needs_password"  # noqa: S105 - its bytes are kept
+    UNSUPPORTED = "unsupported"  # of a kind that no reader reads, for good
+    FAILED = "failed"  # could not be read; its bytes are kept, and `retry` tries again
     CANCELLED = "cancelled"
-    SKIPPED = "skipped"  # holds no text
+    SKIPPED = "skipped"  # read, and there is nothing to ask of it
 
 
 class BatchState(StrEnum):
@@ -81,5 +90,18 @@ JOB_CHANGES: dict[JobState, frozenset[JobState]] = {
 }
 """From each written state, those that may follow; no statement makes any other change."""
 
-WRITTEN_DOCUMENTS = frozenset(DocumentState) - {DocumentState.RUNNING, DocumentState.CANCELLED}
+WRITTEN_DOCUMENTS = frozenset(DocumentState) - {
+    DocumentState.RUNNING,
+    DocumentState.PARTLY,
+    DocumentState.CANCELLED,
+}
 """What stands on the rows of documents."""
+
+REFUSED_DOCUMENTS = frozenset(
+    {DocumentState.NEEDS_OCR, DocumentState.NEEDS_PASSWORD, DocumentState.UNSUPPORTED}
+)
+"""What a reader says of a document that another try would not change: the category of its
+ReadError is the state."""
+
+UNREAD_DOCUMENTS = REFUSED_DOCUMENTS | {DocumentState.FAILED, DocumentState.SKIPPED}
+"""Those that have ended without a job."""

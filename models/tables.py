@@ -36,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 
 from models.states import (
+    UNREAD_DOCUMENTS,
     WRITTEN_DOCUMENTS,
     WRITTEN_JOBS,
     BatchState,
@@ -176,12 +177,24 @@ documents = Table(
     Column("jobs_finished", Integer, nullable=False, server_default="0"),
     Column("kills", SmallInteger, nullable=False, server_default="0", comment="workers lost on it"),
     Column("not_before", Moment, comment="waits until then"),
-    Column("error", JSONB, comment="{category, phase, retryable, message} when failed"),
+    Column(
+        "error",
+        JSONB,
+        comment="{category, phase, retryable, message}: why it was not read, or not this time",
+    ),
     Column("notes", ARRAY(Text), nullable=False, server_default="{}", comment="what was odd"),
     Column("finished_at", Moment),
+    Column("missing", JSONB, comment="[{why, pages}]: what is not in its text; NULL: nothing is"),
     CheckConstraint(_one_of("state", WRITTEN_DOCUMENTS), name="state"),
     Index("ix_documents_batch", "batch_id", "id"),
-    Index("ix_documents_failed", "batch_id", postgresql_where=text("state = 'failed'")),
+    Index(
+        "ix_documents_unread",
+        "batch_id",
+        "state",
+        "id",
+        postgresql_where=text(_one_of("state", UNREAD_DOCUMENTS)),
+    ),
+    Index("ix_documents_partly", "batch_id", "id", postgresql_where=text("missing IS NOT NULL")),
     postgresql_with=BUSY,
     comment="a source file",
 )
@@ -191,7 +204,7 @@ document_contents = Table(
     metadata,
     Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
     Column("data", LargeBinary, nullable=False),
-    comment="the bytes of documents not read yet; removed once the text stands in chunks",
+    comment="the bytes of documents that are not read, or not all of it; removed once they are",
 )
 
 chunks = Table(

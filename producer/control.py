@@ -1,16 +1,20 @@
 """Steering a batch in flight. Each is one guarded statement; workers see it within a second."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from models.errors import InputError
 from models.states import BatchState
-from producer.query import one, status
+from producer.query import every, one, status
 
 RETRIED = 2_000
-"""Jobs that are brought back in one statement."""
+"""Jobs, or documents, that are brought back in one statement."""
+
+
+UNLOCKED = 8
+"""Documents whose bytes are held at a time while they are unlocked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +45,39 @@ def cancel(batch: int) -> Changed:
 
 
 def retry(batch: int, reason: str | None = None) -> Changed:
-    """Bring failed jobs and documents back, all or those of one category."""
+    """Bring failed jobs and documents back, all or those of one category, which may also be a
+    state of documents: needs_ocr or needs_password."""
+    require_open(batch)
+    jobs = documents = 0
+    # Block by block, so that no other batch waits for a million rows.
+    while (row := one("retry_documents", batch=batch, reason=reason, most=RETRIED)) and row[
+        "documents"
+    ]:
+        documents += row["documents"]
+    while (row := one("retry", batch=batch, reason=reason, most=RETRIED)) and row["jobs"]:
+        jobs += row["jobs"]
+    return Changed(jobs=jobs, documents=documents)
+
+
+def unlock(batch: int, unlocker: Callable[[str, bytes], bytes]) -> Changed:
+    """Bring back the documents of a batch that a password opens (producer/unlock.py)."""
+    require_open(batch)
+    documents = last = 0
+    while rows := every("locked_documents", batch=batch, after=last, most=UNLOCKED):
+        for row in rows:
+            data = bytes(row["data"])
+            if (opened := unlocker(row["media_type"], data)) is not data:
+                changed = one("unlock_document", document=row["id"], data=opened)
+                documents += changed["documents"] if changed else 0
+        last = rows[-1]["id"]
+    return Changed(documents=documents)
+
+
+def require_open(batch: int) -> None:
+    """Raises InputError where nothing of a batch can be begun again, NotFound."""
     state = status(batch)["state"]
     if state in (BatchState.CANCELLED, BatchState.PURGED):
         raise InputError(f"batch {batch} is {state}; submit it again instead")
-    reread = one("retry_documents", batch=batch, reason=reason)
-    jobs = 0
-    # Block by block, so that no other batch waits for a million rows.
-    while (row := one("retry", batch=batch, reason=reason, most=RETRIED)) and row["jobs"]:
-        jobs += row["jobs"]
-    return Changed(jobs=jobs, documents=reread["documents"] if reread else 0)
 
 
 def set_priority(batch: int, priority: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from models.errors import ConfigError
 from models.terminal import to_json
-from producer.query import RESULT_KEYS
+from producer.query import DOCUMENT_KEYS, RESULT_KEYS
 
 Row = Mapping[str, Any]
 
@@ -38,10 +38,19 @@ def write_jsonl(rows: Iterable[Row], out: TextIO) -> None:
 
 def write_json(rows: Iterable[Row], out: TextIO) -> None:
     """One array."""
+    _write_array(map(_contract, rows), out)
+
+
+def write_documents(rows: Iterable[Row], out: TextIO) -> None:
+    """What became of each document, as one array."""
+    _write_array(({key: row[key] for key in DOCUMENT_KEYS} for row in rows), out)
+
+
+def _write_array(rows: Iterable[Row], out: TextIO) -> None:
     out.write("[")
     for number, row in enumerate(rows):
         out.write(",\n " if number else "\n ")
-        out.write(to_json(_contract(row)))
+        out.write(to_json(row))
     out.write("\n]\n")
 
 

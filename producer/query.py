@@ -10,10 +10,16 @@ from psycopg.rows import dict_row
 from models.database import ready_connection
 from models.errors import NotFound
 from models.sql import load_sql
-from models.states import ACTIVE_JOBS, BatchState, SubmitState
+from models.states import (
+    ACTIVE_JOBS,
+    UNREAD_DOCUMENTS,
+    BatchState,
+    DocumentState,
+    SubmitState,
+)
 from producer.deadline import expected_finish
 from producer.engines import engine_row
-from producer.sentences import held, hold_category, mend, serve
+from producer.sentences import fate, held, hold_category, mend, serve
 
 Row = Mapping[str, Any]
 
@@ -78,6 +84,26 @@ STATUS_KEYS = (
     "deadline",
 )
 """What `status --json` holds, in this order; `expected_finish`, `unserved`, `troubles` follow."""
+
+DOCUMENT_KEYS = (
+    "document",
+    "state",
+    "reason",
+    "message",
+    "missing",
+    "notes",
+    "media_type",
+    "bytes",
+    "pages",
+    "language",
+    "jobs",
+    "jobs_finished",
+    "finished_at",
+)
+"""What each of `documents --json` holds, in this order."""
+
+TOLD = UNREAD_DOCUMENTS | {DocumentState.PARTLY}
+"""States of documents of which something was not read."""
 
 ENDED = frozenset({BatchState.FINISHED, BatchState.PURGED})
 """Nothing is begun in them any more, and nothing is under way."""
@@ -148,13 +174,29 @@ def known_cost(cost: Decimal | None, calls: int) -> str | None:
 
 
 def failures(batch: int) -> list[Row]:
-    """What failed or is held, grouped by reason, the most frequent first."""
-    found = [*every("failures", batch=batch), *map(_held_as_failure, held_jobs(batch))]
+    """What failed, was not read or is held, grouped by reason, the most frequent first. `mend`
+    says what helps, where that is not `retry`."""
+    fates = [{**row, "mend": fate(row["state"], batch)} for row in every("fates", batch=batch)]
+    failed = [{**row, "mend": None} for row in every("failures", batch=batch)]
+    found = [*failed, *fates, *map(_held_as_failure, held_jobs(batch))]
     return sorted(found, key=lambda row: -row["n"])
 
 
+def documents(
+    batch: int, state: str | None = None, *, after: int | None = None, most: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """What became of each document, streamed: DOCUMENT_KEYS and `document_id`; up to `most` of
+    those that follow document `after`. Raises NotFound."""
+    require(batch)
+    params = {"batch": batch, "state": state, "after": after, "most": most}
+    return (
+        {**row, "finished_at": moment(row["finished_at"])} for row in _fetched("documents", params)
+    )
+
+
 def _held_as_failure(row: Row) -> Row:
-    return {**row, "kind": "job", "state": "held", "n": row["jobs"], "path": None}
+    more = {"kind": "job", "state": "held", "n": row["jobs"], "path": None, "mend": None}
+    return {**row, **more}
 
 
 def held_jobs(batch: int | None = None) -> list[Row]:
@@ -290,15 +332,45 @@ def results(
     return _streamed(params, {key: place for place, key in enumerate(value_keys(batch))})
 
 
+def unread(batch: int) -> Iterator[dict[str, Any]]:
+    """The documents of a batch that ended without a job, or of which pages are missing, in the
+    form of results: without an ask, their fate as the state. Raises NotFound."""
+    return (
+        {**dict.fromkeys((*RESULT_KEYS, "reason", "stand_in")), **_as_result(batch, row)}
+        for row in documents(batch)
+        if row["state"] in TOLD
+    )
+
+
+def _as_result(batch: int, row: Row) -> dict[str, Any]:
+    gaps = "; ".join(f"pages {gap['pages']} ({gap['why']})" for gap in row["missing"] or ())
+    return {
+        "batch": batch,
+        "document": row["document"],
+        "state": row["state"],
+        "attempts": 0,
+        "error": {
+            "category": row["reason"] or row["state"],
+            "phase": "ingest",
+            "retryable": row["state"] == DocumentState.FAILED,
+            "message": row["message"] or f"missing: {gaps}",
+        },
+    }
+
+
 def _streamed(params: Row, order: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    return (result_row(row, order) for row in _fetched("results", params))
+
+
+def _fetched(name: str, params: Row) -> Iterator[Row]:
+    """The rows of a statement of producer/sql, a few at a time."""
     with (
         ready_connection() as connection,
         connection.transaction(),
-        connection.cursor("results", row_factory=dict_row) as cursor,
+        connection.cursor(name, row_factory=dict_row) as cursor,
     ):
         cursor.itersize = FETCH
-        for row in cursor.execute(load_sql("producer", "results"), params):
-            yield result_row(row, order)
+        yield from cursor.execute(load_sql("producer", name), params)
 
 
 def result_row(row: Row, order: Mapping[str, int]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,9 @@ MOST_ROWS = 200
 
 PURGED = "purged: its documents, asks and answers are gone; its counts stay"
 
+MOST_NAMED = 20
+"""What was refused at submit, by name."""
+
 MOST_NOTES = 20
 """Lines about troubles and holds that are shown at once."""
 
@@ -56,6 +61,10 @@ STYLES = {
     "done": "green",
     "failed": "red",
     "held": "yellow",
+    "partly": "yellow",
+    "needs_ocr": "yellow",
+    "needs_password": "yellow",
+    "unsupported": "red",
     "skipped": "dim",
     "cancelled": "dim",
     "running": "cyan",
@@ -76,16 +85,37 @@ def _table(title: str | None = None, *, expand: bool = False) -> Table:
 
 def submitted(result: "Submitted") -> None:
     """What became of a submit."""
-    for source in result.refused:
+    for source in result.refused[:MOST_NAMED]:
         refused(source)
+    if len(result.refused) > MOST_NAMED:
+        more = Counter(source.category for source in result.refused[MOST_NAMED:])
+        listed = ", ".join(f"{n} {category}" for category, n in more.most_common())
+        _complain(f"... and {more.total()} more refused ({listed}); --json names all")
+    if result.locked:
+        passwords = f"{_count(result.locked, 'document')} opened by no password that was given"
+        _complain(f"{passwords}: `docmill documents {result.batch} --state needs_password`")
     if result.batch is None:
-        _complain("nothing was submitted: no document could be used")
+        _complain(f"nothing was submitted: all of {len(result.refused)} were refused")
         return
     console.print(
         f"batch [bold]{result.batch}[/]: {_count(result.documents, 'document')} submitted"
         + (f", {len(result.refused)} refused" if result.refused else "")
     )
     console.print(f"follow it with: docmill watch {result.batch}", style="dim")
+
+
+@contextmanager
+def storing(wanted: bool) -> Iterator[Callable[["Submitted"], None]]:
+    """What tells a terminal how far a submit is, in a line that goes when it ends."""
+    if not wanted:
+        yield lambda _: None
+        return
+    aside = Terminal(emoji=False, stderr=True)
+    with aside.status("looking at the documents ...") as line:
+        yield lambda so_far: line.update(
+            f"batch {so_far.batch}: {so_far.documents:,} documents stored, "
+            f"{len(so_far.refused):,} refused ..."
+        )
 
 
 def refused(source: "Refused") -> None:
@@ -145,6 +175,8 @@ def notes(found: Row, failures: Sequence[Row], troubles: Sequence[Row]) -> dict[
         lines["purged"] = PURGED
     for row in found["unserved"]:
         lines[f"unserved {row['queue']}"] = unserved_line(row)
+    fates = [row for row in failures if row["kind"] == "document" and row["mend"]]
+    lines |= {f"documents {row['state']}": fate_line(row) for row in fates}
     held = [row for row in failures if row["state"] == JobState.HELD]
     lines |= {f"held {row['category']}": held_line(row) for row in held}
     return lines | {f"trouble {_place(row)}": trouble_line(row) for row in troubles}
@@ -163,6 +195,12 @@ def submit_line(batch: int, submit: str, documents: int) -> str | None:
 def unserved_line(row: Mapping[str, str]) -> str:
     """Where nobody is at work; one of a status' `unserved`."""
     return f"no worker serves {row['queue']}: {row['mend']}"
+
+
+def fate_line(row: Row) -> str:
+    """Documents that were not read, or not all of it; one of `query.failures`."""
+    example = f"{row['path']}: {row['message']}" if row["message"] else row["path"]
+    return f"{row['state']}: {_count(row['n'], 'document')}: {row['mend']} (first: {example})"
 
 
 def held_line(row: Row) -> str:
@@ -273,6 +311,38 @@ def compact(number: int) -> str:
     return f"{number // 1000}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
 
 
+def documents(rows: Iterable[Row]) -> None:
+    """What became of each document."""
+    table = _table(expand=True)
+    table.add_column("document", overflow="fold", ratio=2)
+    table.add_column("state", no_wrap=True)
+    for column in ("pages", "jobs"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("why, and what is missing or odd", overflow="fold", ratio=3)
+    more = 0
+    for number, row in enumerate(rows):
+        if number >= MOST_ROWS:
+            more += 1
+            continue
+        style = STYLES.get(row["state"], "default")
+        table.add_row(
+            escape(one_line(row["document"])),
+            f"[{style}]{row['state']}[/]",
+            "-" if row["pages"] is None else str(row["pages"]),
+            f"{row['jobs_finished']}/{row['jobs']}" if row["jobs"] else "-",
+            escape(_short("; ".join(said_of(row)), 400)),
+        )
+    console.print(table)
+    if more:
+        console.print(f"... and {more} more; --json prints all", style="dim")
+
+
+def said_of(row: Row) -> list[str]:
+    """What there is to be said of a document; a row of `query.documents`."""
+    gaps = [f"missing: pages {gap['pages']} ({gap['why']})" for gap in row["missing"] or ()]
+    return [*filter(None, [row["message"]]), *gaps, *row["notes"]]
+
+
 def results(rows: Iterable[Row]) -> None:
     """The answers, short enough to read on 80 columns."""
     table = _table(expand=True)
@@ -299,7 +369,7 @@ def _result_cells(row: Row) -> list[str]:
     mark = {True: "[green]✓[/] ", False: "[red]✗[/] ", None: ""}[row["grounded"]]
     return [
         escape(_short(name, DOCUMENT_WIDTH - len(pages) - 2) + (f" p{pages}" if pages else "")),
-        escape(_short(row["ask"], ASK_WIDTH)),
+        escape(_short(row["ask"] or "", ASK_WIDTH)),
         _by(row),
         shown + mark + escape(_answer(row)),
     ]

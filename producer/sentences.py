@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from models.reasons import CostReason, HoldCode
+from models.states import DocumentState
 
 COSTS = {
     CostReason.NO_TOKENS: "the provider reported no tokens",
@@ -112,6 +113,21 @@ def _advice(code: str | None, message: str, batch: int | str) -> str:
 def serve(stage: str, zone: str | None) -> str:
     """What gives a queue a worker."""
     return f"start `docmill worker {stage if zone is None else zone}`"
+
+
+def fate(state: str, batch: int) -> str:
+    """What helps documents that were not read, or not all of it."""
+    named = f"`docmill documents {batch} --state {state}` names them"
+    match state:
+        case DocumentState.NEEDS_OCR:
+            return f"{named}; submit copies with a text layer, as programs for OCR make them"
+        case DocumentState.NEEDS_PASSWORD:
+            return f"`docmill retry {batch} --password-file FILE` opens them; {named}"
+        case DocumentState.PARTLY:
+            return f"`docmill documents {batch} --state {state}` says which pages are missing"
+        case DocumentState.UNSUPPORTED:
+            return f"{named}; submit them in another form"
+    return named
 
 
 def interrupted(batch: int, documents: int, paths: str = "PATHS") -> str:

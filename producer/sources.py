@@ -8,6 +8,7 @@ never parsed: that is the worker's job, in a process that may die of it.
 import glob
 import gzip
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -57,46 +58,67 @@ def _written(sign: re.Match[str]) -> str:
 def gather(paths: Sequence[str], stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
     """Every document behind the given paths, in a stable order, each file once.
 
-    Categories of refusals: not_found, empty, too_large, unsupported_type, unreadable, bad_line.
+    Categories of refusals: not_found, not_entered (folders and links), empty, too_large,
+    unsupported_type, unreadable, bad_line.
     """
     seen: set[Path] = set()
     for path in paths:
         if path == "-":
             yield from _from_stdin(stdin, file_mb)
             continue
-        files = _files(path)
-        if not files:
-            name = readable(path)
-            yield Refused(name, "not_found", f"{name}: no such file or folder")
-        for file in files:
-            resolved = file.resolve()
-            if resolved not in seen:
+        for found in _files(path):
+            if isinstance(found, Refused):
+                yield found
+            elif (resolved := found.resolve()) not in seen:
                 seen.add(resolved)
-                yield from _from_file(file, file_mb)
+                yield from _from_file(found, file_mb)
 
 
-def _files(path: str) -> list[Path]:
+def _files(path: str) -> Iterator[Path | Refused]:
     """The files that a path stands for. A name with brackets that exists is a name, not a glob."""
     given = Path(path)
     try:
         if given.is_dir():
-            return _inside(given)
-        if given.exists():
-            return [given]
+            yield from _inside(given)
+            return
+        matches = [given] if given.exists() else [Path(m) for m in glob.glob(path, recursive=True)]
     except (OSError, ValueError):
-        return []  # too long a name, or a NUL in it: no such file
-    matches = sorted(Path(match) for match in glob.glob(path, recursive=True))
-    return [file for match in matches for file in (_inside(match) if match.is_dir() else [match])]
+        matches = []  # too long a name, or a NUL in it: no such file
+    if not matches:
+        yield _refused(given, "not_found", "no such file or folder")
+    for match in sorted(matches):
+        if match.is_dir():
+            yield from _inside(match)
+        else:
+            yield match
 
 
-def _inside(folder: Path) -> list[Path]:
-    """Every file below a folder but hidden ones, by name."""
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-    )
+def _inside(folder: Path) -> Iterator[Path | Refused]:
+    """Every file below a folder but hidden ones, by name; and what is not entered, with why."""
+    empty = True
+    left = [folder]
+    while left:
+        path = left.pop()
+        try:
+            if path is not folder and path.is_symlink() and not path.is_file():
+                there = "a folder" if path.is_dir() else "nothing that can be read"
+                yield _refused(path, "not_entered", f"this link to {there} was not followed")
+            elif path.is_dir():
+                shown = (name for name in os.listdir(path) if not name.startswith("."))
+                left += map(path.joinpath, sorted(shown, reverse=True))
+                continue
+            else:
+                yield path
+        except OSError as exc:
+            yield _refused(path, "not_entered", f"it was not entered: {exc.strerror or exc}")
+        empty = False
+    if empty:
+        yield _refused(folder, "not_found", "no file in this folder")
+
+
+def _refused(path: Path, category: str, why: str) -> Refused:
+    name = readable(str(path))
+    return Refused(name, category, f"{name}: {why}")
 
 
 def _from_file(file: Path, file_mb: int) -> Iterator[Source]:

@@ -39,6 +39,8 @@ class Submitted:
     batch: int | None
     documents: int
     refused: list[Refused] = field(default_factory=list)
+    locked: int = 0
+    """Documents that need a password which was not among those that were given."""
 
     def as_json(self) -> dict[str, Any]:
         """The object that `submit --json` prints."""
@@ -53,8 +55,19 @@ def _ignore(_: Submitted) -> None:
     """Nobody wants to hear of it."""
 
 
+Unlock = Callable[[str, bytes], bytes]
+"""What is stored of a file of this media type: producer/unlock.py."""
+
+
+def _as_it_is(_: str, data: bytes) -> bytes:
+    return data
+
+
 def submit(
-    spec: Spec, sources: Iterable[Source], stored: Callable[[Submitted], None] = _ignore
+    spec: Spec,
+    sources: Iterable[Source],
+    stored: Callable[[Submitted], None] = _ignore,
+    unlock: Unlock = _as_it_is,
 ) -> Submitted:
     """Store a batch; `stored` is told after each block how far it is. Raises ServiceAway when
     Postgres cannot be reached, ConfigError for a wrong URL or docmill.toml."""
@@ -66,7 +79,7 @@ def submit(
             with connection.transaction(), connection.cursor() as cursor:
                 if result.batch is None:
                     result.batch = _insert_batch(cursor, spec, configuration)
-                _copy_documents(cursor, result.batch, block)
+                _copy_documents(cursor, result.batch, block, unlock)
             result.documents += len(block)
             stored(result)
             _ring()
@@ -76,7 +89,10 @@ def submit(
 
 
 def resume(
-    batch: int, sources: Iterable[Source], stored: Callable[[Submitted], None] = _ignore
+    batch: int,
+    sources: Iterable[Source],
+    stored: Callable[[Submitted], None] = _ignore,
+    unlock: Unlock = _as_it_is,
 ) -> Submitted:
     """Go on with a submit that was cut off, given the same documents again.
 
@@ -89,7 +105,7 @@ def resume(
         rest = _after_those_stored(connection, batch, iter(sources), result)
         for block in _blocks(rest, result.refused):
             with connection.transaction(), connection.cursor() as cursor:
-                _copy_documents(cursor, batch, block)
+                _copy_documents(cursor, batch, block, unlock)
             result.documents += len(block)
             stored(result)
             _ring()
@@ -208,7 +224,9 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
     return batch
 
 
-def _copy_documents(cursor: "psycopg.Cursor[Any]", batch: int, block: list[Accepted]) -> None:
+def _copy_documents(
+    cursor: "psycopg.Cursor[Any]", batch: int, block: list[Accepted], unlock: Unlock
+) -> None:
     cursor.execute(
         "SELECT nextval(pg_get_serial_sequence('documents', 'id')) FROM generate_series(1, %s)",
         (len(block),),
@@ -223,7 +241,7 @@ def _copy_documents(cursor: "psycopg.Cursor[Any]", batch: int, block: list[Accep
             copy.write_row((document_id, batch, path, document.media_type, size, digest))
     with cursor.copy("COPY document_contents (document_id, data) FROM STDIN") as copy:
         for document_id, document in zip(ids, block, strict=True):
-            copy.write_row((document_id, document.data))
+            copy.write_row((document_id, unlock(document.media_type, document.data)))
 
 
 def _complete(connection: Connection, batch: int) -> None:

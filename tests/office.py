@@ -40,17 +40,6 @@ SUBJECT = "Rent of Märkte & Söhne, April"
 WIDE = tuple((f"part {n}", str(n * 3), f"{n * 11}.25") for n in range(200))
 
 
-def pdf(*pages: str) -> bytes:
-    from fpdf import FPDF
-
-    made = FPDF()
-    made.set_font("helvetica", size=12)
-    for page in pages:
-        made.add_page()
-        made.multi_cell(w=0, text=page)
-    return bytes(made.output())
-
-
 # --- packages -------------------------------------------------------------------------------------
 
 

@@ -44,9 +44,15 @@ RULES = {
         "SELECT batch, state, sum(documents)::bigint FROM document_counts GROUP BY 1, 2 "
         "HAVING sum(documents) <> 0",
         "SELECT batch_id, CASE WHEN EXISTS (SELECT FROM leases WHERE stage = 'ingest' "
-        "AND item_id = d.id) THEN 'running' WHEN d.state IN ('pending', 'ready') "
+        "AND item_id = d.id) THEN 'running' WHEN d.missing IS NOT NULL "
+        "AND d.state IN ('ready', 'done') THEN 'partly' WHEN d.state IN ('pending', 'ready') "
         "AND b.state = 'cancelled' THEN 'cancelled' ELSE d.state END, count(*) "
         "FROM documents d JOIN batches b ON b.id = d.batch_id GROUP BY 1, 2",
+    ),
+    "documents_status": _differ(
+        "SELECT batch, state, count(*) FROM documents_status GROUP BY 1, 2",
+        "SELECT batch, state, sum(documents)::bigint FROM document_counts GROUP BY 1, 2 "
+        "HAVING sum(documents) <> 0",
     ),
     "documents": (
         "SELECT d.id::text FROM documents d CROSS JOIN LATERAL (SELECT count(*) AS jobs, count(*) "

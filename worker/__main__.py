@@ -30,12 +30,13 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("batch", type=int)
     purge.add_argument("--keep-costs", action="store_true")
     purge.add_argument("--delete", action="store_true")
+    commands.add_parser("unlock", help="take the lock from PDFs; they come on stdin")
     reroute = commands.add_parser("reroute", help="route anew what is not begun of a batch")
     reroute.add_argument("batch", type=int)
     return parser
 
 
-def main() -> int:
+def main() -> int:  # noqa: C901 - a line a command
     """Run one command. 0: done, 1: a failure that the message explains."""
     chosen = _parser().parse_args()
     try:
@@ -69,6 +70,10 @@ def main() -> int:
                 from worker.read.formats import formats
 
                 sys.stdout.write(formats(as_json=chosen.json))
+            case "unlock":
+                from worker.unlock import main as unlock
+
+                return unlock()
             case "plan":
                 from worker.plan import plan
 

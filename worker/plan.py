@@ -8,7 +8,6 @@ import asyncio
 import base64
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -33,6 +32,9 @@ from worker.route import Facts, route
 
 DEAREST = TaskType.REASONING
 """What an ask without a task type may at worst turn out to be."""
+
+MOST_NAMED = 20
+"""Documents that cannot be read, by name."""
 
 SHOWN_USD = Decimal("0.000001")
 
@@ -156,8 +158,7 @@ class Planner:
         pieces = chunk(text, self._config.chunks.tokens)
         made = ingest(
             document["path"],
-            len(text.pages),
-            text.notes,
+            text,
             pieces,
             self._asks,
             local_only=self._local_only,
@@ -240,6 +241,9 @@ def _as_text(made: Plan) -> str:
                     f"{escape(visible(asked.ask[:40]))}: no engine holds "
                     f"{escape(visible(listed))} by itself; every answer is checked against it"
                 )
-        for category, number in Counter(entry["category"] for entry in made.unreadable).items():
-            console.print(f"{number} documents cannot be read: {category}")
+        for entry in made.unreadable[:MOST_NAMED]:
+            said = visible(f"cannot be read ({entry['category']}): {entry['message']}")
+            console.print(escape(said), highlight=False)
+        if len(made.unreadable) > MOST_NAMED:
+            console.print(f"... and {len(made.unreadable) - MOST_NAMED} more; --json has all")
     return capture.get()

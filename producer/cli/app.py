@@ -18,6 +18,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "status": look.status,
     "receipt": look.receipt,
     "list": look.list_batches,
+    "documents": look.documents,
     "results": look.results,
     "costs": look.costs,
     "engines": look.engines,

@@ -4,12 +4,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 
-from models.states import JobState
+from models.states import DocumentState, JobState
 from models.terminal import plain, to_json
 from models.words import TaskType, Zone
 from producer.cli.options import AsJson, Batch, ByChoice, FormatChoice, OneBatch, text
@@ -120,6 +121,27 @@ def list_batches(as_json: AsJson = False) -> None:
         render.batches(found, query.held_jobs(), query.troubles())
 
 
+def documents(
+    batch: Batch,
+    state: Annotated[
+        DocumentState | None, typer.Option(help="Only documents in this state.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What became of each document: read, read in part, or why not."""
+    from producer import query
+
+    rows = query.documents(batch, state)
+    if as_json:
+        from producer.export import write_documents
+
+        write_documents(rows, sys.stdout)
+    else:
+        from producer import render
+
+        render.documents(rows)
+
+
 def costs(
     batch: OneBatch = None,
     by: Annotated[ByChoice, typer.Option(help="What to sum up by.")] = ByChoice.MODEL,
@@ -171,13 +193,24 @@ def results(
     out: Annotated[
         Path | None, typer.Option(help="Write to this file instead of the terminal.")
     ] = None,
+    with_documents: Annotated[
+        bool,
+        typer.Option(
+            "--with-documents",
+            help="After the answers of a batch also its documents that were not read, or in part.",
+        ),
+    ] = False,
 ) -> None:
     """Answers, one row per job, as a table or for programs and spreadsheets."""
     from producer import export, query
 
     if format is FormatChoice.PARQUET and out is None:
         raise typer.BadParameter("--format parquet needs --out FILE")
+    if with_documents and batch is None:
+        raise typer.BadParameter("--with-documents needs the number of a batch")
     rows = query.results(batch, document=document, ask=ask, task=task, tier=tier, state=state)
+    if with_documents and batch is not None:
+        rows = chain(rows, query.unread(batch))
     if format is FormatChoice.TABLE:
         from producer import render
 

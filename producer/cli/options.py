@@ -2,12 +2,16 @@
 
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from models.bounds import MOST_USD, NOT_STORED
 from models.words import TaskType
+
+if TYPE_CHECKING:
+    from models.config import Config
 
 TASKS = (AUTO := "auto", *TaskType)
 """--task of submit: a task type, or auto, which leaves it to the classify step."""
@@ -30,6 +34,14 @@ class ByChoice(StrEnum):
     TASK = "task"
     BATCH = "batch"
     DAY = "day"
+
+
+def here() -> "Config":
+    """What docmill.toml says on this host. Raises ConfigError."""
+    from models.config import load_config
+    from models.settings import settings
+
+    return load_config(settings().docmill_config)
 
 
 def task(value: str) -> str:
@@ -57,6 +69,17 @@ def usd(value: str) -> Decimal:
     return amount
 
 
+Password = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Opens PDFs that need it. Others may see it in the list of processes: prefer a file.",
+    ),
+]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(help="Passwords for PDFs that need one, one a line; each is tried in turn."),
+]
 Batch = Annotated[int, typer.Argument(help="The batch's number, as submit printed it.")]
 OneBatch = Annotated[int | None, typer.Argument(help="Only this batch; every batch when left out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

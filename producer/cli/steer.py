@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from models.bounds import MOST_PRIORITY
-from producer.cli.options import Batch, text, usd
+from models.states import DocumentState
+from producer.cli.options import Batch, Password, PasswordFile, here, text, usd
 
 
 def pause(batch: Batch) -> None:
@@ -53,15 +54,31 @@ def retry(
         typer.Option(
             parser=text,
             metavar="<str>",
-            help="Only failures of this category, as status shows them.",
+            help="Only failures of this category, as status shows them; also needs_ocr, "
+            "needs_password.",
         ),
     ] = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
 ) -> None:
-    """Bring failed jobs and documents of a batch back, with all their attempts."""
+    """Bring failed jobs and documents of a batch back, with all their attempts. With a password:
+    the documents that it opens."""
     from producer import control
+    from producer.unlock import Unlocker, passwords_of
 
-    changed = control.retry(batch, reason)
-    typer.echo(f"{changed.jobs} jobs and {changed.documents} documents are back in line")
+    passwords = passwords_of(password, password_file)
+    if not passwords:
+        changed = control.retry(batch, reason)
+        typer.echo(f"{changed.jobs} jobs and {changed.documents} documents are back in line")
+        return
+    if reason not in (None, DocumentState.NEEDS_PASSWORD):
+        raise typer.BadParameter("a password goes with --reason needs_password, or with none")
+    with Unlocker(passwords, here().limits) as unlocker:
+        changed = control.unlock(batch, unlocker)
+    typer.echo(
+        f"{changed.documents} documents are back in line; {unlocker.shut} were opened by no "
+        "password that was given"
+    )
 
 
 def priority(

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.words import Policy, Scope
-from producer.cli.options import TASKS, AsJson, task, usd
+from producer.cli.options import TASKS, AsJson, Password, PasswordFile, here, task, usd
 
 if TYPE_CHECKING:
     from models.spec import Spec
     from producer.query import Row
     from producer.sources import Source
-    from producer.submit import Submitted
+    from producer.submit import Submitted, Unlock
 
 LONGEST_NAMED = 200
 """Characters of the paths that are repeated in a command; more of them are left to the reader."""
@@ -97,26 +97,33 @@ def submit(
             metavar="BATCH", help="Go on with a submit that was interrupted, with the same paths."
         ),
     ] = None,
+    password: Password = None,
+    password_file: PasswordFile = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show the progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Submit documents with one or more asks; prints the batch's number."""
+    from producer.unlock import passwords_of
+
     options = {"policy": policy, "name": name, "priority": priority, "max_cost": max_cost}
     options["deadline"] = deadline
     options["reuse"] = False if no_reuse else None
     given = {key: value for key, value in options.items() if value is not None}
+    passwords = passwords_of(password, password_file)
     shape = {"fields": fields, "schema": schema, "task": task, "scope": scope}
     if resume is not None:
         if ask or spec or plan or given or any(shape.values()):
             raise typer.BadParameter(
-                "--resume takes paths alone (and --watch, --json): what is asked and every other "
-                "option stand in the batch"
+                "--resume takes paths alone (and passwords, --watch, --json): what is asked and "
+                "every other option stand in the batch"
             )
-        raise typer.Exit(_resume(resume, paths, as_json, watch))
+        raise typer.Exit(_resume(resume, paths, passwords, as_json, watch))
     if (ask is None) == (spec is None):
         raise typer.BadParameter("give --ask (once or more) or --spec FILE, one of the two")
     batch = _spec(ask or (), spec, shape, given)
-    raise typer.Exit(_plan(batch, paths, as_json) if plan else _new(batch, paths, as_json, watch))
+    if plan:
+        raise typer.Exit(_plan(batch, paths, passwords, as_json))
+    raise typer.Exit(_new(batch, paths, passwords, as_json, watch))
 
 
 def _spec(
@@ -161,29 +168,37 @@ def spec_from_asks(
 
 
 def _sources(paths: Sequence[str]) -> "Iterator[Source]":
-    from models.config import load_config
-    from models.settings import settings
     from producer.sources import gather
 
-    file_mb = load_config(settings().docmill_config).limits.file_mb
-    return gather(paths, sys.stdin.buffer, file_mb)
+    return gather(paths, sys.stdin.buffer, here().limits.file_mb)
 
 
-def _new(spec: "Spec", paths: Sequence[str], as_json: bool, watch: bool) -> int:
+def _new(
+    spec: "Spec", paths: Sequence[str], passwords: Sequence[str], as_json: bool, watch: bool
+) -> int:
     from producer.submit import submit as store
 
-    return _store(lambda stored: store(spec, _sources(paths), stored), paths, as_json, watch)
+    def into(stored: "Callable[[Submitted], None]", unlock: "Unlock") -> "Submitted":
+        return store(spec, _sources(paths), stored, unlock)
+
+    return _store(into, paths, passwords, as_json, watch)
 
 
-def _resume(batch: int, paths: Sequence[str], as_json: bool, watch: bool) -> int:
+def _resume(
+    batch: int, paths: Sequence[str], passwords: Sequence[str], as_json: bool, watch: bool
+) -> int:
     from producer.submit import resume as store
 
-    return _store(lambda stored: store(batch, _sources(paths), stored), paths, as_json, watch)
+    def into(stored: "Callable[[Submitted], None]", unlock: "Unlock") -> "Submitted":
+        return store(batch, _sources(paths), stored, unlock)
+
+    return _store(into, paths, passwords, as_json, watch)
 
 
 def _store(
-    store: "Callable[[Callable[[Submitted], None]], Submitted]",
+    store: "Callable[[Callable[[Submitted], None], Unlock], Submitted]",
     paths: Sequence[str],
+    passwords: Sequence[str],
     as_json: bool,
     watch: bool,
 ) -> int:
@@ -191,10 +206,21 @@ def _store(
     off says what goes on with it."""
     from producer import render
     from producer.cli.look import follow, print_json
+    from producer.unlock import Unlocker
 
     so_far: list[Submitted] = []
     try:
-        result = store(so_far.append)
+        with (
+            render.storing(sys.stderr.isatty() and not as_json) as show,
+            Unlocker(passwords, here().limits) as unlocker,
+        ):
+
+            def stored(result: "Submitted") -> None:
+                so_far.append(result)
+                show(result)
+
+            result = store(stored, unlocker)
+            result.locked = unlocker.shut
     except BaseException:  # Ctrl-C too
         if so_far:
             render.broken_off(so_far[-1], _named(paths))
@@ -215,16 +241,21 @@ def _named(paths: Sequence[str]) -> str:
     return words if len(words) <= LONGEST_NAMED else "PATHS"
 
 
-def _plan(spec: "Spec", paths: Sequence[str], as_json: bool) -> int:
+def _plan(spec: "Spec", paths: Sequence[str], passwords: Sequence[str], as_json: bool) -> int:
     """Read and cut the documents and count, without storing or sending any of them."""
     from producer.processes import run_worker_module
     from producer.query import paces
+    from producer.unlock import Unlocker
 
     words = ["plan", *(["--json"] if as_json else [])]
-    return run_worker_module(*words, lines=_plan_lines(spec, paces(), _sources(paths)))
+    with Unlocker(passwords, here().limits) as unlock:
+        lines = _plan_lines(spec, paces(), _sources(paths), unlock)
+        return run_worker_module(*words, lines=lines)
 
 
-def _plan_lines(spec: "Spec", paces: "Sequence[Row]", sources: "Iterable[Source]") -> Iterator[str]:
+def _plan_lines(
+    spec: "Spec", paces: "Sequence[Row]", sources: "Iterable[Source]", unlock: "Unlock"
+) -> Iterator[str]:
     from producer import render
     from producer.sources import Accepted
 
@@ -232,7 +263,7 @@ def _plan_lines(spec: "Spec", paces: "Sequence[Row]", sources: "Iterable[Source]
     yield json.dumps(paces)
     for source in sources:
         if isinstance(source, Accepted):
-            data = base64.b64encode(source.data).decode()
+            data = base64.b64encode(unlock(source.media_type, source.data)).decode()
             document = {"path": source.path, "media_type": source.media_type, "data": data}
             yield json.dumps(document)
         else:

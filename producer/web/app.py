@@ -44,6 +44,7 @@ def make_app(host: str = "127.0.0.1") -> Starlette:
             Route("/costs", pages.costs),
             Route("/batches/{batch}", pages.batch),
             Route("/batches/{batch}/live", pages.batch_live),
+            Route("/batches/{batch}/documents", pages.documents),
             Route("/batches/{batch}/cancel", pages.cancel),
             Route("/batches/{batch}/receipt", pages.receipt),
             Route("/batches/{batch}/results.{form}", download),

@@ -6,14 +6,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from models.states import BatchState, JobState
+from models.states import BatchState, DocumentState, JobState
 from models.words import TaskType, Zone
 from producer import query
 from producer.costs import total
 from producer.deadline import deadline_line, eta
 from producer.money import shown_currency
 from producer.receipt import receipt as receipt_of
-from producer.render import submit_line
+from producer.render import said_of, submit_line
 from producer.web import query as page_query
 from producer.web.params import path_number, query_number, query_word, read_filters
 from producer.web.view import STOP_POLLING, in_utc, leaves, page
@@ -96,6 +96,23 @@ def _progress(number: int) -> dict[str, Any]:
         "over": query.is_over(found) and not (held and steerable),
         "currency": shown_currency(),
     }
+
+
+def documents(request: Request) -> Response:
+    """A page of what became of each document of a batch."""
+    number = path_number(request, "batch")
+    state = query_word(request, "state", list(DocumentState))
+    after = query_number(request, "after")
+    rows = list(query.documents(number, state, after=after, most=RESULTS + 1))
+    return page(
+        "documents.html",
+        batch=number,
+        rows=[{**row, "said": said_of(row)} for row in rows[:RESULTS]],
+        state=state,
+        states=list(DocumentState),
+        after=after,
+        following=rows[RESULTS - 1]["document_id"] if len(rows) > RESULTS else None,
+    )
 
 
 def cancel(request: Request) -> Response:

@@ -25,6 +25,7 @@ VIEWS = (
     "job_states",
     "job_counts",
     "document_counts",
+    "documents_status",
 )
 
 

@@ -15,6 +15,7 @@ import pytest
 from producer.cli import look
 from producer.cli.options import ByChoice, FormatChoice
 from producer.web import files as web_files
+from producer.web import pages
 from tests.rows import add_batch
 from tests.web_batches import (
     ASKS,
@@ -303,3 +304,34 @@ def test_the_receipt_names_every_host(client: TestClient, db: Connection) -> Non
     answer(db, batch, "summary", {})
     page = see(client, f"/batches/{batch}/receipt")
     assert "Policy local-only: no call left gpu:11434." in page
+
+
+def test_what_became_of_each_document_is_told_page_by_page(
+    client: TestClient, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make_batch(db, ["a.txt", f"b{EVIL}.pdf", "c.pdf"])
+    db.execute(
+        "UPDATE documents SET state = 'needs_ocr', jobs_total = 0, "
+        'error = \'{"category": "needs_ocr", "message": "its page shows pictures"}\' '
+        "WHERE path LIKE 'b%'"
+    )
+    db.execute(
+        'UPDATE documents SET missing = \'[{"why": "needs_ocr", "pages": "2-3"}]\' '
+        "WHERE path = 'c.pdf'"
+    )
+    page = see(client, f"/batches/{batch}/documents")
+    for words in ("a.txt", "its page shows pictures", "missing: pages 2-3 (needs_ocr)", "partly"):
+        assert words in page
+    assert EVIL not in page
+    page = see(client, f"/batches/{batch}/documents?state=partly")
+    assert "c.pdf" in page
+    assert "a.txt" not in page
+    monkeypatch.setattr(pages, "RESULTS", 2)
+    first = see(client, f"/batches/{batch}/documents")
+    assert "c.pdf" not in first
+    following = re.search(r'href="([^"]+after=[^"]+)"', first)
+    assert following
+    assert "c.pdf" in see(client, following[1].replace("&amp;", "&"))
+    of_batch = see(client, f"/batches/{batch}")
+    assert f"docmill documents {batch} --state needs_ocr" in of_batch
+    assert f"/batches/{batch}/documents" in of_batch

@@ -1,22 +1,24 @@
 """Ingest: a document's bytes become chunks, and chunks times asks become jobs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import PurePath
 from typing import Any
 
 from models.config import Config
+from models.failure import Failure
 from models.states import DocumentState, JobState
 from models.words import Scope, TaskType, Zone
 from worker.ingest.chunk import Piece
 from worker.ingest.language import language
 from worker.ingest.private import Pins, union
 from worker.prompts import classify_key, fixed_tokens
+from worker.read.kinds import Gap, Text
 from worker.route import Facts, route
 
-NO_TEXT = "no text (scanned pages need OCR before they are submitted)"
-NO_ASK = "no ask of the batch is meant for this document"
+NO_TEXT = Failure("no_text", "ingest", False, "its pages hold no text, and no picture of any")
+NO_ASK = Failure("no_ask", "ingest", False, "no ask of the batch is meant for this document")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +42,21 @@ class AskRow:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """The rows that reading a document comes to, for finish_document.sql."""
+    """The rows that reading a document comes to, for ingest/finish.sql. `skipped`: why it is."""
 
     state: DocumentState
     pages: int
     language: str | None
     notes: list[str]
+    missing: tuple[Gap, ...]
+    skipped: Failure | None
     chunks: list[dict[str, Any]]
     jobs: list[dict[str, Any]]
 
 
 def ingest(
     path: str,
-    pages: int,
-    notes: Iterable[str],
+    text: Text,
     pieces: Sequence[Piece],
     asks: Sequence[AskRow],
     *,
@@ -67,13 +70,18 @@ def ingest(
     chunks = [_chunk_row(piece, why) for piece, why in zip(pieces, pinned, strict=True)]
     maker = _JobMaker(local_only, dict(zip(pieces, pinned, strict=True)), config)
     texts = [piece for piece in pieces if not piece.blank]
-    said = list(notes)
-    if not texts:
-        return Ingested(DocumentState.SKIPPED, pages, None, [*said, NO_TEXT], chunks, [])
-    if not asked:
-        return Ingested(DocumentState.SKIPPED, pages, spoken, [*said, NO_ASK], chunks, [])
+    why = NO_TEXT if not texts else NO_ASK if not asked else None
     jobs = [row for ask in asked for row in maker.jobs(ask, pieces, texts, spoken)]
-    return Ingested(DocumentState.READY, pages, spoken, said, chunks, jobs)
+    return Ingested(
+        DocumentState.READY if why is None else DocumentState.SKIPPED,
+        len(text.pages),
+        spoken,
+        list(text.notes),
+        text.gaps if why is None else (),
+        why,
+        chunks,
+        jobs if why is None else [],
+    )
 
 
 def _chunk_row(piece: Piece, pinned: str | None) -> dict[str, Any]:

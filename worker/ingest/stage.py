@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from models.errors import ReadError
 from models.failure import Failure
 from models.kinds import MARKDOWN, PLAIN
-from models.states import DocumentState, JobState
+from models.states import REFUSED_DOCUMENTS, DocumentState, JobState
 from models.words import Queue, Scope, Stage, TaskType
 from worker.configs import Configs
 from worker.db import Database, Row, Statement
@@ -129,8 +129,7 @@ class IngestStage:
     def _ingested(self, row: Row, text: Text) -> Ingested:
         return ingest(
             row["path"],
-            len(text.pages),
-            text.notes,
+            text,
             chunk(text, row["config"].chunks.tokens),
             row["asks"],
             local_only=row["local_only"],
@@ -214,9 +213,17 @@ def _document_row(document_id: int, made: Ingested) -> dict[str, Any]:
         "pages": made.pages,
         "language": made.language,
         "notes": made.notes,
+        "missing": [asdict(gap) for gap in made.missing] or None,
+        "error": made.skipped.as_json() if made.skipped else None,
         "jobs_total": len(made.jobs),
         "jobs_finished": sum(job["state"] == JobState.SKIPPED for job in made.jobs),
     }
+
+
+def _end(category: str) -> DocumentState:
+    """What becomes of a document that was not read for this reason."""
+    refused = category in REFUSED_DOCUMENTS
+    return DocumentState(category) if refused else DocumentState.FAILED
 
 
 def _failure_row(outcome: ReadOutcome) -> dict[str, Any]:
@@ -224,7 +231,7 @@ def _failure_row(outcome: ReadOutcome) -> dict[str, Any]:
     assert failure is not None
     return {
         "id": outcome.document_id,
-        "state": DocumentState.PENDING if failure.retryable else DocumentState.FAILED,
+        "state": DocumentState.PENDING if failure.retryable else _end(failure.category),
         "kills": outcome.kills,
         "delay_s": KILL_DELAY_S if failure.retryable else None,
         "error": failure.as_json(),

@@ -11,7 +11,7 @@ from io import BytesIO
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, members
 from models.errors import ReadError
 from models.kinds import HOLDING, JSON, JSONL, kind_of
-from worker.read.kinds import PAGE_BREAK, Bounds, Text, read_document, unsupported
+from worker.read.kinds import PAGE_BREAK, Bounds, Text, Why, gaps, read_document, unsupported
 
 _MOST_FILES = 1_000
 _MOST_MEMBER = 100 * MEBIBYTE
@@ -32,16 +32,17 @@ class Attached:
 
     def __init__(self, pages: Iterable[str], notes: Iterable[str], bounds: Bounds) -> None:
         self._pages, self._notes, self._bounds = list(pages), list(notes), bounds
+        self._missing = dict[int, Why]()
         self._budget = Budget(_MOST_MEMBER, _MOST_FILES, _MOST_BYTES)
 
     def add(self, files: Iterable[File]) -> None:
-        """Read each file; what cannot be read is noted."""
+        """Read each file; what cannot be read is noted, and missing where it could have been."""
         for file in files:
             self._add(file, self._bounds.depth + 1)
 
     def text(self) -> Text:
         """All pages, those of the document first."""
-        return Text.of(self._pages, self._notes)
+        return Text.of(self._pages, self._notes, gaps(self._missing))
 
     def _add(self, file: File, depth: int) -> None:
         kind = file.media_type or kind_of(file.name, BytesIO(file.data))
@@ -65,6 +66,7 @@ class Attached:
                 yield File(name, member.data)
 
     def _read(self, file: File, kind: str | None, depth: int) -> None:
+        heading = f"Attachment: {file.name}"
         pages = self._bounds.pages - len(self._pages)
         characters = self._bounds.characters - sum(map(len, self._pages))
         try:
@@ -75,8 +77,13 @@ class Attached:
             )
         except ReadError as error:
             self._notes.append(f"attachment not read: {error}")
+            if error.category != "unsupported" and pages > 0:
+                self._pages.append(heading)
+                scanned = error.category == Why.NEEDS_OCR
+                self._missing[len(self._pages)] = Why.NEEDS_OCR if scanned else Why.UNREADABLE
             return
-        heading = f"Attachment: {file.name}"
+        before = len(self._pages)
+        self._missing |= {before + n: gap.why for gap in text.gaps for n in gap.numbers}
         first, *more = [page.text for page in text.pages] or [""]
         self._pages += [PAGE_BREAK.join([heading, first]), *more]
         self._notes += text.notes

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ReadError
-from worker.read.kinds import Page, Text
+from worker.read.kinds import Gap, Page, Text, Why
 
 ReadFunction = Callable[[bytes, str, str], Text]
 """Takes data, media type and name; raises ReadError. A child imports it by module and name."""
@@ -89,12 +89,17 @@ def _limits(cpu_s: float, memory_bytes: int) -> Iterator[None]:
     """Soft limits for one document; lifted again before anything goes back through the pipe."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     _limit(resource.RLIMIT_CPU, math.ceil(used.ru_utime + used.ru_stime + cpu_s))
-    _limit(resource.RLIMIT_AS, memory_bytes)
+    limit_memory(memory_bytes)
     try:
         yield
     finally:
         _limit(resource.RLIMIT_AS, resource.RLIM_INFINITY)
         _limit(resource.RLIMIT_CPU, resource.RLIM_INFINITY)
+
+
+def limit_memory(size: int) -> None:
+    """Bound the address space of this process, in bytes."""
+    _limit(resource.RLIMIT_AS, size)
 
 
 def _limit(kind: int, soft: int) -> None:
@@ -111,10 +116,15 @@ def save(text: Text, target: Path) -> None:
     """Write a text where `load` finds it. JSON: a parent must not unpickle a child's file."""
     pages = [[page.number, page.text] for page in text.pages]
     with target.open("w", encoding="utf-8", newline="") as file:
-        json.dump([pages, text.notes], file, ensure_ascii=False)
+        gaps = [[gap.why, gap.pages] for gap in text.gaps]
+        json.dump([pages, text.notes, gaps], file, ensure_ascii=False)
 
 
 def load(target: Path) -> Text:
     """Read the text that `save` wrote."""
-    pages, notes = json.loads(target.read_bytes())
-    return Text(tuple(Page(number, text) for number, text in pages), tuple(notes))
+    pages, notes, gaps = json.loads(target.read_bytes())
+    return Text(
+        tuple(Page(number, text) for number, text in pages),
+        tuple(notes),
+        tuple(Gap(Why(why), where) for why, where in gaps),
+    )

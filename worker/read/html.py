@@ -10,7 +10,10 @@ from worker.read.kinds import Bounds, Text
 from worker.read.plain import decode
 from worker.read.tables import markdown
 
-_HIDDEN = ["script", "style", "noscript", "template", "svg", "math", "iframe", "object", "select"]
+_HIDDEN = frozenset(
+    ("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "select")
+)
+_UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _BLOCKS = [
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details",
     "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2",
@@ -44,9 +47,17 @@ def read(data: bytes, name: str, _: Bounds, declared: str | None = None) -> Text
 
 
 def _drop_hidden(soup: BeautifulSoup) -> None:
-    for tag in soup.find_all(_HIDDEN):
+    for tag in soup.find_all(_is_hidden):
         if not tag.decomposed:
             tag.decompose()
+
+
+def _is_hidden(tag: Tag) -> bool:
+    """Whether a browser would not show it, by its name or by itself: sheets of styles are not
+    read."""
+    if tag.name in _HIDDEN or "hidden" in tag.attrs:
+        return True
+    return _UNSEEN.search(str(tag.attrs.get("style", ""))) is not None
 
 
 def _keep_preformatted(soup: BeautifulSoup) -> None:

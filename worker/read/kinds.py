@@ -2,8 +2,9 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
 
@@ -27,18 +28,63 @@ class Page:
     text: str
 
 
+class Why(StrEnum):
+    """Why a page is missing from a document's text."""
+
+    NEEDS_OCR = "needs_ocr"  # pictures, or letters that its fonts do not name
+    UNREADABLE = "unreadable"  # damaged
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Pages that are missing from a document's text, such as 3-5, 9."""
+
+    why: Why
+    pages: str
+
+    @property
+    def numbers(self) -> list[int]:
+        """The pages one by one."""
+        runs = [run.partition("-") for run in self.pages.split(", ")]
+        return [n for a, _, b in runs for n in range(int(a), int(b or a) + 1)]
+
+
+def gaps(missing: Mapping[int, Why]) -> tuple[Gap, ...]:
+    """What is missing, by its reason; of each page number, from 1, why."""
+    return tuple(
+        Gap(why, ranges(number for number, reason in sorted(missing.items()) if reason is why))
+        for why in Why
+        if why in missing.values()
+    )
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Ascending numbers as people write pages: 3-5, 9."""
+    runs = list[list[int]]()
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
 @dataclass(frozen=True)
 class Text:
-    """A document's text, page by page; `notes` says what its reader had to mend or leave out."""
+    """A document's text, page by page; `notes` says what its reader had to mend or leave out, and
+    `gaps` which pages are not in it."""
 
     pages: tuple[Page, ...]
     notes: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     @classmethod
-    def of(cls, texts: Iterable[str], notes: Iterable[str] = ()) -> "Text":
+    def of(
+        cls, texts: Iterable[str], notes: Iterable[str] = (), gaps: Iterable[Gap] = ()
+    ) -> "Text":
         """Number the page texts from 1 and clean each (see `clean`)."""
         pages = (Page(number, clean(text)) for number, text in enumerate(texts, 1))
-        return cls(tuple(pages), tuple(notes))
+        return cls(tuple(pages), tuple(notes), tuple(gaps))
 
     @cached_property
     def whole(self) -> str:

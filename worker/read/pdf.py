@@ -1,25 +1,51 @@
-"""PDF by pypdf: every page's text, what had to be mended, and a typed error for the rest."""
+"""PDF: every page by pdfium, the doubtful ones by pypdf too, and what could not be read."""
 
-import logging
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
-
-from pypdf import PageObject, PasswordType, PdfReader  # noqa: TID251 - the module that reads PDF
-from pypdf.errors import DependencyError, FileNotDecryptedError, PdfReadError  # noqa: TID251
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from models.errors import ReadError
-from worker.read.kinds import MAX_CHARACTERS, MAX_PAGES, Text, too_many_pages, too_much_text
+from worker.read import pdfium, second
+from worker.read.kinds import (
+    MAX_CHARACTERS,
+    MAX_PAGES,
+    Text,
+    Why,
+    gaps,
+    too_many_pages,
+    too_much_text,
+)
+from worker.read.reading import (
+    DOUBT,
+    FEW_LETTERS,
+    MOST_LOST,
+    Damaged,
+    Locked,
+    Reading,
+    Sheet,
+    StrangeLock,
+    better,
+    contradicts,
+    is_before_unicode,
+)
 
-_MAX_NOTES = 20
-# What a truncated file lacks; told that its table is nowhere, pypdf looks for the objects itself.
-_REBUILD = b"\nstartxref\n0\n%%EOF\n"
-# How a font without a Unicode map comes out: "/g131/g144/g155" may have been "any".
-_GLYPH_NUMBERS = re.compile(r"/(?:g|gid|glyph|cid|index|[acCG])\d{1,5}")
-# A ligature's glyph is named after its letters, and pypdf passes the name through: Indian fonts
-# are full of "/uni0915094D0937" for KA, VIRAMA, SSA. A number after a dot is the font's own.
-_GLYPH_NAME = re.compile(r"/uni((?:[0-9A-F]{4})+)(?:\.[0-9]+)?")
+MOST_NOTES = 20
+MOST_NAMED = 10
+
+MOST_IN_VAIN = 5
+"""Pages on which the second opinion was no better before it is asked no more: it is slow."""
+
+COVERED = 0.5
+"""A page with hardly a letter of which pictures cover this share is a scan with a stamp."""
+
+
+class Opened(Protocol):
+    """A file that some reader has opened."""
+
+    def __len__(self) -> int: ...
+
+    def sheet(self, number: int, max_characters: int) -> Sheet | None:
+        """Page `number`, from 0; None where it has more characters than that. Raises Damaged."""
 
 
 def read(
@@ -29,124 +55,185 @@ def read(
     max_pages: int = MAX_PAGES,
     max_characters: int = MAX_CHARACTERS,
 ) -> Text:
-    """Read the text of every page; a page that cannot be read is empty and noted.
+    """Read the text of every page; `gaps` of the text says which pages are missing from it.
 
-    A file that asks for a password is tried with the empty one.
-    Raises ReadError `encrypted`, `damaged`, `too_many_pages` or `too_much_text`.
+    A file that asks for a password is tried with the empty one. Raises ReadError `needs_password`,
+    `needs_ocr`, `unsupported`, `damaged`, `too_many_pages` or `too_much_text`.
     """
-    notes = list[str]()
-    with _logged() as logged:
-        pages = _open(data, name, max_pages, notes)
-        texts = _texts(pages, name, max_characters, notes)
-    return Text.of(texts, list(dict.fromkeys(notes + logged))[:_MAX_NOTES])
-
-
-class _Lines(logging.Handler):
-    """Keeps what pypdf logs, for the document's own notes instead of the worker's log."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__()
-        self._lines = lines
-
-    def emit(self, record: logging.LogRecord) -> None:
-        # A damaged file can log a line per object: only the first few are of use to a person.
-        if len(self._lines) < 10 * _MAX_NOTES:
-            self._lines.append(record.getMessage())
-
-
-@contextmanager
-def _logged() -> Iterator[list[str]]:
-    """Collect pypdf's log lines in a list, and nowhere else, while the block runs."""
-    logger, lines = logging.getLogger("pypdf"), list[str]()
-    handler, propagate = _Lines(lines), logger.propagate
-    logger.addHandler(handler)
-    logger.propagate = False
+    reader = _Reader(data, name, max_pages, max_characters)
     try:
-        yield lines
-    finally:
-        logger.propagate = propagate
-        logger.removeHandler(handler)
+        return reader.by_pdfium()
+    except Locked as error:
+        raise ReadError("needs_password", f"{name} needs a password") from error
+    except StrangeLock as error:
+        message = f"{name} is encrypted in a way that cannot be read: save a copy without it"
+        raise ReadError("unsupported", message) from error
 
 
-def _open(data: bytes, name: str, max_pages: int, notes: list[str]) -> list[PageObject]:
-    """All pages, unlocked and counted but not yet read."""
-    try:
-        return _pages(data, name, max_pages)
-    except PdfReadError as error:
-        first = error
-    try:
-        pages = _pages(data + _REBUILD, name, max_pages)
-    except PdfReadError:
-        raise _damaged(name, first) from first
-    notes.append("the file is damaged and was rebuilt from its parts; pages may be missing")
-    return pages
+@dataclass(slots=True)
+class _Reader:
+    """One file on its way to text."""
 
+    data: bytes
+    name: str
+    max_pages: int
+    max_characters: int
+    notes: list[str] = field(default_factory=list)
+    missing: dict[int, Why] = field(default_factory=dict)
+    lost: int = 0
+    comments: int = 0
 
-def _pages(data: bytes, name: str, max_pages: int) -> list[PageObject]:
-    """One try at opening; raises PdfReadError where another might succeed, else ReadError."""
-    try:
-        reader = PdfReader(BytesIO(data))
-        _unlock(reader, name)
-        count = len(reader.pages)
-        if count > max_pages:
-            raise too_many_pages(name, count, max_pages)
-        if count == 0:
-            raise PdfReadError("it has no pages")
-        return list(reader.pages)
-    except (DependencyError, FileNotDecryptedError) as error:
-        raise _encrypted(name) from error
-    except (MemoryError, ReadError, PdfReadError):
-        raise
-    except Exception as error:  # pypdf: "broken PDF files might cause other exceptions"
-        raise PdfReadError(_short(error)) from error
-
-
-def _unlock(reader: PdfReader, name: str) -> None:
-    if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
-        raise _encrypted(name)
-
-
-def _texts(pages: list[PageObject], name: str, max_characters: int, notes: list[str]) -> list[str]:
-    """The text of each page; "" and a note for one that fails, an error if every one fails."""
-    texts, failed, left = list[str](), list[Exception](), max_characters
-    for number, page in enumerate(pages, 1):
+    def by_pdfium(self) -> Text:
+        """Raises Locked or StrangeLock, and ReadError."""
         try:
-            texts.append(_page_text(page, number, notes))
-        except MemoryError:
-            raise
-        except Exception as error:  # one bad page must not cost the others
-            failed.append(error)
-            notes.append(f"page {number} could not be read: {_short(error)}")
-            texts.append("")
-        left -= len(texts[-1])
-        if left < 0:
-            raise too_much_text(name, max_characters)
-    if len(failed) == len(pages):
-        raise _damaged(name, failed[0]) from failed[0]
-    return texts
+            opened = pdfium.Document(self.data)
+        except Damaged as error:
+            return self._by_pypdf(error)
+        with opened as document:
+            if document.is_dynamic_form:
+                raise ReadError(
+                    "unsupported",
+                    f"{self.name} is a dynamic XFA form, whose pages only Adobe's programs make: "
+                    "open it there and print it into a PDF",
+                )
+            self._name_attachments(document)
+            return self._text(document, _Second(self.data, document.language))
+
+    def _by_pypdf(self, first: Damaged) -> Text:
+        """A file that pdfium does not open."""
+        try:
+            document = second.Document(self.data)
+        except Damaged:
+            raise self._damaged(str(first)) from first
+        self.notes.append(f"it is damaged ({first}) and was read as far as it goes")
+        return self._text(document, None)
+
+    def _text(self, document: Opened, opinion: "_Second | None") -> Text:
+        if len(document) > self.max_pages:
+            raise too_many_pages(self.name, len(document), self.max_pages)
+        texts = list(self._texts(document, opinion))
+        read = [
+            number
+            for number, text in enumerate(texts, 1)
+            if text.strip() and number not in self.missing
+        ]
+        if not read and self.missing:
+            raise self._nothing(len(texts))
+        if self.lost:
+            self.notes.append(f"{self.lost} characters without a letter in their fonts left out")
+        if self.comments:
+            self.notes.append(f"{self.comments} comments beside the text are not read")
+        return Text.of(texts, self.notes[:MOST_NOTES], gaps(self.missing))
+
+    def _texts(self, document: Opened, opinion: "_Second | None") -> Iterator[str]:
+        left = self.max_characters
+        for number in range(len(document)):
+            text = self._page(document, number, opinion, left)
+            left -= len(text)
+            if left < 0:
+                raise too_much_text(self.name, self.max_characters)
+            yield text
+
+    def _page(self, document: Opened, number: int, opinion: "_Second | None", left: int) -> str:
+        """A page's text; "" where there is none, and in `missing` why that is."""
+        try:
+            sheet = _sheet(document, number, opinion, left)
+        except Damaged as error:
+            self.missing[number + 1] = Why.UNREADABLE
+            self.notes.append(f"page {number + 1} could not be read: {error}")
+            return ""
+        if sheet is None:
+            raise too_much_text(self.name, self.max_characters)
+        found = sheet.reading
+        if needs_ocr(sheet):
+            self.missing[number + 1] = Why.NEEDS_OCR
+        if found.share_lost > MOST_LOST or is_before_unicode(sheet):
+            found = Reading("")
+        self.lost += found.lost
+        self.comments += sheet.comments
+        return "\n\n".join(filter(None, (found.text, "\n".join(sheet.filled))))
+
+    def _nothing(self, pages: int) -> ReadError:
+        """Why a file of which no page was read is not read."""
+        scans = sum(why is Why.NEEDS_OCR for why in self.missing.values())
+        if not scans:
+            return self._damaged(self.notes[-1])
+        which = f"{scans} of its {pages} pages show" if pages > 1 else "its page shows"
+        return ReadError(
+            "needs_ocr", f"{self.name}: {which} pictures, or letters that its fonts do not name"
+        )
+
+    def _damaged(self, why: str) -> ReadError:
+        return ReadError("damaged", f"{self.name} is a damaged PDF ({why}): export it again")
+
+    def _name_attachments(self, document: pdfium.Document) -> None:
+        count, names = document.attachments(MOST_NAMED)
+        if count:
+            more = f" and {count - len(names)} more" if count > len(names) else ""
+            listed = ", ".join(filter(None, names))
+            self.notes.append(f"{count} attached files are not read: {listed}{more}")
 
 
-def _page_text(page: PageObject, number: int, notes: list[str]) -> str:
-    """The page's text; none if it is mostly glyph numbers, which would only cost tokens."""
-    text = page.extract_text()
-    if sum(map(len, _GLYPH_NUMBERS.findall(text))) * 2 > len(text):
-        notes.append(f"page {number} is in a font that does not say which letters it shows: OCR it")
-        return ""
-    return _GLYPH_NAME.sub(_letters, text)
+def needs_ocr(sheet: Sheet) -> bool:
+    """Whether there is more on a page than its text, and only OCR can read it."""
+    found = sheet.reading
+    if found.share_lost > MOST_LOST or is_before_unicode(sheet):
+        return True
+    if sheet.filled or found.letters > FEW_LETTERS:
+        return False
+    return sheet.picture >= COVERED or (sheet.drawn and not found.mostly_letters)
 
 
-def _letters(glyph: re.Match[str]) -> str:
-    """The letters that a glyph name spells, four hexadecimal digits each."""
-    return bytes.fromhex(glyph[1]).decode("utf-16-be", "replace")
+def _sheet(document: Opened, number: int, opinion: "_Second | None", left: int) -> Sheet | None:
+    """Page `number`, from 0, by whoever reads it better. Raises Damaged."""
+    if opinion is None:
+        return document.sheet(number, left)
+    try:
+        first = document.sheet(number, left)
+    except Damaged as error:
+        if (other := opinion.sheet(number, left)) is None:
+            raise error
+        return other
+    return first and opinion.settled(first, number, left)
 
 
-def _encrypted(name: str) -> ReadError:
-    return ReadError("encrypted", f"{name} needs a password: save a copy without one")
+class _Second:
+    """pypdf on the same file, opened when it is first asked."""
 
+    def __init__(self, data: bytes, language: str | None) -> None:
+        self._data = data
+        self._language = language
+        self._document: second.Document | None = None
+        self._opens = True
+        self._in_vain = 0
 
-def _damaged(name: str, error: Exception) -> ReadError:
-    return ReadError("damaged", f"{name} is a damaged PDF ({_short(error)}): export it again")
+    def settled(self, first: Sheet, number: int, left: int) -> Sheet:
+        """The better of two readings of page `number`, where the first one is doubtful. A page that
+        seems to be empty is one that pdfium cannot read where pypdf says so: raises Damaged."""
+        found = first.reading
+        if not (found.letters or first.drawn or first.filled):
+            other = self.sheet(number, left)
+            return replace(first, reading=other.reading) if other else first
+        doubtful = found.doubt > DOUBT or contradicts(found, self._language)
+        if not doubtful or self._in_vain > MOST_IN_VAIN:
+            return first
+        try:
+            other = self.sheet(number, left)
+        except Damaged:
+            other = None
+        if other is not None and better(other.reading, found, self._language):
+            self._in_vain = 0
+            return replace(first, reading=other.reading)
+        self._in_vain += 1
+        return first
 
-
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    def sheet(self, number: int, left: int) -> Sheet | None:
+        """Page `number` by pypdf; None where it has none. Raises Damaged."""
+        if self._opens and self._document is None:
+            try:
+                self._document = second.Document(self._data)
+            except (Damaged, Locked, StrangeLock):
+                self._opens = False
+        if self._document is None or number >= len(self._document):
+            return None
+        return self._document.sheet(number, left)

@@ -41,7 +41,7 @@ _SHEET = Reader(sheet.read, "calamine")
 _OPEN_DOCUMENT = Reader(opendocument.read, "Docmill, from its XML")
 _TEXT = Reader(plain.read, "Docmill; charset-normalizer where the encoding has to be guessed")
 READERS = {
-    kinds.PDF: Reader(_pdf, "pypdf"),
+    kinds.PDF: Reader(_pdf, "pdfium, doubtful pages by pypdf too"),
     kinds.DOCX: Reader(word.read, "Docmill, from its XML"),
     kinds.XLSX: _SHEET,
     kinds.XLSB: _SHEET,

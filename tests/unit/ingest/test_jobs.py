@@ -11,7 +11,7 @@ from models.words import Finder, Scope, TaskType, Zone
 from tests.factories import a_config
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import NO_ASK, NO_TEXT, AskRow, Ingested, ingest
-from worker.read.kinds import Text
+from worker.read.kinds import Gap, Text, Why
 from worker.route import Facts, route
 
 CONFIG = a_config(languages={"hi": {"model": "gemma3:4b"}})
@@ -38,12 +38,13 @@ def ingested(
     path: str = "docs/a.txt",
     local_only: bool = False,
     notes: tuple[str, ...] = (),
+    gaps: tuple[Gap, ...] = (),
 ) -> Ingested:
+    text = Text.of(pages, notes, gaps)
     return ingest(
         path,
-        len(pages),
-        notes,
-        chunk(Text.of(pages), 600),
+        text,
+        chunk(text, 600),
         asks,
         local_only=local_only,
         config=CONFIG,
@@ -89,8 +90,9 @@ def test_an_ask_without_a_task_waits_to_be_classified():
 
 def test_a_job_waits_to_be_classified_in_the_building_whatever_its_task_will_be():
     config = a_config(classifier={"model": "tiny", "engine": "gpu2"}, engines={"gpu2": GPU2})
-    pieces = chunk(Text.of([ENGLISH]), 600)
-    made = ingest("a", 1, (), pieces, [ask(task=None)], local_only=False, config=config)
+    text = Text.of([ENGLISH])
+    pieces = chunk(text, 600)
+    made = ingest("a", text, pieces, [ask(task=None)], local_only=False, config=config)
     [job] = made.jobs
     assert (job["zone"], job["engine"], job["model"]) == (Zone.LOCAL, "gpu2", "tiny")
 
@@ -170,15 +172,22 @@ def test_an_ask_concerns_documents_by_file_name_or_path(patterns, path, concerne
 def test_a_document_that_no_ask_is_meant_for_is_skipped_and_says_why():
     made = ingested([ENGLISH], ask(documents=("*.pdf",)), notes=("a note",))
     assert made.state is DocumentState.SKIPPED
-    assert made.notes == ["a note", NO_ASK]
+    assert (made.notes, made.skipped) == (["a note"], NO_ASK)
     assert made.jobs == []
+
+
+def test_what_is_missing_from_a_document_goes_with_it_and_its_jobs_go_on():
+    missing = (Gap(Why.NEEDS_OCR, "2-3"),)
+    made = ingested([ENGLISH, "", ""], ask(), gaps=missing)
+    assert (made.state, made.missing, made.skipped) == (DocumentState.READY, missing, None)
+    assert [job["state"] for job in made.jobs] == [JobState.READY, JobState.SKIPPED]
 
 
 @pytest.mark.parametrize("pages", [[], [""], [BLANK, BLANK]])
 def test_a_document_without_text_is_skipped_and_says_why(pages):
     made = ingested(pages, ask())
     assert made.state is DocumentState.SKIPPED
-    assert made.notes == [NO_TEXT]
+    assert (made.notes, made.skipped) == ([], NO_TEXT)
     assert made.jobs == []
     assert made.language is None
 
@@ -244,7 +253,7 @@ PRIVATE = a_config(
 def pinned(*asks: AskRow, config=PRIVATE) -> Ingested:
     pages = ["Nothing private here. " * 200, "Holder ABCPE1234F. " * 200, "Write to a@b.in. " * 200]
     text = Text.of(pages)
-    return ingest("a", 3, (), chunk(text, 600), asks, local_only=False, config=config)
+    return ingest("a", text, chunk(text, 600), asks, local_only=False, config=config)
 
 
 def test_a_chunk_with_private_data_runs_locally_and_says_why():

@@ -12,9 +12,10 @@ from models import errors
 from models.errors import DocmillError, ReadError
 from worker.calls.reservations import NotReserved
 from worker.flow.loops import LoopEnded
+from worker.read.reading import Damaged, Locked, StrangeLock
 
-NOT_TOLD = {LoopEnded, NotReserved}
-"""Never reach a user: caught where the job is run, and where the loops are."""
+NOT_TOLD = {LoopEnded, NotReserved, Damaged, Locked, StrangeLock}
+"""Never reach a user: caught where the job is run, where the loops are, and where a PDF is read."""
 
 ELSEWHERE = {"EngineError": "worker.llm.engine"}
 STARTS_A_PROGRAM = {"__main__", "guard", "child", "env"}
@@ -73,5 +74,5 @@ def test_every_exception_of_ours_is_one_that_commands_print(kind):
 
 
 def test_a_read_error_carries_its_category_and_its_message():
-    error = ReadError("encrypted", "a.pdf: needs a password")
-    assert (error.category, str(error)) == ("encrypted", "a.pdf: needs a password")
+    error = ReadError("needs_password", "a.pdf: needs a password")
+    assert (error.category, str(error)) == ("needs_password", "a.pdf: needs a password")

@@ -217,8 +217,10 @@ def test_a_job_that_is_held_says_why_and_how_to_go_on_where_others_say_what_went
 def test_what_failed_and_what_is_held_are_told_side_by_side(database):
     failed = {"state": "failed", "category": "timeout", "n": 1, "message": "late"}
     held = {"batch": 3, "jobs": 2, "code": HoldCode.BUDGET, "about": HELD["held_about"]}
-    database.rows.update(failures=[failed], held=[held])
-    first, second = query.failures(3)
+    scans = {"kind": "document", "state": "needs_ocr", "category": "needs_ocr", "n": 9}
+    database.rows.update(failures=[failed], held=[held], fates=[scans])
+    unread, first, second = query.failures(3)
+    assert "`docmill documents 3 --state needs_ocr`" in unread["mend"]
     assert (first["state"], first["category"], first["n"]) == ("held", "budget", 2)
     assert "docmill resume 3" in first["message"]
-    assert second == failed
+    assert second == {**failed, "mend": None}

@@ -101,11 +101,55 @@ def test_files_of_equal_content_are_different_documents(tmp_path):
     assert len(gathered(tmp_path)) == 2
 
 
-def test_broken_links_and_endless_ones_are_passed_over(tmp_path):
-    put(tmp_path, "a.txt")
+def test_links_that_are_not_followed_are_named(tmp_path):
+    put(tmp_path, "a.txt", "z/b.txt")
     (tmp_path / "gone.txt").symlink_to(tmp_path / "missing")
     (tmp_path / "loop").symlink_to(tmp_path)
-    assert named(tmp_path, gathered(tmp_path)) == ["a.txt"]
+    found = gathered(tmp_path)
+    assert named(tmp_path, found) == ["a.txt", "gone.txt", "loop", "z/b.txt"]
+    gone, loop = (refusal([one]) for one in found[1:3])
+    assert gone.category == loop.category == "not_entered"
+    assert gone.message.endswith("this link to nothing that can be read was not followed")
+    assert loop.message.endswith("this link to a folder was not followed")
+
+
+def test_a_link_to_a_folder_that_is_named_is_entered(tmp_path):
+    put(tmp_path, "there/a.txt")
+    (tmp_path / "here").symlink_to(tmp_path / "there")
+    assert named(tmp_path, gathered(tmp_path / "here")) == ["here/a.txt"]
+
+
+def test_what_is_no_file_in_a_folder_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert refusal(gathered(tmp_path)).category == "unreadable"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder")
+def test_a_folder_that_may_not_be_entered_is_named_and_the_others_are(tmp_path):
+    put(tmp_path, "shut/a.txt", "z.txt")
+    (tmp_path / "shut").chmod(0)
+    try:
+        shut, other = gathered(tmp_path)
+        assert refusal(gathered(tmp_path / "shut")).category == "not_entered"
+    finally:
+        (tmp_path / "shut").chmod(0o700)
+    assert refusal([shut]).category == "not_entered"
+    assert other.path.endswith("z.txt")
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_others_are(tmp_path, monkeypatch):
+    put(tmp_path, "shut/a.txt", "z.txt")
+    listed = os.listdir
+
+    def denied(path):
+        if Path(path).name == "shut":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", denied)
+    shut, other = gathered(tmp_path)
+    assert refusal([shut]).message.endswith("shut: it was not entered: Permission denied")
+    assert other.path.endswith("z.txt")
 
 
 def test_documents_come_in_the_order_of_the_paths(tmp_path):

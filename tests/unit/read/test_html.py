@@ -56,6 +56,29 @@ def test_the_declared_encoding_is_used():
     assert read(source.encode("cp1251"), "a.html", Bounds()).whole == "Все люди рождаются"
 
 
+@pytest.mark.parametrize(
+    ("label", "encoding", "text"),
+    [
+        ("iso-8859-1", "cp1252", "Total € 1,200 – “ACME” don’t"),
+        ("gb2312", "gbk", "朱镕基 5000 元"),
+        ("Shift_JIS", "cp932", "①髙橋"),
+        ("euc-kr", "cp949", "똠방각하"),
+    ],
+)
+def test_a_declared_encoding_is_read_as_browsers_read_its_label(label, encoding, text):
+    source = f"<html><head><meta charset='{label}'></head><body><p>{text}</p></body></html>"
+    assert read(source.encode(encoding), "a.html", Bounds()).whole == text
+
+
+def test_what_a_browser_would_not_show_is_not_read():
+    source = (
+        "<p>seen</p><p hidden>a</p><div style='display:none'><b>b</b></div>"
+        "<p style='color: red; Display : NONE'>c</p><p style='visibility:hidden'>d</p>"
+        "<p style='display: block'>too</p>"
+    )
+    assert whole(source) == "seen\n\ntoo"
+
+
 def test_a_false_declaration_does_not_spoil_utf8():
     source = '<meta charset="iso-8859-1"><p>अधिकार</p>'
     assert whole(source) == "अधिकार"

@@ -7,10 +7,10 @@ import pytest
 
 from models.config import PinConfig
 from models.kinds import DOCX, HTML, MAIL, OUTLOOK, PLAIN
-from tests import office
+from tests import office, pdfs
 from worker.ingest.chunk import chunk
 from worker.ingest.private import Pins
-from worker.read.kinds import Text, read_document
+from worker.read.kinds import Gap, Text, Why, read_document
 
 HEAD = b"From: a@example.org\r\nTo: b@example.org\r\nMIME-Version: 1.0\r\n"
 
@@ -95,7 +95,7 @@ def test_attachments_are_named_and_are_pages_under_their_names():
     files = {
         "order.csv": office.delimited(office.ROWS),
         "lease.docx": office.word(),
-        "scan.pdf": office.pdf("One.", "Two."),
+        "scan.pdf": pdfs.made("One.", "Two."),
         "all.zip": office.zipped(
             {"in/note.txt": office.NOTE, "deep.zip": office.zipped({"x": "y"})}
         ),
@@ -112,6 +112,18 @@ def test_attachments_are_named_and_are_pages_under_their_names():
     ]
     assert "| Compressor oil | 12 | 1,240.50 |" in pages[0]
     assert office.PROSE[1] in pages[1]
+
+
+def test_an_attachment_that_could_have_been_read_is_missing_and_a_picture_is_not():
+    files = {
+        "photo.jpg": b"\xff\xd8\xff\xe0" + b"a" * 99,
+        "broken.docx": office.repacked(office.word(), {"word/document.xml": "<a>"}),
+        "scan.pdf": pdfs.picture(200, 250),
+        "fine.txt": b"fine",
+    }
+    text = read(office.mail(files=files))
+    assert text.gaps == (Gap(Why.NEEDS_OCR, "3"), Gap(Why.UNREADABLE, "2"))
+    assert text.pages[2].text == "Attachment: scan.pdf"
 
 
 LOCKED_ZIP = office.zipped({"a": "b"}).replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1")

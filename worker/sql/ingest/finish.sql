@@ -1,10 +1,10 @@
--- The chunks and jobs of documents that were read, their new states and the end of their bytes, in
--- one statement. A document whose lease this worker lost in the meantime is left alone. Jobs of one
+-- The chunks and jobs of documents that were read, their new states and the end of their bytes, but
+-- where pages are missing, in one statement. A document whose lease this worker lost in the meantime is left alone. Jobs of one
 -- ask follow each other, so that engines keep the fixed part of its prompt warm.
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%(documents)s) AS d (
-        id bigint, state text, pages integer, language text, notes text[],
-        jobs_total integer, jobs_finished integer)
+        id bigint, state text, pages integer, language text, notes text[], missing jsonb,
+        error jsonb, jobs_total integer, jobs_finished integer)
 ), freed AS (
     DELETE FROM leases WHERE stage = 'ingest' AND owner = %(owner)s
         AND item_id = ANY (ARRAY(SELECT id FROM given))
@@ -12,13 +12,15 @@ WITH given AS (
 ), moved AS (
     UPDATE documents d
     SET state = g.state, pages = g.pages, language = g.language, notes = g.notes,
-        jobs_total = g.jobs_total, jobs_finished = g.jobs_finished, error = NULL, not_before = NULL,
+        missing = g.missing, error = g.error, jobs_total = g.jobs_total,
+        jobs_finished = g.jobs_finished, not_before = NULL,
         finished_at = CASE WHEN g.state <> 'ready' THEN now() END
     FROM given g JOIN freed f ON f.item_id = g.id
     WHERE d.id = ANY (ARRAY(SELECT item_id FROM freed)) AND d.id = g.id AND d.state = 'pending'
-    RETURNING d.id, d.batch_id
+    RETURNING d.id, d.batch_id, d.missing
 ), spent AS (
-    DELETE FROM document_contents WHERE document_id = ANY (ARRAY(SELECT id FROM moved))
+    DELETE FROM document_contents
+    WHERE document_id = ANY (ARRAY(SELECT id FROM moved WHERE missing IS NULL))
 ), cut AS (
     INSERT INTO chunks (document_id, ordinal, page_from, page_to, char_start, char_end, tokens,
                         language, blank, pinned, sha256, text)
