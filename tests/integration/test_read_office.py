@@ -1,4 +1,4 @@
-"""Hostile office files and mail in the sandbox: refused in time, and others beside them are read."""
+"""Hostile office files and mail in the sandbox: each ends, and those beside it are read."""
 
 import io
 import resource
