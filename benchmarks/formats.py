@@ -13,11 +13,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from models.errors import ReadError
 from worker.read import pdfium, second
 from worker.read.pdf import read
-from worker.read.reading import Damaged, Locked, Reading, StrangeLock
+from worker.read.reading import Damaged, Locked, Reading, StrangeLock, better
 from worker.unlock import unlocked
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -26,9 +27,10 @@ PDFS, TEXTS = SHARED / "pdfs", SHARED / "indic_text"
 PASSWORDS = ("openpassword", "asdfzxcv", "usersecret", "foo", "user")
 """Of the locked files, as their sources tell them."""
 
-PUBLIC_ENDS = {"ready", "partly", "skipped", "needs_ocr", "needs_password", "unsupported", "failed"}
+ENDS = {"ready", "partly", "skipped", "needs_ocr", "needs_password", "unsupported", "failed"}
 
-WORD = re.compile(r"\w+")
+# A vowel sign or virama belongs to its word, which \w does not know.
+WORD = re.compile(r"(?:\w|[\u0900-\u0963\u0966-\u0dff\u200c\u200d])+")
 MUCH = 1_000_000_000
 
 
@@ -60,7 +62,7 @@ def _row(file: Path) -> Row:
     seconds = time.process_time() - began
     first, other = _readings(pdfium.Document, data), _readings(second.Document, data)
     by_pdfium, by_pypdf = _share(text, _whole(first)), _share(text, _whole(other))
-    better = by_pypdf if _doubt(other) < _doubt(first) else by_pdfium
+    other_is_better = better(_all(other), _all(first), None) or not first
     return Row(
         file.name,
         pages,
@@ -68,7 +70,7 @@ def _row(file: Path) -> Row:
         _with_password(data, file.name) if end == "needs_password" else "",
         by_pdfium,
         by_pypdf,
-        better if end in ("ready", "partly") else None,
+        (by_pypdf if other_is_better else by_pdfium) if end == "ready" else None,
         _share(text, _written(file)),
         seconds,
     )
@@ -79,7 +81,7 @@ def ended(data: bytes, name: str) -> tuple[str, str, int | None]:
     try:
         text = read(data, name)
     except ReadError as error:
-        told = error.category in PUBLIC_ENDS
+        told = error.category in ENDS
         return (error.category if told else f"failed ({error.category})"), "", None
     end = "partly" if text.gaps else "ready" if text.whole.strip() else "skipped"
     missing = "".join(f" (pages {gap.pages}: {gap.why})" for gap in text.gaps)
@@ -112,11 +114,8 @@ def _whole(found: list[Reading]) -> str:
     return "\n".join(page.text for page in found)
 
 
-def _doubt(found: list[Reading]) -> float:
-    """What is lost or senseless in a file, as a share; a file that is not opened is all lost."""
-    if not found:
-        return 1.0
-    return Reading(_whole(found), sum(page.lost for page in found)).doubt
+def _all(found: list[Reading]) -> Reading:
+    return Reading(_whole(found), sum(page.lost for page in found))
 
 
 def _written(file: Path) -> str:
@@ -126,10 +125,13 @@ def _written(file: Path) -> str:
 
 def _share(text: str, wanted: str) -> float | None:
     """Of the words wanted, counted as often as they stand there, the share that a text holds."""
-    words = Counter(WORD.findall(wanted))
-    if not words:
-        return None
-    return (words & Counter(WORD.findall(text))).total() / words.total()
+    words = _words(wanted)
+    return (words & _words(text)).total() / words.total() if words else None
+
+
+def _words(text: str) -> Counter[str]:
+    """Ligatures count as their letters."""
+    return Counter(WORD.findall(normalize("NFKC", text)))
 
 
 def main() -> None:
@@ -145,7 +147,7 @@ def main() -> None:
             f"| {row.name} | {pages} | {row.end} | {row.unlocked} | {told} | {row.seconds:.2f} |",
             flush=True,
         )
-        silent += row.end.partition(" ")[0] not in PUBLIC_ENDS
+        silent += row.end.partition(" ")[0] not in ENDS
     print(f"\nsilent outcomes: {silent}")
     sys.exit(silent > 0)
 

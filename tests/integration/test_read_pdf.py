@@ -180,7 +180,7 @@ async def test_every_public_pdf_ends_in_text_or_a_typed_error():
         "text", "partly", "no text", "needs_ocr", "needs_password", "unsupported", "damaged",
     }  # fmt: skip
     assert kinds["text"] >= 45
-    sure = ("big__", "nda__", "script__udhr", "rotated__", "form__pdfjs__prefilled")
+    sure = ("nda__", "script__udhr", "rotated__", "form__pdfjs__prefilled")
     assert {ends[file] for file in files if file.name.startswith(sure)} == {"text"}
     scans = [file for file in files if file.name.startswith(("receipt__", "scan__ocrmypdf"))]
     assert {ends[file] for file in scans} == {"needs_ocr"}

@@ -33,7 +33,8 @@ MOST_NOTES = 20
 MOST_NAMED = 10
 
 MOST_IN_VAIN = 5
-"""Pages on which the second opinion was no better before it is asked no more: it is slow."""
+"""How many more pages the second opinion may be no better on than better: then it is asked no more,
+for it is slow."""
 
 COVERED = 0.5
 """A page with hardly a letter of which pictures cover this share is a scan with a stamp."""
@@ -222,7 +223,7 @@ class _Second:
         except Damaged:
             other = None
         if other is not None and better(other.reading, found, self._language):
-            self._in_vain = 0
+            self._in_vain -= 1
             return replace(first, reading=other.reading)
         self._in_vain += 1
         return first

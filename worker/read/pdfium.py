@@ -2,7 +2,8 @@
 
 import ctypes
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import pypdfium2  # noqa: TID251 - the module that knows pdfium
@@ -156,13 +157,15 @@ def _read(page: Any, max_characters: int) -> tuple[Reading, tuple[str, ...]] | N
         count = text_page.count_chars()
         if count > max_characters:
             return None
-        handle, lost = text_page.raw, raw.FPDFText_HasUnicodeMapError
-        kept = [at for at in range(count) if lost(handle, at) != 1]
+        handle, is_lost = text_page.raw, raw.FPDFText_HasUnicodeMapError
+        marks = list(map(is_lost, repeat(handle, count), range(count)))
+        kept: Sequence[int] = range(count)
+        if 1 in marks:
+            kept = [at for at, mark in enumerate(marks) if mark != 1]
         # At once where it can be: GetText leaves out what has no place in UCS-2.
         text = text_page.get_text_range() if kept and len(kept) == count else ""
         if len(text) != len(kept):
-            code = raw.FPDFText_GetUnicode
-            text = "".join([chr(code(handle, at)) for at in kept])
+            text = "".join(map(chr, map(raw.FPDFText_GetUnicode, repeat(handle), kept)))
         asked = kept[:: len(kept) // FONTS_ASKED + 1]
         fonts = tuple(filter(None, (_font(handle, at) for at in asked)))
         return reading(text.translate(_HYPHENS), count - len(kept)), fonts

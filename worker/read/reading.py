@@ -2,21 +2,23 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from unicodedata import category
 
 MOST_LOST = 0.3
 """A page of which more than this share has no letters is left to OCR: what is left misleads."""
 
-DOUBT = 0.01
+DOUBT = 0.02
 """From this share on another reader is asked."""
 
 FEW_LETTERS = 40
 """A page of pictures with no more letters and digits than that holds a stamp, not its text."""
 
 _AS_MUCH, _CLEARLY = 0.8, 0.7
+"""A second reading has to hold this share of the letters, and no more of the doubt, which has to be
+less by DOUBT too: in mathematics readers differ by a sign here and there."""
 
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
-_SPACE = re.compile(r"\s")
 _RULES = re.compile("[-._\u2010-\u2015\u2026\u2500-\u257f]")
 _WORD = re.compile(r"[^\W_]")
 # Signs of India that are written onto a letter: one that stands alone has lost its letter.
@@ -36,7 +38,7 @@ class Damaged(Exception):
     """A reader cannot open the file, or a page of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """A page as one reader has it. `lost`: characters that no font gave a letter for, or that are
     control codes; they are left out of the text."""
@@ -55,7 +57,7 @@ class Reading:
         bad = self.lost + len(_SENSELESS.findall(self.text))
         return bad / (self._visible + self.lost or 1)
 
-    @property
+    @cached_property
     def letters(self) -> int:
         """Letters and digits."""
         return len(_WORD.findall(self.text))
@@ -65,9 +67,9 @@ class Reading:
         """Whether there are more letters and digits than other signs, dots and dashes left out."""
         return 2 * self.letters > self._visible - len(_RULES.findall(self.text))
 
-    @property
+    @cached_property
     def _visible(self) -> int:
-        return len(self.text) - len(_SPACE.findall(self.text))
+        return sum(map(len, self.text.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +153,4 @@ def better(second: Reading, first: Reading, language: str | None) -> bool:
     if contradicts(first, language) and second.letters > FEW_LETTERS:
         return not contradicts(second, language)
     as_much = second.letters >= _AS_MUCH * first.letters
-    return as_much and second.doubt < _CLEARLY * first.doubt
+    return as_much and second.doubt < min(_CLEARLY * first.doubt, first.doubt - DOUBT)

@@ -76,6 +76,7 @@ def test_letters_may_contradict_the_language_that_a_file_names(text, language, f
     [
         (Reading(HINDI, 0), Reading(HINDI, 5), None, True),
         (Reading(HINDI, 4), Reading(HINDI, 5), None, False),  # hardly better: the first stays
+        (Reading(HINDI * 9, 5), Reading(HINDI * 9, 14), None, False),  # a sign here and there
         (Reading("", 0), Reading(HINDI, 5), None, False),
         (Reading(HINDI[:20], 0), Reading(HINDI, 5), None, False),
         (Reading(HINDI, 0), Reading(ENGLISH, 0), "hi", True),
