@@ -212,6 +212,7 @@ PRIVATE = (
 )
 QUOTED = quopri.encodestring(PRIVATE.encode()).decode()
 LETTERS = "".join(f"<w:r><w:t xml:space='preserve'>{sign}</w:t></w:r>" for sign in PRIVATE)
+BROKEN = f"<w:r><w:t>{PRIVATE.replace('ABCPE', 'ABCPE</w:t><w:br/><w:t>')}</w:t></w:r>"
 SPLIT = QUOTED.replace("ABCPE1234F", "ABCPE=\r\n1234F")
 
 
@@ -234,6 +235,9 @@ def mailed(body: str, encoding: str) -> bytes:
         (DOCX, office.word([PRIVATE], rows=())),
         (DOCX, office.word_of(f"<w:p>{LETTERS}</w:p>")),
         (OUTLOOK, office.outlook(PRIVATE)),
+        (PLAIN, PRIVATE.replace("ABCPE1234F", "ABCPE\n1234F").encode()),
+        (MAIL, mailed(PRIVATE.replace("HDFC0", "HDFC0-\r\n"), "7bit")),
+        (DOCX, office.word_of(f"<w:p>{BROKEN}</w:p>")),
         (PLAIN, PRIVATE.replace("6789 ", "6789\n").replace("98765 ", "98765\n").encode()),
     ],
 )
