@@ -12,7 +12,7 @@ import pypdf  # noqa: TID251
 
 from benchmarks.rig import Measured, bench, texts
 from models.errors import ReadError
-from worker.read.kinds import PDF
+from models.kinds import PDF
 from worker.read.sandbox import Reader
 
 SAMPLES = Path(__file__).parent.parent / "samples"

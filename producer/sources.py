@@ -1,39 +1,26 @@
-"""What the user points at, made into documents: files, folders, globs, JSONL, standard input.
+"""What the user points at, made into documents: files, folders, globs, archives, JSONL, stdin.
 
-What cannot be used is refused with its reason, and the rest goes on. The bytes are only looked
-at, never parsed: that is the worker's job, in a process that may die of it.
+What cannot be used is refused with its reason, and the rest goes on. Archives and mailboxes are
+opened here, within bounds, since each file in them is a document. Documents are only looked at,
+never parsed: that is the worker's job, in a process that may die of it.
 """
 
 import glob
+import gzip
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
+from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, members
 from models.bounds import NOT_STORED
-
-MEBIBYTE = 1_048_576
-SNIFF_BYTES = 8_192
-
-PDF = "application/pdf"
-MEDIA_TYPES = {
-    ".pdf": PDF,
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".xhtml": "text/html",
-    ".md": "text/markdown",
-    ".markdown": "text/markdown",
-}
-PLAIN = "text/plain"
-
-CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
-MOST_CONTROL_SHARE = 0.1
-"""Text has next to no control characters; a binary file is full of them."""
-
-BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,46 +127,106 @@ def _from_file(file: Path, file_mb: int) -> Iterator[Source]:
         if not file.is_file():
             yield Refused(name, "unreadable", f"{name}: not a regular file")
             return
-        if file.stat().st_size > file_mb * MEBIBYTE:
-            yield _too_large(name, file_mb)
-            return
-        data = file.read_bytes()
+        with file.open("rb") as stream:
+            yield from _Opened(file_mb).sources(name, stream)
     except OSError as exc:
         yield Refused(name, "unreadable", f"{name}: {exc.strerror or exc}")
-        return
-    if file.suffix.lower() == ".jsonl":
-        yield from _from_lines(name, data)
-    else:
-        yield _document(name, file.suffix.lower(), data)
 
 
 def _from_stdin(stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
-    data = stdin.read(file_mb * MEBIBYTE + 1)
-    if len(data) > file_mb * MEBIBYTE:
-        yield _too_large("-", file_mb)
-    elif _is_jsonl(data):
-        yield from _from_lines("-", data)
-    else:
-        yield _document("-", "", data)
+    most = file_mb * MEBIBYTE
+    head = list[bytes]()
+    for line in _lines(stdin, most):
+        head.append(line)
+        if line.strip():
+            break
+    if head and _is_jsonl(head[-1]):
+        yield from _from_lines("-", chain(head, _lines(stdin, most)), file_mb)
+        return
+    data = b"".join(head)
+    data += stdin.read(max(0, most + 1 - len(data)))
+    yield from _Opened(file_mb).sources("-", BytesIO(data))
 
 
-def _is_jsonl(data: bytes) -> bool:
-    first = data.lstrip().split(b"\n", 1)[0]
+def _lines(file: IO[bytes], most: int) -> Iterator[bytes]:
+    """Lines as they come, none much longer than `most` bytes: one that is would fill the memory."""
+    return iter(lambda: file.readline(most + 1), b"")
+
+
+class _Opened:
+    """A file and whatever it holds, as deep as archives may stand in archives."""
+
+    def __init__(self, file_mb: int) -> None:
+        self._file_mb = file_mb
+        self._budget = Budget(file_mb * MEBIBYTE)
+
+    def sources(self, name: str, file: BinaryIO, depth: int = 0) -> Iterator[Source]:
+        """The documents in a file. Archives are walked, JSON lines read one by one, others taken
+        whole."""
+        kind = kind_of(name, file)
+        file.seek(0)
+        if kind == JSONL:
+            yield from _from_lines(name, _lines(file, self._budget.member_bytes), self._file_mb)
+        elif kind == GZIP and name.lower().endswith((".jsonl.gz", ".ndjson.gz")):
+            yield from self._packed_lines(name, file)
+        elif kind in HOLDING and depth < MOST_DEPTH:
+            yield from self._inside(name, file, kind, depth)
+        else:
+            yield self._document(name, kind, file)
+
+    def _packed_lines(self, name: str, file: BinaryIO) -> Iterator[Source]:
+        try:
+            with gzip.GzipFile(fileobj=file) as packed:
+                lines = _lines(cast(IO[bytes], packed), self._budget.member_bytes)
+                yield from _from_lines(name, lines, self._file_mb)
+        except (OSError, EOFError, zlib.error) as exc:
+            yield Refused(name, "damaged", f"{name} is damaged ({exc})")
+
+    def _inside(self, name: str, file: BinaryIO, kind: str, depth: int) -> Iterator[Source]:
+        empty = True
+        for member in members(file, kind, name, self._budget):
+            empty = False
+            inner = readable(f"{name}/{member.name}".rstrip("/"))
+            if isinstance(member, Left):
+                yield Refused(inner, member.category, f"{inner} {member.why}")
+            else:
+                yield from self.sources(inner, BytesIO(member.data), depth + 1)
+        if empty:
+            yield _empty(name)
+
+    def _document(self, name: str, kind: str | None, file: BinaryIO) -> Source:
+        data = file.read(self._file_mb * MEBIBYTE + 1)
+        if len(data) > self._file_mb * MEBIBYTE:
+            return _too_large(name, self._file_mb)
+        if not data.strip():
+            return _empty(name)
+        if kind in HOLDING:
+            return Refused(name, "unsupported_type", f"{name}: too many archives within archives")
+        if kind not in READ:
+            message = f"{name}: of a kind that is not read; `docmill formats` lists those that are"
+            return Refused(name, "unsupported_type", message)
+        return Accepted(name, kind, data)
+
+
+def _is_jsonl(line: bytes) -> bool:
     try:
-        value = json.loads(first)
+        value = json.loads(line)
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and "text" in value
 
 
-def _from_lines(path: str, data: bytes) -> Iterator[Source]:
+def _from_lines(path: str, lines: Iterable[bytes], file_mb: int) -> Iterator[Source]:
     """One document a line: {"text": ..., "id": ...}; without an id the line number names it."""
     names: set[str] = set()
     found = False
-    for number, line in enumerate(data.splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         found = True
+        if len(line) > file_mb * MEBIBYTE:
+            yield _too_large(f"{path}:{number}", file_mb)
+            return
         try:
             yield _from_line(path, number, json.loads(line), names)
         except (ValueError, RecursionError) as exc:
@@ -208,33 +255,6 @@ def _name(path: str, number: int, given: object) -> str:
     is_name = isinstance(given, str | int | float) and not isinstance(given, bool)
     words = readable(str(given)).strip() if is_name else ""
     return f"{path}#{words or number}"
-
-
-def _document(path: str, suffix: str, data: bytes) -> Source:
-    if not data.strip():
-        return _empty(path)
-    media_type = _media_type(suffix, data)
-    if media_type is None:
-        message = f"{path}: neither PDF, HTML, Markdown nor plain text"
-        return Refused(path, "unsupported_type", message)
-    return Accepted(path, media_type, data)
-
-
-def _media_type(suffix: str, data: bytes) -> str | None:
-    if data[:1024].lstrip().startswith(b"%PDF-"):
-        return PDF
-    if suffix == ".pdf":
-        return PDF  # damaged at the front; the reader may still mend it
-    if _is_binary(data[:SNIFF_BYTES]):
-        return None
-    return MEDIA_TYPES.get(suffix, PLAIN)
-
-
-def _is_binary(head: bytes) -> bool:
-    if head.startswith(BYTE_ORDER_MARKS):
-        return False
-    controls = len(head) - len(head.translate(None, CONTROL))
-    return controls > MOST_CONTROL_SHARE * len(head)
 
 
 def _empty(path: str) -> Refused:

@@ -12,7 +12,7 @@ from typing import IO, Self
 
 from models.config import LimitsConfig
 from models.errors import InputError
-from producer.sources import PDF
+from models.kinds import PDF
 
 MEBIBYTE = 1_048_576
 

@@ -23,6 +23,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--probe", action="store_true")
     commands.add_parser("reach", help="say as JSON which engines this host reaches")
     commands.add_parser("alive", help="0 where a worker of this machine says that it lives")
+    formats = commands.add_parser("formats", help="say which kinds of documents are read")
+    formats.add_argument("--json", action="store_true")
     plan = commands.add_parser("plan", help="say what a batch would take; it comes on stdin")
     plan.add_argument("--json", action="store_true")
     purge = commands.add_parser("purge", help="take away what a batch holds")
@@ -87,6 +89,13 @@ def _purge(chosen: argparse.Namespace) -> int:
     return purge(chosen.batch, keep_costs=chosen.keep_costs, delete=chosen.delete)
 
 
+def _formats(chosen: argparse.Namespace) -> int:
+    from worker.read.formats import formats
+
+    sys.stdout.write(formats(as_json=chosen.json))
+    return 0
+
+
 def _unlock(_: argparse.Namespace) -> int:
     from worker.unlock import main as unlock
 
@@ -113,6 +122,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "alive": _alive,
     "plan": _plan,
     "purge": _purge,
+    "formats": _formats,
     "unlock": _unlock,
     "reroute": _reroute,
     "classifier": _classifier,

@@ -35,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "web": run.web,
     "demo": run.demo,
     "doctor": run.doctor,
+    "formats": run.formats,
 }
 CONFIG_COMMANDS: dict[str, Callable[..., None]] = {
     "show": config.show,

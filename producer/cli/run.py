@@ -84,3 +84,10 @@ def doctor(
 
     words = [*(["--json"] if as_json else []), *(["--probe"] if probe else [])]
     raise typer.Exit(run_worker_module("doctor", *words))
+
+
+def formats(as_json: AsJson = False) -> None:
+    """List the kinds of documents that are read, and what reads them."""
+    from producer.processes import run_worker_module
+
+    raise typer.Exit(run_worker_module("formats", *(["--json"] if as_json else [])))

@@ -9,9 +9,10 @@ import pytest
 from fpdf import FPDF
 
 from models.errors import ReadError
+from models.kinds import PDF
 from tests.pdfs import LETTER, break_page, made, picture
 from worker.read import pdfium, second
-from worker.read.kinds import PDF, Gap, Text, Why
+from worker.read.kinds import Gap, Text, Why
 from worker.read.pdf import read
 from worker.read.reading import Damaged
 from worker.read.sandbox import Limits, Reader

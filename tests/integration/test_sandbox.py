@@ -14,7 +14,8 @@ from fpdf import FPDF
 from pebble import CONSTS
 
 from models.errors import ReadError
-from worker.read.kinds import PDF, PLAIN, Page, Text
+from models.kinds import PDF, PLAIN
+from worker.read.kinds import Page, Text
 from worker.read.sandbox import Limits, Reader
 
 ROOT = Path(__file__).parents[2]

@@ -19,6 +19,10 @@ _BORDERS = (
 )
 _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r"[^\W_]")
+_TABLE_HEAD = re.compile(r"^\|.*\|[ \t]*\n\|[ \t:|-]*-[ \t:|-]*\n", re.MULTILINE)
+_TABLE_ROWS = re.compile(r"(?:\|.*(?:\n|\Z))+")
+# A header over a fourth of a piece would cost more than it says.
+_HEADER_SHARE = 4
 # A border in the first eighth of what fits (a heading, say) would leave a needlessly small piece.
 _MIN_FILL = 8
 _JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
@@ -26,7 +30,11 @@ _JOINERS = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One chunk: `whole[char_start:char_end] == text`. `blank` says why there is nothing to ask."""
+    """One chunk, at its place in the document's text. `blank` says why there is nothing to ask.
+
+    The document's text is `Text.whole` with the header of a table repeated wherever the table is
+    cut: offsets count in that, so that `text` is always what stands between them.
+    """
 
     ordinal: int
     char_start: int
@@ -42,14 +50,23 @@ class Piece:
 def chunk(text: Text, budget_tokens: int) -> list[Piece]:
     """Cut into pieces of at most `budget_tokens` (as `estimate` counts), in order, from 1.
 
-    Cuts fall on blank lines, else line ends, sentence ends, spaces, else between characters.
+    Cuts fall on blank lines, else line ends, sentence ends, spaces, else between characters. A
+    piece that begins within a Markdown table begins with that table's header.
     Neighbouring pages without a letter or digit become blank pieces of their own. A character
     that alone is over the budget is a piece all the same. Raises ValueError for a budget under 1.
     """
     if budget_tokens < 1:
         raise ValueError(f"a chunk needs a budget of at least 1 token, not {budget_tokens}")
-    pieces = (piece for run in _runs(text) for piece in _pieces(text, run, budget_tokens))
-    return [replace(piece, ordinal=ordinal) for ordinal, piece in enumerate(pieces, 1)]
+    cutter = _Cutter(text.whole, budget_tokens)
+    pieces = list[Piece]()
+    repeated = 0
+    for run in _runs(text):
+        for piece in _pieces(text, run, cutter):
+            more = len(piece.text) - (piece.char_end - piece.char_start)
+            start, end = piece.char_start + repeated, piece.char_end + repeated + more
+            pieces.append(replace(piece, ordinal=len(pieces) + 1, char_start=start, char_end=end))
+            repeated += more
+    return pieces
 
 
 def _runs(text: Text) -> Iterator[list[Page]]:
@@ -58,23 +75,21 @@ def _runs(text: Text) -> Iterator[list[Page]]:
         yield list(pages)
 
 
-def _pieces(text: Text, run: list[Page], budget: int) -> Iterator[Piece]:
+def _pieces(text: Text, run: list[Page], cutter: "_Cutter") -> Iterator[Piece]:
     """The pieces of one run, not yet numbered; a run of empty pages has one empty piece."""
     start = text.starts[run[0].number - 1]
     end = text.starts[run[-1].number - 1] + len(run[-1].text)
-    spans = list(_cut(text.whole, start, end, budget))
-    spans = _merge(text.whole, spans, budget) or [(start, start)]
+    spans = cutter.spans(start, end) or [(start, start)]
     reached = run[0].number - 1
     for number, span in enumerate(spans, 1):
         first, last = text.pages_of(*span)
         # Empty pages beside an ornament are that piece's, so that every page is in some piece.
         last = run[-1].number if number == len(spans) else last
-        yield _piece(text.whole, span, (min(first, reached + 1), last))
+        yield _piece(cutter.text(*span), span, (min(first, reached + 1), last))
         reached = last
 
 
-def _piece(whole: str, span: tuple[int, int], pages: tuple[int, int]) -> Piece:
-    part = whole[slice(*span)]
+def _piece(part: str, span: tuple[int, int], pages: tuple[int, int]) -> Piece:
     blank = None if _has_words(part) else _blank(part, *pages)
     return Piece(0, *span, *pages, part, estimate(part), blank)
 
@@ -86,52 +101,98 @@ def _blank(part: str, first: int, last: int) -> str:
     return f"no text on {where} (scanned or empty?)"
 
 
-def _cut(whole: str, start: int, end: int, budget: int) -> Iterator[tuple[int, int]]:
-    """Ranges that each begin and end with a visible character and fit the budget."""
-    start = _skip_space(whole, start, end)
-    while start < end:
-        cut = _cut_at(whole, start, end, budget)
-        yield start, start + len(whole[start:cut].rstrip())
-        start = _skip_space(whole, cut, end)
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Where a table begins, its rows begin and end, and what stands above them."""
+
+    table: int
+    start: int
+    end: int
+    header: str
 
 
-def _cut_at(whole: str, start: int, end: int, budget: int) -> int:
-    limit = _fits(whole, start, end, budget)
-    if limit == end:
-        return end
-    least = start + max(1, (limit - start) // _MIN_FILL)
-    # Space after the limit costs nothing: a border there is as good as one before it.
-    reach = _skip_space(whole, limit, end)
-    for border in _BORDERS:
-        cuts = [match.start() for match in border.finditer(whole, least, reach)]
-        if cuts:
-            return cuts[-1]
-    return _whole_character(whole, least, limit)
+class _Cutter:
+    """Cuts one document's text into ranges that fit a budget."""
+
+    def __init__(self, whole: str, budget: int) -> None:
+        self._whole, self._budget = whole, budget
+        self._tables = list(_tables(whole, budget))
+        self._begins = [rows.start for rows in self._tables]
+        self._tops = [rows.table for rows in self._tables]
+
+    def spans(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Ranges that each begin and end with a visible character and fit the budget."""
+        return self._merge(list(self._cut(start, end)))
+
+    def text(self, start: int, end: int) -> str:
+        """What a piece says: a range, below the header of the table that it begins in."""
+        return self._header(start) + self._whole[start:end]
+
+    def _header(self, at: int) -> str:
+        number = bisect_right(self._begins, at) - 1
+        return self._tables[number].header if number >= 0 and at < self._tables[number].end else ""
+
+    def _cut(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        start = _skip_space(self._whole, start, end)
+        while start < end:
+            cut = self._cut_at(start, end)
+            yield start, start + len(self._whole[start:cut].rstrip())
+            start = _skip_space(self._whole, cut, end)
+
+    def _cut_at(self, start: int, end: int) -> int:
+        limit = self._fits(start, end)
+        if limit == end:
+            return end
+        least = start + max(1, (limit - start) // _MIN_FILL)
+        # Space after the limit costs nothing: a border there is as good as one before it.
+        reach = _skip_space(self._whole, limit, end)
+        for border in _BORDERS:
+            cuts = [match.start() for match in border.finditer(self._whole, least, reach)]
+            if cuts:
+                return self._above_header(start, cuts[-1])
+        return self._whole_character(least, limit)
+
+    def _above_header(self, start: int, cut: int) -> int:
+        """A header stays with its rows."""
+        number = bisect_right(self._tops, cut) - 1
+        if number >= 0 and start < self._tables[number].table < cut <= self._tables[number].start:
+            return self._tables[number].table
+        return cut
+
+    def _fits(self, start: int, end: int) -> int:
+        """The furthest end that the budget allows, at least one character on."""
+        ends = range(start + 1, min(end, start + self._budget * MAX_CHARS_PER_TOKEN) + 1)
+        fitting = bisect_right(
+            ends, self._budget, key=lambda stop: estimate(self.text(start, stop))
+        )
+        return ends[max(fitting, 1) - 1]
+
+    def _whole_character(self, least: int, limit: int) -> int:
+        """Step back from the middle of a written character: a vowel sign stays with its letter."""
+        cut = limit
+        while cut > least and (
+            self._whole[cut] in _JOINERS or category(self._whole[cut]).startswith("M")
+        ):
+            cut -= 1
+        return cut if cut > least else limit
+
+    def _merge(self, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Join neighbours that fit one budget: a border of a poorer kind can leave a short one."""
+        merged = list[tuple[int, int]]()
+        for start, end in spans:
+            if merged and estimate(self.text(merged[-1][0], end)) <= self._budget:
+                start = merged.pop()[0]
+            merged.append((start, end))
+        return merged
 
 
-def _fits(whole: str, start: int, end: int, budget: int) -> int:
-    """The furthest end that the budget allows, at least one character on."""
-    ends = range(start + 1, min(end, start + budget * MAX_CHARS_PER_TOKEN) + 1)
-    fitting = bisect_right(ends, budget, key=lambda stop: estimate(whole[start:stop]))
-    return ends[max(fitting, 1) - 1]
-
-
-def _whole_character(whole: str, least: int, limit: int) -> int:
-    """Step back from the middle of a written character: a vowel sign stays with its letter."""
-    cut = limit
-    while cut > least and (whole[cut] in _JOINERS or category(whole[cut]).startswith("M")):
-        cut -= 1
-    return cut if cut > least else limit
-
-
-def _merge(whole: str, spans: list[tuple[int, int]], budget: int) -> list[tuple[int, int]]:
-    """Join neighbours that fit one budget: a border of a poorer kind can leave a short piece."""
-    merged = list[tuple[int, int]]()
-    for start, end in spans:
-        if merged and estimate(whole[merged[-1][0] : end]) <= budget:
-            start = merged.pop()[0]
-        merged.append((start, end))
-    return merged
+def _tables(whole: str, budget: int) -> Iterator[_Rows]:
+    """Markdown tables whose header leaves most of a piece to their rows."""
+    for head in _TABLE_HEAD.finditer(whole):
+        rows = _TABLE_ROWS.match(whole, head.end())
+        header = head[0]
+        if rows and estimate(header) <= budget // _HEADER_SHARE:
+            yield _Rows(head.start(), head.end(), rows.end(), header)
 
 
 def _skip_space(whole: str, start: int, end: int) -> int:

@@ -20,6 +20,14 @@ from worker.ingest.chunk import Piece
 
 Span = tuple[int, int]
 
+# Ends of lines within what may be a value: as they are, or behind the hyphen that they made.
+_BREAKS = (
+    re.compile(r"(?<=\S)[ \t]*\n[ \t]*(?=\S)"),
+    re.compile(r"(?<=\S)[-\u00ad\u2010][ \t]*\n[ \t]*(?=\S)"),
+)
+_UNBROKEN = frozenset[BuiltIn](("pan", "ifsc", "email"))
+"""Those that have no space in them: for the others a line end is one."""
+
 OWN_S = 5.0
 """How long one pattern of the user's may look through one document."""
 
@@ -36,25 +44,67 @@ class Pins:
 
         Names are sorted and separated by ", ". A value that lies across a border is found in
         every piece that has a part of it. Own patterns see the text as it stands, with spaces for
-        what was lost between pieces, and no flags.
+        what was lost between pieces, and no flags; and once more with its lines joined, as a value
+        that a line end broke is written.
         """
         if not (self._built_in or self._own):
             return [None] * len(pieces)
         found = [set[str]() for _ in pieces]
         starts, ends = [p.char_start for p in pieces], [p.char_end for p in pieces]
-        for name, (start, end) in self._hits(_rebuilt(pieces)):
+        for name, (start, end) in self._hits(_rebuilt(pieces, " "), _rebuilt(pieces, "\n")):
             # An empty match, such as that of a look-ahead, stands for the character it is at.
             last = bisect_left(starts, max(end, start + 1))
             for names in found[bisect_right(ends, start) : last]:
                 names.add(name)
         return [", ".join(sorted(names)) or None for names in found]
 
-    def _hits(self, whole: str) -> Iterator[tuple[str, Span]]:
+    def _hits(self, whole: str, lines: str) -> Iterator[tuple[str, Span]]:
+        """What is found in the text as it stands, then what only its joined `lines` make whole."""
         folded = whole.translate(_FOLD) if self._built_in else ""
-        for name in self._built_in:
-            yield from ((name, span) for span in _FIND[name](folded))
+        found: dict[str, list[Span]] = {name: list(_FIND[name](folded)) for name in self._built_in}
+        found |= {own: list(_own_hits(pattern, whole)) for own, pattern in self._own.items()}
+        for name, spans in found.items():
+            yield from ((name, span) for span in spans)
+        for broken in _BREAKS:
+            for name, span in self._across(_Joined(lines, broken)):
+                if not _meets(found[name], span):
+                    yield name, span
+
+    def _across(self, joined: "_Joined") -> Iterator[tuple[str, Span]]:
+        if not joined.breaks:
+            return
+        folded = joined.text.translate(_FOLD)
+        for built_in in _UNBROKEN.intersection(self._built_in):
+            spans = joined.across(_FIND[built_in](folded))
+            yield from ((built_in, span) for span in spans)
         for own, pattern in self._own.items():
-            yield from ((own, span) for span in _own_hits(pattern, whole))
+            yield from ((own, span) for span in joined.across(_own_hits(pattern, joined.text)))
+
+
+def _meets(spans: Sequence[Span], span: Span) -> bool:
+    """Whether one of these, in their order, has a part of `span`."""
+    before = bisect_left(spans, (span[1], 0))
+    return before > 0 and spans[before - 1][1] > span[0]
+
+
+class _Joined:
+    """A text without the line ends that `broken` matches. `breaks`: where they were, in it."""
+
+    def __init__(self, whole: str, broken: re.Pattern[str]) -> None:
+        parts, self.breaks, self._removed, last = list[str](), list[int](), [0], 0
+        for match in broken.finditer(whole):
+            parts.append(whole[last : match.start()])
+            self.breaks.append(match.start() - self._removed[-1])
+            self._removed.append(self._removed[-1] + match.end() - match.start())
+            last = match.end()
+        self.text = "".join([*parts, whole[last:]])
+
+    def across(self, spans: Iterable[Span]) -> Iterator[Span]:
+        """Those of the spans that hold a break, where they are in the whole text."""
+        for start, end in spans:
+            first, last = bisect_right(self.breaks, start), bisect_left(self.breaks, end)
+            if first < last:
+                yield start + self._removed[first], end + self._removed[last]
 
 
 def _own_hits(pattern: "regex.Pattern[str]", whole: str) -> Iterator[Span]:
@@ -72,11 +122,11 @@ def union(reasons: Iterable[str | None]) -> str | None:
     return ", ".join(sorted({name for why in reasons if why for name in why.split(", ")})) or None
 
 
-def _rebuilt(pieces: Sequence[Piece]) -> str:
-    """The document's text, character for character in its place; lost space is spaces."""
+def _rebuilt(pieces: Sequence[Piece], lost: str) -> str:
+    """The document's text, character for character in its place; what was cut off is `lost`."""
     ends = chain((0,), (piece.char_end for piece in pieces))
     return "".join(
-        " " * (piece.char_start - end) + piece.text
+        lost * (piece.char_start - end) + piece.text
         for end, piece in zip(ends, pieces, strict=False)
     )
 

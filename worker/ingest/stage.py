@@ -8,6 +8,7 @@ from uuid import UUID
 
 from models.errors import ReadError
 from models.failure import Failure
+from models.kinds import MARKDOWN, PLAIN
 from models.states import REFUSED_DOCUMENTS, DocumentState, JobState
 from models.words import Queue, Scope, Stage, TaskType
 from worker.classify.models import recent_models
@@ -19,7 +20,7 @@ from worker.ingest.chunk import chunk
 from worker.ingest.jobs import AskRow, Ingested, ingest
 from worker.jsonb import as_json
 from worker.log import logger
-from worker.read.kinds import MARKDOWN, PLAIN, Text, read_document
+from worker.read.kinds import Text, read_document
 from worker.read.sandbox import Reader
 from worker.recent import Recent
 from worker.settings import LEASE_S, MAX_DOCUMENT_KILLS, MICRO_BATCH
@@ -28,6 +29,8 @@ KILLERS = frozenset({"reader_crashed", "reader_memory", "reader_timeout", "inter
 """Failures that took a reader process down, or ours: one more try, then quarantine."""
 
 UNPARSED = frozenset({PLAIN, MARKDOWN})
+UNPARSED_BYTES = 1_048_576
+"""Text up to here cannot hurt this process; and a child costs more than reading a line of JSONL."""
 
 STATEMENT_CHARACTERS = 8_000_000
 """Text in one statement: Postgres refuses a jsonb array of 256 MB."""
@@ -106,8 +109,8 @@ class IngestStage:
             return self._failed(row, ReadError("internal_error", said))
 
     async def _read(self, row: Row) -> Text:
-        """Parsers run in a child process; plain text needs none and cannot hurt this one."""
-        if row["media_type"] in UNPARSED:
+        """Readers run in a child process; short plain text needs none."""
+        if row["media_type"] in UNPARSED and len(row["data"]) <= UNPARSED_BYTES:
             return await asyncio.to_thread(self._plain, row)
         return await self._reader.read(bytes(row["data"]), row["media_type"], row["path"])
 

@@ -49,9 +49,7 @@ def prepare(parent: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _die_with(parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    import worker.read.html
-    import worker.read.pdf
-    import worker.read.plain  # noqa: F401 - loaded now, outside any document's limits
+    import worker.read.readers  # noqa: F401 - loaded now, outside any document's limits
 
 
 def _die_with(parent: int) -> None:
@@ -80,7 +78,8 @@ def run(read: ReadFunction, task: Task) -> tuple[str, str] | None:
         os._exit(OUT_OF_MEMORY)
     except ReadError as error:
         return error.category, str(error)
-    except Exception as error:  # a fault of the reader: the document's failure, not the worker's
+    # The document's failure, not the worker's. What panics in compiled code is no Exception.
+    except BaseException as error:
         return "reader_crashed", f"{task.name}: {type(error).__name__}: {error}"
     return None
 

@@ -1,4 +1,4 @@
-"""HTML: what a browser would show, with blank lines between blocks and a table row on a line."""
+"""HTML: what a browser would show, with blank lines between blocks and tables as Markdown."""
 
 import re
 
@@ -6,26 +6,14 @@ from bs4 import BeautifulSoup
 from bs4.dammit import EncodingDetector
 from bs4.element import NavigableString, Tag
 
-from worker.read.kinds import Text
+from worker.read.kinds import Bounds, Text
 from worker.read.plain import decode
+from worker.read.tables import markdown
 
 _HIDDEN = frozenset(
     ("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "select")
 )
 _UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-# As browsers read these labels, where Python reads less by the same name (WHATWG, "Encoding").
-_LABELS = {
-    **dict.fromkeys(
-        ("iso-8859-1", "iso8859-1", "iso88591", "latin1", "l1", "cp819", "ascii", "us-ascii"),
-        "cp1252",
-    ),
-    **dict.fromkeys(("gb2312", "gb_2312-80", "csgb2312", "chinese", "gbk", "x-gbk"), "gb18030"),
-    **dict.fromkeys(("shift_jis", "shift-jis", "sjis", "x-sjis", "ms_kanji"), "cp932"),
-    **dict.fromkeys(("euc-kr", "ks_c_5601-1987", "ksc5601", "korean"), "cp949"),
-    **dict.fromkeys(("big5", "big5-hkscs", "x-x-big5"), "big5hkscs"),
-    **dict.fromkeys(("iso-8859-9", "latin5", "l5"), "cp1254"),
-    **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
-}
 _BLOCKS = [
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details",
     "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2",
@@ -33,28 +21,27 @@ _BLOCKS = [
     "table", "title", "ul",
 ]  # fmt: skip
 _LINES = ["br", "li", "option"]
-_CELL = " | "
+_MOST_SPAN = 100
 # Stand for breaks while the white space of the source, which means nothing, is collapsed.
 _BLOCK_BREAK, _LINE_BREAK = "\x1e", "\x1f"
 _KEPT_SPACE, _KEPT_LINE = "\x1c", "\x1d"
 _MARKS = re.compile(r"[\x1c-\x1f]")
 _SOURCE_SPACE = re.compile(r"[ \t\n\r\f\v]+")
-_ROW_SPACE = re.compile(r"[ \t\n\r\f\v\x1c-\x1f]+")
 _BLOCK_BREAKS = re.compile(r"[ \x1f]*\x1e[ \x1e\x1f]*")
 _LINE_BREAKS = re.compile(r" *\x1f[ \x1f]*")
 
 
-def read(data: bytes, name: str) -> Text:
-    """Read the visible text as one page; the encoding may be declared in the document.
+def read(data: bytes, name: str, _: Bounds, declared: str | None = None) -> Text:
+    """Read the visible text as one page. Its encoding is the one `declared` beside it, or in it.
 
     Raises ReadError `encoding`.
     """
-    declared = EncodingDetector.find_declared_encoding(data, is_html=True)
-    source, notes = decode(data, name, _LABELS.get(declared or "", declared))
+    declared = declared or EncodingDetector.find_declared_encoding(data, is_html=True)
+    source, notes = decode(data, name, declared)
     soup = BeautifulSoup(_MARKS.sub(" ", source), "html.parser")
     _drop_hidden(soup)
     _keep_preformatted(soup)
-    _mark_rows(soup)
+    _write_tables(soup)
     _mark_blocks(soup)
     return Text.of([_layout(soup.get_text())], notes)
 
@@ -77,25 +64,35 @@ def _keep_preformatted(soup: BeautifulSoup) -> None:
     """Inside <pre> the source's white space does mean something."""
     for string in soup.find_all(string=True):
         if string.find_parent(["pre", "textarea"]):
-            kept = str(string).expandtabs().replace("\n", _KEPT_LINE).replace(" ", _KEPT_SPACE)
-            string.replace_with(NavigableString(kept))
+            string.replace_with(NavigableString(_kept(str(string).expandtabs())))
 
 
-def _mark_rows(soup: BeautifulSoup) -> None:
-    """Put each table row on a line. A row around another table is layout: its cells are blocks."""
-    for row in reversed(soup.find_all("tr")):
-        cells = row.find_all(["td", "th"], recursive=False)
-        if row.find("table"):
-            _surround(cells, _BLOCK_BREAK)
-        else:
-            texts = [_ROW_SPACE.sub(" ", _cell_text(cell)).strip() for cell in cells]
-            row.string = _LINE_BREAK + _CELL.join(texts) + _LINE_BREAK
+def _write_tables(soup: BeautifulSoup) -> None:
+    """Make Markdown of each table. One around another is layout: its cells are blocks."""
+    for table in reversed(soup.find_all("table")):
+        rows = table.find_all("tr")
+        cells = [row.find_all(["td", "th"], recursive=False) for row in rows]
+        if table.find("table"):
+            _surround([cell for row in cells for cell in row], _BLOCK_BREAK)
+            continue
+        written = markdown([[text for cell in row for text in _columns(cell)] for row in cells])
+        for row in rows:
+            row.decompose()
+        table.append(NavigableString(_BLOCK_BREAK + _kept(written)))
 
 
-def _cell_text(cell: Tag) -> str:
-    """A cell's text; words of neighbouring blocks in it must not run together."""
+def _columns(cell: Tag) -> list[str]:
+    """A cell's text, and an empty one for each further column that it spans."""
+    span = str(cell.get("colspan", ""))
+    more = int(span) - 1 if span.isdecimal() else 0
+    # Words of neighbouring blocks in it must not run together.
     _surround(cell.find_all(_BLOCKS + _LINES), " ")
-    return cell.get_text()
+    return [cell.get_text()] + [""] * min(more, _MOST_SPAN)
+
+
+def _kept(text: str) -> str:
+    """White space that means something."""
+    return text.replace("\n", _KEPT_LINE).replace(" ", _KEPT_SPACE)
 
 
 def _mark_blocks(soup: BeautifulSoup) -> None:

@@ -2,20 +2,13 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
 
 from models.errors import ReadError
-
-PDF = "application/pdf"
-HTML = "text/html"
-MARKDOWN = "text/markdown"
-PLAIN = "text/plain"
-MEDIA_TYPES = frozenset({PDF, HTML, MARKDOWN, PLAIN})
-"""Every media type that can be read. CSV, JSON, logs and mail are read as `text/plain`."""
 
 PAGE_BREAK = "\n\n"
 """Stands between two pages in the whole text: a blank line is a paragraph border to the chunker
@@ -24,11 +17,6 @@ and to a language model, where a form feed is noise to both."""
 MAX_PAGES = 5_000
 MAX_CHARACTERS = 20_000_000
 
-_SUFFIXES = {"pdf": PDF, "html": HTML, "htm": HTML, "xhtml": HTML, "md": MARKDOWN}
-_SUFFIXES["markdown"] = MARKDOWN
-_HEAD = 8192
-_CONTROLS = bytes(sorted(set(range(32)) - set(b"\t\n\v\f\r\x1b")))
-_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -53,6 +41,12 @@ class Gap:
 
     why: Why
     pages: str
+
+    @property
+    def numbers(self) -> list[int]:
+        """The pages one by one."""
+        runs = [run.partition("-") for run in self.pages.split(", ")]
+        return [n for a, _, b in runs for n in range(int(a), int(b or a) + 1)]
 
 
 def gaps(missing: Mapping[int, Why]) -> tuple[Gap, ...]:
@@ -129,34 +123,34 @@ def clean(text: str) -> str:
     return text
 
 
-def media_type(name: str, data: bytes) -> str:
-    """Tell one of `MEDIA_TYPES` from the file's name and first bytes.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may still be read of a document: pages, characters, and how deep in its attachments."""
 
-    A PDF header wins over the name. Any other file that holds text is `text/plain`.
-    Raises ReadError `unsupported` for other binary files.
-    """
-    suffix = name.rpartition(".")[2].lower()
-    if b"%PDF-" in data[:1024] or suffix == "pdf":
-        return PDF
-    if _is_binary(data[:_HEAD]):
-        raise unsupported(name)
-    return _SUFFIXES.get(suffix, PLAIN)
+    pages: int = MAX_PAGES
+    characters: int = MAX_CHARACTERS
+    depth: int = 0
+
+
+Read = Callable[[bytes, str, Bounds], Text]
+"""A reader: takes the bytes, a name for messages and the bounds. Raises ReadError."""
 
 
 def unsupported(name: str) -> ReadError:
     """Build the error for a file of a kind that no reader reads."""
-    return ReadError(
-        "unsupported",
-        f"{name} is neither PDF, HTML, Markdown nor plain text: export it as one of these",
-    )
+    message = f"{name} is of a kind that is not read (`docmill formats` lists those that are)"
+    return ReadError("unsupported", message)
 
 
-def _is_binary(head: bytes) -> bool:
-    """Control characters are rare in text and every tenth byte or so in anything packed."""
-    if head.startswith(_BOMS):
-        return False
-    controls = len(head) - len(head.translate(None, _CONTROLS))
-    return controls * 50 > len(head)
+def damaged(name: str, error: Exception | str) -> ReadError:
+    """Build the error for a file that is not what its kind promises."""
+    said = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else error
+    return ReadError("damaged", f"{name} is damaged ({said[:200]}): export it again")
+
+
+def needs_password(name: str) -> ReadError:
+    """Build the error for a locked file."""
+    return ReadError("needs_password", f"{name} needs a password: save a copy without one")
 
 
 def read_document(
@@ -166,21 +160,23 @@ def read_document(
     *,
     max_pages: int = MAX_PAGES,
     max_characters: int = MAX_CHARACTERS,
+    depth: int = 0,
 ) -> Text:
     """Read one document in this process, with no guard against hostile files (see `sandbox`).
 
-    `name` is for messages only. Raises ReadError with the category that fits.
+    `name` is for messages only, `depth` that of an attachment. Raises ReadError with the category
+    that fits.
     """
     # Imported here: the parent process of the sandbox needs the values above, not the parsers.
-    from worker.read.html import read as read_html
-    from worker.read.pdf import read as read_pdf
-    from worker.read.plain import read as read_plain
+    from worker.read.readers import READERS
 
-    if media_type == PDF:
-        return read_pdf(data, name, max_pages=max_pages, max_characters=max_characters)
-    if media_type not in MEDIA_TYPES:
+    reader = READERS.get(media_type)
+    if reader is None:
         raise unsupported(name)
-    text = read_html(data, name) if media_type == HTML else read_plain(data, name)
+    try:
+        text = reader.read(data, name, Bounds(max_pages, max_characters, depth))
+    except RecursionError as error:
+        raise damaged(name, "it is nested too deeply") from error
     return _bounded(text, name, max_pages, max_characters)
 
 

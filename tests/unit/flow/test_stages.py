@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from models.kinds import PLAIN
 from models.words import Finder, Stage, TaskType
 from tests.factories import CALL, OWNER, a_config, a_job, a_learned, an_access
 from tests.fakes import FakeDatabase, FakeJournal
@@ -20,7 +21,6 @@ from worker.configs import Configs
 from worker.flow.stage import Held, Lease
 from worker.ingest.stage import IngestStage, ReadOutcome
 from worker.persist import Persist
-from worker.read.kinds import PLAIN
 from worker.run.claims import JobClaims
 from worker.run.outcome import Done, Turn
 from worker.run.stage import RunStage

@@ -158,3 +158,67 @@ def test_a_character_dearer_than_the_budget_is_a_piece_of_its_own():
 def test_a_budget_below_one_token_is_refused():
     with pytest.raises(ValueError, match="at least 1 token, not 0"):
         chunk(Text.of(["x"]), 0)
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+HEADER = "| item | total |\n|---|---|\n"
+
+
+def table(rows: int) -> str:
+    return HEADER + "".join(f"| thing {n} | {n * 7} |\n" for n in range(rows))
+
+
+def with_headers(whole: str, found: list[Piece]) -> str:
+    """The text that offsets count in: rebuilt from what is between the pieces and in them."""
+    made, at = "", 0
+    for piece in found:
+        gap = piece.char_start - len(made)
+        made += whole[at : at + gap] + piece.text
+        at = whole.index(piece.text.removeprefix(HEADER), at) + len(piece.text.removeprefix(HEADER))
+    return made
+
+
+def test_a_piece_that_begins_within_a_table_begins_with_its_header():
+    found = pieces("Bill of May.\n\n" + table(60) + "\nThank you.", budget=90)
+    assert len(found) > 5
+    assert found[0].text.startswith("Bill of May.\n\n| item | total |\n|---|---|\n| thing 0 ")
+    for piece in found[1:-1]:
+        assert piece.text.startswith(HEADER + "| thing ")
+    rows = [line for piece in found for line in piece.text.splitlines() if "| thing" in line]
+    assert rows == table(60).splitlines()[2:]
+    assert all(piece.tokens <= 90 for piece in found)
+
+
+def test_offsets_count_in_the_text_with_its_repeated_headers():
+    page = "Bill of May.\n\n" + table(60) + "\nThank you. " + "word " * 80
+    found = pieces(page, "Second page. " * 30, budget=90)
+    whole = with_headers(Text.of([page, "Second page. " * 30]).whole, found)
+    for piece in found:
+        assert whole[piece.char_start : piece.char_end] == piece.text
+    assert all(a.char_end <= b.char_start for a, b in itertools.pairwise(found))
+
+
+def test_what_follows_a_table_has_no_header():
+    found = pieces(table(3) + "\n" + "Plain words. " * 60, budget=40)
+    assert all(HEADER not in piece.text for piece in found[1:])
+
+
+def test_a_header_that_would_fill_the_piece_is_not_repeated():
+    wide = "| " + " | ".join(f"column {n}" for n in range(40)) + " |"
+    page = f"{wide}\n|{'---|' * 40}\n" + "".join(f"| row {n} |\n" for n in range(60))
+    assert sum("column 39" in text for text in texts(page, budget=60)) == 1
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=4), st.integers(min_value=80, max_value=250)
+)
+def test_no_row_is_lost_or_said_twice_and_every_piece_of_rows_is_named(sizes, budget):
+    page = "\n\n".join(f"Part {n}.\n\n{table(rows)}" for n, rows in enumerate(sizes))
+    found = pieces(page, budget=budget)
+    rows = [line for piece in found for line in piece.text.splitlines() if "| thing" in line]
+    assert rows == [line for line in page.splitlines() if "| thing" in line]
+    for piece in found:
+        assert piece.tokens <= budget
+        if "| thing" in piece.text:
+            assert HEADER.strip() in piece.text

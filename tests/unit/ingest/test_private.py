@@ -439,6 +439,27 @@ def test_an_own_pattern_that_only_looks_ahead_pins_where_it_matches():
     assert own("(?=secret)", "a", "secret", "b") == [None, "matter number", None]
 
 
+@pytest.mark.parametrize("value", ["ABCPE1234F", "HDFC0001234", "asha.rao@example.org"])
+def test_a_value_that_a_line_end_broke_is_found_wherever_it_broke(value):
+    for at in range(1, len(value)):
+        for end in ("\n", " \n  ", "-\n"):
+            broken = f"see {value[:at]}{end}{value[at:]} there"
+            assert reasons(broken) != [None], broken
+
+
+def test_an_own_pattern_is_found_though_a_line_end_broke_it():
+    for broken in ("M-\n123456", "M-12\n3456", "M-12-\n3456", "M\n-123456"):
+        assert own(r"M-\d{6}", f"see {broken}, please") == ["matter number"]
+    assert own("confidential", "it is confi-\ndential") == ["matter number"]
+    assert own("confidential", "con", "fidential", "con") == ["matter number"] * 2 + [None]
+
+
+def test_joined_lines_pin_nothing_beyond_what_they_make_whole():
+    assert reasons("write to a@b.in", "Next line") == ["email", None]
+    assert reasons("ABCPE1234F", "4 ABCPE") == ["pan", None]
+    assert reasons("one\ntwo ABCPE\nthree 1234F") == [None]
+
+
 ENDLESS = r"(?:.*?,){12}P"
 """For each comma more it takes more than twice as long."""
 

@@ -1,13 +1,18 @@
+import gzip
 import io
 import json
 import os
+import random
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.sources import MEBIBYTE, PLAIN, Accepted, Refused, Source, gather
+from models.archives import MEBIBYTE
+from models.kinds import DOCX, MAIL, PLAIN
+from producer.sources import Accepted, Refused, Source, gather
+from tests import office
 
 NO_STDIN = io.BytesIO()
 
@@ -184,14 +189,14 @@ def test_a_file_over_the_limit_is_refused_and_one_at_the_limit_is_not(tmp_path):
 
 def test_a_file_that_cannot_be_read_is_refused_and_the_rest_goes_on(tmp_path, monkeypatch):
     a, b = put(tmp_path, "a.txt", "b.txt")
-    read = Path.read_bytes
+    opened = Path.open
 
-    def fails(path: Path) -> bytes:
+    def fails(path: Path, mode: str) -> object:
         if path.name == "a.txt":
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return opened(path, mode)
 
-    monkeypatch.setattr(Path, "read_bytes", fails)
+    monkeypatch.setattr(Path, "open", fails)
     refused, accepted = gathered(a, b)
     assert refusal([refused]).category == "unreadable"
     assert "Permission denied" in refused.message
@@ -234,9 +239,8 @@ def test_a_name_that_is_too_long_is_refused():
         ("text with a mark".encode("utf-16"), PLAIN),
         (b"\x1b[31mred\x1b[0m log line\n\x0c", PLAIN),
         (b"text with one \x00 in it", PLAIN),
-        (b"<html><body>x</body></html>", PLAIN),
+        (b"<html><body>x</body></html>", "text/html"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01", None),
-        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00", None),
         (b"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00", None),
         (bytes(range(256)), None),
         (b"\x00" * 100, None),
@@ -260,7 +264,7 @@ def test_binary_files_are_told_from_text_by_their_bytes(tmp_path, name, data, me
         ("a.xhtml", "text/html"),
         ("a.md", "text/markdown"),
         ("a.Markdown", "text/markdown"),
-        ("a.csv", PLAIN),
+        ("a.csv", "text/csv"),
         ("a.pdf", "application/pdf"),
         ("a.PDF", "application/pdf"),
     ],
@@ -354,6 +358,81 @@ def test_every_text_of_a_jsonl_comes_through(texts):
     accepted = [source.data.decode() for source in found if isinstance(source, Accepted)]
     assert accepted == [text for text in texts if text.encode().strip()]
     assert len(found) == len(texts)
+
+
+def test_json_lines_may_be_compressed_and_longer_than_a_file_may_be(tmp_path):
+    data = lines(*({"text": "x" * 1_000, "id": n} for n in range(2_000)))
+    plain, packed = put(tmp_path, "a.jsonl", data=data)[0], tmp_path / "b.jsonl.gz"
+    packed.write_bytes(gzip.compress(data))
+    for file in (plain, packed):
+        found = list(gather([str(file)], io.BytesIO(), file_mb=1))
+        assert [source.path for source in found] == [f"{file}#{n}" for n in range(2_000)]
+    packed.write_bytes(gzip.compress(data)[:-9])
+    assert refusal(gathered(packed)[-1:]).category == "damaged"
+
+
+def test_a_line_that_has_no_end_is_not_taken_into_memory(tmp_path):
+    (file,) = put(tmp_path, "a.jsonl", data=b'{"text": "a"}\n{"text": "' + b"x" * (2 << 20) + b'"}')
+    first, last = gather([str(file)], io.BytesIO(), file_mb=1)
+    assert isinstance(first, Accepted)
+    assert refusal([last]).category == "too_large"
+
+
+# --- archives -------------------------------------------------------------------------------------
+
+
+def test_each_file_of_an_archive_is_a_document_named_by_its_path_in_it(tmp_path):
+    inner = office.zipped({"deep.html": "<html>x"})
+    parts = {"a/lease.docx": office.word(), "mails.mbox": office.mailbox(office.mail()), "b": ""}
+    files = {
+        **parts,
+        "in.zip": inner,
+        "m.jsonl": lines({"text": "one", "id": "x"}),
+        "c.bin": b"\0\1" * 99,
+    }
+    (file,) = put(tmp_path, "all.zip", data=office.zipped(files))
+    found = gathered(file)
+    accepted = [(s.path, s.media_type) for s in found if isinstance(s, Accepted)]
+    assert accepted == [
+        (f"{file}/a/lease.docx", DOCX),
+        (f"{file}/mails.mbox/1.eml", MAIL),
+        (f"{file}/in.zip/deep.html", "text/html"),
+        (f"{file}/m.jsonl#x", PLAIN),
+    ]
+    refused = [(s.path, s.category) for s in found if isinstance(s, Refused)]
+    assert refused == [(f"{file}/b", "empty"), (f"{file}/c.bin", "unsupported_type")]
+
+
+def test_an_archive_may_be_larger_than_a_file_may_be_and_its_files_may_not(tmp_path):
+    noise = random.Random(7).randbytes(400_000).hex().encode()
+    files = {f"{n}.txt": noise for n in range(4)} | {"large.txt": noise * 2}
+    (file,) = put(tmp_path, "all.tar", data=office.tarred(files))
+    *accepted, last = gather([str(file)], io.BytesIO(), file_mb=1)
+    assert len(accepted) == 4
+    assert all(isinstance(source, Accepted) for source in accepted)
+    assert refusal([last]).category == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("data", "category"),
+    [
+        (office.zipped({"a.txt": bytes(60 << 20)}), "too_large"),
+        (office.zipped({"a.txt": bytes(40 << 20)}), "archive_bomb"),
+        (
+            office.zipped(
+                {"a": office.zipped({"a": office.zipped({"a": office.zipped({"a": "x"})})})}
+            ),
+            "unsupported_type",
+        ),
+        (office.word()[:-2_000], "damaged"),
+        (gzip.compress(b"x" * 9_999, mtime=0)[:-20], "damaged"),
+        (office.zipped({}), "empty"),
+    ],
+    ids=["too large", "bomb", "nested", "cut", "cut gzip", "empty"],
+)
+def test_hostile_archives_are_refused(tmp_path, data, category):
+    (file,) = put(tmp_path, "a.docx", data=data)
+    assert refusal(list(gather([str(file)], io.BytesIO(), file_mb=50))).category == category
 
 
 # --- standard input -------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 import pytest
 
+from models.kinds import HTML
 from worker.read.html import read
-from worker.read.kinds import HTML, read_document
+from worker.read.kinds import Bounds, read_document
 
 
 def whole(source: str) -> str:
-    return read(source.encode(), "a.html").whole
+    return read(source.encode(), "a.html", Bounds()).whole
 
 
 def test_scripts_styles_and_comments_are_dropped():
@@ -26,13 +27,13 @@ def test_line_breaks_and_list_items_are_lines():
     assert whole("<p>a<br>b</p><ul><li>c</li><li>d</li></ul>") == "a\nb\n\nc\nd"
 
 
-def test_a_table_row_stays_on_one_line():
+def test_a_table_is_markdown_and_a_row_stays_on_one_line():
     source = """<table>
       <tr><th>Name</th><th>Amount</th></tr>
       <tr><td><p>Asha</p><p>Rao</p></td>
           <td>100</td></tr>
     </table>"""
-    assert whole(source) == "Name | Amount\nAsha Rao | 100"
+    assert whole(source) == "| Name | Amount |\n|---|---|\n| Asha Rao | 100 |"
 
 
 def test_a_table_that_only_lays_out_the_page_is_read_as_blocks():
@@ -52,7 +53,7 @@ def test_entities_are_decoded():
 
 def test_the_declared_encoding_is_used():
     source = '<meta charset="windows-1251"><p>Все люди рождаются</p>'
-    assert read(source.encode("cp1251"), "a.html").whole == "Все люди рождаются"
+    assert read(source.encode("cp1251"), "a.html", Bounds()).whole == "Все люди рождаются"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_the_declared_encoding_is_used():
 )
 def test_a_declared_encoding_is_read_as_browsers_read_its_label(label, encoding, text):
     source = f"<html><head><meta charset='{label}'></head><body><p>{text}</p></body></html>"
-    assert read(source.encode(encoding), "a.html").whole == text
+    assert read(source.encode(encoding), "a.html", Bounds()).whole == text
 
 
 def test_what_a_browser_would_not_show_is_not_read():

@@ -1,0 +1,92 @@
+"""Files that belong to a document: read as further pages of it, each under its name.
+
+They are not documents of their own: an answer about a mail needs what came with it, and pages keep
+the mail's name, pins and place in the batch.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, members
+from models.errors import ReadError
+from models.kinds import HOLDING, JSON, JSONL, kind_of
+from worker.read.kinds import PAGE_BREAK, Bounds, Text, Why, gaps, read_document, unsupported
+
+_MOST_FILES = 1_000
+_MOST_MEMBER = 100 * MEBIBYTE
+_MOST_BYTES = 500 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attached file. `media_type` is what the document says of it, if it is to be believed."""
+
+    name: str
+    data: bytes
+    media_type: str | None = None
+
+
+class Attached:
+    """Reads files into pages, until the bounds are met."""
+
+    def __init__(self, pages: Iterable[str], notes: Iterable[str], bounds: Bounds) -> None:
+        self._pages, self._notes, self._bounds = list(pages), list(notes), bounds
+        self._missing = dict[int, Why]()
+        self._budget = Budget(_MOST_MEMBER, _MOST_FILES, _MOST_BYTES)
+
+    def add(self, files: Iterable[File]) -> None:
+        """Read each file; what cannot be read is noted, and missing where it could have been."""
+        for file in files:
+            self._add(file, self._bounds.depth + 1)
+
+    def text(self) -> Text:
+        """All pages, those of the document first."""
+        return Text.of(self._pages, self._notes, gaps(self._missing))
+
+    def _add(self, file: File, depth: int) -> None:
+        kind = file.media_type or kind_of(file.name, BytesIO(file.data))
+        kind = JSON if kind == JSONL else kind
+        if not file.data.strip():
+            self._left(file.name, "is empty")
+        elif depth > MOST_DEPTH:
+            self._left(file.name, "is nested too deeply")
+        elif kind in HOLDING:
+            for inner in self._inside(file, kind):
+                self._add(inner, depth + 1)
+        else:
+            self._read(file, kind, depth)
+
+    def _inside(self, file: File, kind: str) -> Iterator[File]:
+        for member in members(BytesIO(file.data), kind, file.name, self._budget):
+            name = f"{file.name}/{member.name}".rstrip("/")
+            if isinstance(member, Left):
+                self._left(name, member.why)
+            else:
+                yield File(name, member.data)
+
+    def _read(self, file: File, kind: str | None, depth: int) -> None:
+        heading = f"Attachment: {file.name}"
+        pages = self._bounds.pages - len(self._pages)
+        characters = self._bounds.characters - sum(map(len, self._pages))
+        try:
+            if kind is None:
+                raise unsupported(file.name)
+            text = read_document(
+                file.data, kind, file.name, max_pages=pages, max_characters=characters, depth=depth
+            )
+        except ReadError as error:
+            self._notes.append(f"attachment not read: {error}")
+            if error.category != "unsupported" and pages > 0:
+                self._pages.append(heading)
+                scanned = error.category == Why.NEEDS_OCR
+                self._missing[len(self._pages)] = Why.NEEDS_OCR if scanned else Why.UNREADABLE
+            return
+        before = len(self._pages)
+        self._missing |= {before + n: gap.why for gap in text.gaps for n in gap.numbers}
+        first, *more = [page.text for page in text.pages] or [""]
+        self._pages += [PAGE_BREAK.join([heading, first]), *more]
+        self._notes += text.notes
+
+    def _left(self, name: str, why: str) -> None:
+        self._notes.append(f"attachment not read: {name} {why}")
