@@ -117,9 +117,16 @@ def answer(db: Connection, batch: int, task: str, value: Any, **more: Any) -> li
             (call["stand_in"], call["cost_usd"], call["cost_reason"], f"raw {EVIL}", job),
         )
         db.execute(
-            "INSERT INTO answers (job_id, value, grounded, spans, call_id) "
-            "VALUES (%s, %s, %s, %s, %s)",
-            (job, Jsonb(value), call.get("grounded"), Jsonb(call.get("spans")), uuid4()),
+            "INSERT INTO answers (job_id, value, grounded, spans, fields, call_id) "
+            "VALUES (%s, %s, %s, %s, %s, %s)",
+            (
+                job,
+                Jsonb(value),
+                call.get("grounded"),
+                Jsonb(call.get("spans")),
+                None if call.get("fields") is None else Jsonb(call["fields"]),
+                uuid4(),
+            ),
         )
     return jobs
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import config, db, look, remove, run, steer
+from producer.cli import config, db, look, remove, review, run, steer
 from producer.cli.submit import submit
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -21,6 +21,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "results": look.results,
     "costs": look.costs,
     "engines": look.engines,
+    "review": review.review,
+    "correct": review.correct,
     "pause": steer.pause,
     "resume": steer.resume,
     "cancel": steer.cancel,

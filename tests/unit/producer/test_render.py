@@ -382,6 +382,7 @@ HOSTILE_RESULT = {
     "ask": HOSTILE,
     "state": "done",
     "grounded": True,
+    "corrected": None,
     "fields": {HOSTILE: {"outcome": "wrong", "code": "sign", "about": HOSTILE}},
     "stand_in": False,
     "tier": "local",
