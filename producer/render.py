@@ -26,6 +26,7 @@ from producer.money import Currency, usd
 from producer.sentences import field_check, interrupted
 
 if TYPE_CHECKING:
+    from producer.gold import Added
     from producer.sources import Refused
     from producer.submit import Submitted
 
@@ -538,4 +539,38 @@ def history(answer: Answer, rows: Sequence[Row]) -> None:
         values = (_short(brief(row[key]), 60) for key in ("old", "new"))
         cells = (row["made_at"][:19], row["reviewer"], row["field"], row["ruling"], *values)
         table.add_row(*map(escape, cells))
+    console.print(table)
+
+
+def gold_added(name: str, added: "Added") -> None:
+    """What became of rows that were to be added to a gold set."""
+    console.print(
+        f"{_count(added.fresh, 'row')} added to {escape(name)}, {added.replaced} replaced",
+        highlight=False,
+    )
+    if added.unsettled:
+        console.print(
+            f"{_count(added.unsettled, 'answer')} left out, such as job {added.first_unsettled}: "
+            "nobody ruled on some of their values; `docmill correct JOB --confirm` says that they "
+            "are right",
+            style="dim",
+            highlight=False,
+        )
+
+
+def gold_sets(rows: Sequence[Row]) -> None:
+    """Every gold set."""
+    if not rows:
+        console.print("no gold yet; `docmill gold add NAME BATCH` begins a set")
+        return
+    table = _table()
+    table.add_column("set", overflow="fold")
+    numbers = ("rows", "train", "held", "documents", "kept", "local_only")
+    for column in numbers:
+        table.add_column(column.replace("_", "-"), justify="right")
+    for column in ("tasks", "licences"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        words = (escape(_short(", ".join(row[key]), 120)) for key in ("tasks", "licences"))
+        table.add_row(escape(row["name"]), *(f"{row[key]:,}" for key in numbers), *words)
     console.print(table)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import config, db, look, remove, review, run, steer
+from producer.cli import config, db, gold, look, remove, review, run, steer
 from producer.cli.submit import submit
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -42,6 +42,13 @@ CONFIG_COMMANDS: dict[str, Callable[..., None]] = {
     "diff": config.diff,
     "apply": config.apply,
 }
+GOLD_COMMANDS: dict[str, Callable[..., None]] = {
+    "add": gold.add,
+    "list": gold.list_sets,
+    "export": gold.export,
+    "import": gold.import_rows,
+    "remove": gold.remove,
+}
 DATABASE_COMMANDS: dict[str, Callable[..., None]] = {
     "upgrade": db.upgrade,
     "downgrade": db.downgrade,
@@ -66,6 +73,7 @@ app = typer.Typer(
         "default_map": {
             **dict.fromkeys(COMMANDS, NO_HELP),
             "config": {**dict.fromkeys(CONFIG_COMMANDS, NO_HELP), **NO_HELP},
+            "gold": {**dict.fromkeys(GOLD_COMMANDS, NO_HELP), **NO_HELP},
             "db": {**dict.fromkeys(DATABASE_COMMANDS, NO_HELP), **NO_HELP},
             **NO_HELP,
         },
@@ -101,6 +109,11 @@ _add(COMMANDS, app)
 _config = typer.Typer(help="The configuration that all processes go by.", no_args_is_help=True)
 _add(CONFIG_COMMANDS, _config)
 app.add_typer(_config, name="config")
+_gold = typer.Typer(
+    help="Texts with their right answers, to measure with and to train on.", no_args_is_help=True
+)
+_add(GOLD_COMMANDS, _gold)
+app.add_typer(_gold, name="gold")
 _database = typer.Typer(help="The database schema.", no_args_is_help=True)
 _add(DATABASE_COMMANDS, _database)
 app.add_typer(_database, name="db")
