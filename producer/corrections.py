@@ -5,7 +5,7 @@ wrong with them. The answer itself is never written over.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -150,13 +150,15 @@ def same(one: Any, other: Any) -> bool:
 
 
 def rule(answer: Answer, edits: Sequence[Edit], *, confirm: bool = False) -> list[Correction]:
-    """The rows that edits come to; `confirm`: every other value is right as it is. Raises
-    InputError where the ask's schema does not allow a value."""
+    """The rows that edits come to; `confirm`: every other value that nobody has ruled on is right.
+
+    Raises InputError where the ask's schema does not allow a value.
+    """
     schema = answer.schema or kept_kinds(answer.value)
     value: Any = dict(answer.value)
     made: list[Correction] = []
     for edit in edits:
-        old = _at(value, edit.path)
+        old = at(value, edit.path)
         new = _typed(edit, old, value, schema)
         _refuse_unstorable(edit.path, new)
         value = _with(value, edit.path, new)
@@ -165,11 +167,11 @@ def rule(answer: Answer, edits: Sequence[Edit], *, confirm: bool = False) -> lis
     if problem := _new_problem(schema, answer.value, value):
         raise InputError(problem)
     if confirm:
-        edited = [edit.path for edit in edits]
+        known = {*(answer.rulings or {}), *(named(edit.path) for edit in edits)}
         made += [
             Correction(path, Ruling.CONFIRMED, item, item)
             for path, item in leaves(value)
-            if not any(path[: len(each)] == each for each in edited)
+            if not _is_ruled(path, known)
         ]
     return made
 
@@ -231,7 +233,8 @@ def kept_kinds(value: Any) -> dict[str, Any]:
     return {"type": [kind, "null"]}
 
 
-def _at(value: Any, path: Path) -> Any:
+def at(value: Any, path: Path) -> Any:
+    """The value at a path; None where an object leaves it out."""
     for step in path:
         value = value[int(step)] if isinstance(value, list) else value.get(step)
     return value
@@ -278,7 +281,7 @@ def is_settled(answer: Answer) -> bool:
     )
 
 
-def _is_ruled(path: Path, rulings: Mapping[str, Any]) -> bool:
+def _is_ruled(path: Path, rulings: Container[str]) -> bool:
     return any(named(path[:end]) in rulings for end in range(1, len(path) + 1))
 
 

@@ -103,8 +103,8 @@ def set_name(given: str) -> str:
     """The name of a gold set. Raises InputError."""
     if not NAME.fullmatch(given) or NOT_STORED.search(given):
         raise InputError(
-            "a gold set's name has 1 to 80 characters, no space or slash, and begins with no dot or "
-            f"dash; found {given[:90]!r}"
+            "a gold set's name has 1 to 80 characters, no space or slash, and begins with no dot "
+            f"or dash; found {given[:90]!r}"
         )
     return given
 

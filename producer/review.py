@@ -10,7 +10,7 @@ from models.bounds import NOT_STORED
 from models.database import Connection, ready_connection
 from models.errors import InputError, NotFound
 from models.sql import load_sql
-from producer.corrections import Answer, Correction, Edit, Text, find, open_fields, rule
+from producer.corrections import Answer, Correction, Edit, Text, at, find, open_fields, rule
 from producer.query import Row, every, moment, one, require
 
 LEASE_S = 300
@@ -59,16 +59,9 @@ def _open_values(row: Row) -> list[dict[str, Any]]:
         row["job"], 0, row["value"], None, None, rulings=row["rulings"], fields=row["fields"]
     )
     return [
-        {"field": field, "value": _value_at(answer, field), **row["fields"][field]}
+        {"field": field, "value": at(answer.value, find(answer, field)), **row["fields"][field]}
         for field in open_fields(answer)
     ]
-
-
-def _value_at(answer: Answer, field: str) -> Any:
-    value: Any = answer.value
-    for step in find(answer, field):
-        value = value[int(step)] if isinstance(value, list) else value.get(step)
-    return value
 
 
 def counted(batch: int) -> Row:
@@ -123,14 +116,15 @@ def answer_of(job: int) -> Answer:
 
 def correct(
     job: int,
-    texts: Mapping[str, str],
+    values: Mapping[str, str | None],
     reviewer: str,
     *,
     confirm: bool = False,
     seen: int | None = None,
 ) -> list[Correction]:
-    """Rule on values of one answer: `texts` are the right values by field, as somebody typed them;
-    `confirm`: every other value is right. `seen`: the newest correction that the reviewer knew of.
+    """Rule on values of one answer: the right ones by field, as somebody typed them; None: it is
+    right as it is. `confirm`: so is every other. `seen`: the newest correction that the reviewer
+    knew of.
 
     Raises NotFound, InputError for what cannot be used, Changed where somebody else is at it.
     """
@@ -141,10 +135,15 @@ def correct(
         refuse_others(answer, reviewer)
         if seen is not None and seen != answer.last:
             raise Changed(f"somebody corrected job {job} meanwhile; look again")
-        edits = [Edit(find(answer, field), Text(typed)) for field, typed in texts.items()]
+        edits = [_edit(answer, field, typed) for field, typed in values.items()]
         made = rule(answer, edits, confirm=confirm)
         add(connection, [(answer, made)], reviewer)
     return made
+
+
+def _edit(answer: Answer, field: str, typed: str | None) -> Edit:
+    path = find(answer, field)
+    return Edit(path, at(answer.value, path) if typed is None else Text(typed))
 
 
 def refuse_others(answer: Answer, reviewer: str) -> None:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from producer.corrections import unruled
 from producer.money import usd
 from producer.render import brief, worst
 from producer.sentences import cost_reason, field_check
@@ -84,6 +85,13 @@ def pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
+def typed(value: Any) -> str:
+    """A value as a person would type it: texts as they are, nothing for null, else JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def query(given: Mapping[str, Any]) -> str:
     """A query string of what is given, with its question mark."""
     kept = {key: value for key, value in given.items() if value is not None}
@@ -147,6 +155,8 @@ _templates.filters.update(
     cost_reason=cost_reason,
     field_check=field_check,
     worst=worst,
+    unruled=unruled,
+    typed=typed,
     count=count,
     moment=moment,
     short=short,

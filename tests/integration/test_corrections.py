@@ -209,7 +209,7 @@ def test_a_corrected_csv_is_imported_and_what_it_left_alone_is_not_touched(
         import_file(path, "Asha", confirm=True)
     exported(batch, path)
     import_file(path, "Asha", confirm=True)
-    assert value(db, "SELECT count(*) FROM corrections WHERE ruling = 'confirmed'") == 3
+    assert value(db, "SELECT count(*) FROM corrections WHERE ruling = 'confirmed'") == 1
 
 
 def test_json_lines_are_imported_too(db: Connection, tmp_path: Path) -> None:
