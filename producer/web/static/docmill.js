@@ -16,7 +16,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { here.blur(); }
     if (event.key === "Enter" && !event.shiftKey && here.matches("textarea[data-key]")) {
       event.preventDefault();
-      here.form.requestSubmit();
+      here.form.requestSubmit(here.form.querySelector("button"));
     }
     return;
   }
