@@ -52,12 +52,12 @@ def wrong_answers(right: str, text: str, others: list[str], seed: str) -> Iterat
         "invented": lambda: _invented(right, draw),
     }
     for mistake, make in makers.items():
-        made = [each for each in make() if each and not _same(each, right)]
+        made = [each for each in make() if each and not same(each, right)]
         if made:
             yield WrongAnswer(mistake, draw.choice(made))
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
     """Whether two values say the same: then the one is not wrong."""
     first, second = _number(one), _number(other)
     if first and second:

@@ -17,7 +17,7 @@ from producer.render import submit_line
 from producer.review import counted, history
 from producer.web import query as page_query
 from producer.web.params import path_number, query_number, query_word, read_filters
-from producer.web.view import STOP_POLLING, in_utc, leaves, page
+from producer.web.view import STOP_POLLING, in_utc, leaves, page, sure_spans
 
 BATCHES = 50
 RESULTS = 100
@@ -108,15 +108,14 @@ def cancel(request: Request) -> Response:
 def job(request: Request) -> Response:
     """One job: its answer, the text with the values marked, and its calls."""
     found = page_query.page_job(path_number(request, "batch"), path_number(request, "job"))
-    spans = found["spans"] or {}
+    checks = found["fields"] or {}
+    spans = sure_spans(checks) | (found["spans"] or {})
     value = found["value"]
     return page(
         "job.html",
         job=found,
         spans=spans,
-        leaves=list(leaves(value, spans, found["fields"] or {}))
-        if isinstance(value, (dict, list))
-        else [],
+        leaves=list(leaves(value, spans, checks)) if isinstance(value, (dict, list)) else [],
         texts=page_query.page_job_texts(found["job"], PIECES),
         history=history(found["job"]) if found["corrected"] else [],
         calls=page_query.page_job_calls(found["job"], CALLS),

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from models.reasons import FieldOutcome
 from producer.corrections import unruled
 from producer.money import usd
 from producer.render import brief, worst
@@ -122,6 +123,16 @@ def leaves(
             start, end = spans.get(name) or (None, None)
             span = None if start is None or end is None else (start, end)
             yield Leaf(name, item, span, checks.get(name))
+
+
+def sure_spans(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the values stand that are sure, in whatever form."""
+    sure = FieldOutcome.SURE
+    return {
+        path: each["span"]
+        for path, each in checks.items()
+        if each["outcome"] == sure and each.get("span")
+    }
 
 
 @dataclass(frozen=True, slots=True)

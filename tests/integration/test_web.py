@@ -105,6 +105,30 @@ def test_a_job_shows_where_its_values_stand(client: TestClient, db: Connection) 
     assert "[prices.&#34;phi4-mini&#34;] in docmill.toml" in page
 
 
+def test_a_job_says_what_each_value_is_worth_and_why(client: TestClient, db: Connection) -> None:
+    batch = make_batch(db, ["a.txt"])
+    fields = {
+        "total": {"outcome": "wrong", "code": "sign", "about": EVIL},
+        "vendor": {"outcome": "check", "code": "unlabelled", "about": None},
+    }
+    value = {"total": "-42.50", "vendor": "Tea", "paid": True}
+    [job] = answer(db, batch, "extraction", value, grounded=True, spans={}, fields=fields)
+    page = see(client, f"/batches/{batch}/jobs/{job}")
+    assert '<span class="check wrong" title="The text has the number with the other sign' in page
+    assert "nothing beside it says that it is the one" in page
+    assert "<script>alert" not in page
+    assert '<span class="check wrong" title="the worst' in see(client, f"/batches/{batch}")
+
+
+def test_answers_from_before_there_were_checks_show_none(
+    client: TestClient, db: Connection
+) -> None:
+    batch = make_batch(db, ["a.txt"])
+    [job] = answer(db, batch, "extraction", {"total": "42.50"}, grounded=True, spans={})
+    assert "Checks</th>" not in see(client, f"/batches/{batch}/jobs/{job}")
+    assert 'class="check' not in see(client, f"/batches/{batch}")
+
+
 def test_a_job_on_a_whole_document_shows_the_chunks_that_hold_its_values(
     client: TestClient, db: Connection
 ) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from models.failure import Failure
-from models.reasons import HoldCode
+from models.reasons import FieldCode, FieldOutcome, HoldCode
 from models.sql import load_sql
 from models.states import JOB_CHANGES, OPEN_JOBS, JobState
 from tests.factories import OWNER, a_place
@@ -25,14 +25,16 @@ from worker.run.outcome import (
     Suspect,
     Turn,
 )
+from worker.run.verify.check import FieldCheck
 
 FAILURE = Failure("timeout", "run", True, "no answer within the limit")
 ERROR = FAILURE.as_json()
 CALL = UUID(int=9)
+SURE = FieldCheck(FieldOutcome.SURE, FieldCode.LABELLED, "total:", [1, 6], 1)
 
 ROWS: dict[type, tuple[Outcome, JobRow]] = {
     Done: (
-        Done({"total": "75.00"}, True, {"total": [1, 6]}, CALL),
+        Done({"total": "75.00"}, True, {"total": [1, 6]}, CALL, {"total": SURE}),
         JobRow(
             5,
             JobState.DONE,
@@ -40,6 +42,7 @@ ROWS: dict[type, tuple[Outcome, JobRow]] = {
             value={"total": "75.00"},
             grounded=True,
             spans={"total": [1, 6]},
+            fields={"total": SURE},
             call_id=CALL,
         ),
     ),

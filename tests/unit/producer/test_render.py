@@ -374,6 +374,19 @@ def test_a_submit_that_was_broken_off_says_the_batch_and_how_it_goes_on(capsys):
     )
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "mark"),
+    [(["sure", "wrong", "check"], "! "), (["sure", "check"], "? "), (["sure"], ""), ([], "")],
+)
+def test_an_answer_with_a_value_to_look_at_has_a_mark(outcomes, mark, capsys):
+    fields = {f"f{n}": {"outcome": each, "code": "x"} for n, each in enumerate(outcomes)}
+    row = {**HOSTILE_RESULT, "document": "a.txt", "ask": "a", "value": {"f0": "Tea"}}
+    render.results([{**row, "fields": fields or None}])
+    shown = capsys.readouterr().out
+    assert f"✓ {mark}Tea" in shown
+    assert ("somebody should look" in shown) is bool(mark)
+
+
 HOSTILE = "\x1b[2J\x1b]0;title\x07\x9b31m\r"
 HOSTILE_COST = cost_row(HOSTILE, None, unknown_price_calls=1, reasons=[HOSTILE])
 HOSTILE_RESULT = {

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reasons import CostReason, HoldCode
-from producer.sentences import cost_reason, held, hold_category
+from models.reasons import CostReason, FieldCode, HoldCode
+from producer.sentences import cost_reason, field_check, held, hold_category
 from worker.llm.engine import CONCERN, Concern, Trouble
 
 ABOUT = {"model": "acme/x", "spent_usd": "1.500", "budget_usd": "2", "message": "key refused"}
@@ -35,6 +35,23 @@ def test_every_hold_has_a_sentence_that_says_what_lets_its_jobs_go_on(code, abou
 def test_no_two_holds_are_said_in_the_same_words():
     assert len({held(code, ABOUT, 7) for code in HoldCode}) == len(HoldCode)
     assert len({cost_reason(reason) for reason in CostReason}) == len(CostReason)
+
+
+@pytest.mark.parametrize("code", FieldCode)
+def test_every_code_of_a_value_has_one_plain_sentence(code):
+    for about in ("Total {x}: 5", None):
+        said = field_check({"code": code, "about": about})
+        assert len(said.split()) > 3
+        assert said.endswith(".")
+        assert "None" not in said
+
+
+def test_no_two_codes_of_a_value_are_said_in_the_same_words():
+    assert len({field_check({"code": code}) for code in FieldCode}) == len(FieldCode)
+
+
+def test_a_code_that_is_not_known_here_is_said_as_it_is():
+    assert field_check({"code": "of_a_later_version", "about": "x"}) == "of_a_later_version"
 
 
 def test_a_model_without_a_price_is_named_with_the_key_that_sets_one():

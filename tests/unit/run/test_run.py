@@ -64,9 +64,21 @@ def error(trouble: Trouble, **more: Any) -> EngineError:
 # --- asking ---------------------------------------------------------------------------------------
 
 
+def codes(turn: Turn) -> dict[str, str]:
+    """What the checks of its values came to."""
+    assert isinstance(turn.outcome, Done)
+    return {path: str(check.code) for path, check in (turn.outcome.fields or {}).items()}
+
+
+def taken(turn: Turn) -> Done:
+    """An answer without what its checks came to."""
+    assert isinstance(turn.outcome, Done)
+    return replace(turn.outcome, fields=None)
+
+
 async def test_a_good_answer_is_done_with_the_call_that_the_claim_reserved():
     turn, engine = await turn_of(a_job(), GOOD)
-    assert turn.outcome == Done({"total": "75.00"}, True, {"total": [13, 18]}, CALL)
+    assert taken(turn) == Done({"total": "75.00"}, True, {"total": [13, 18]}, CALL)
     assert [(call.id, call.state, call.answer) for call in turn.calls] == [(CALL, "settled", GOOD)]
     assert (turn.job_id, turn.batch_id, turn.unused) == (7, 3, [])
     assert len(engine.requests) == 1
@@ -118,7 +130,8 @@ def known(value: dict[str, Any]) -> KnownAnswer:
 
 async def test_a_known_answer_is_taken_without_a_call():
     turn, engine = await turn_of(a_job(known=known({"total": "75.00"})))
-    assert turn.outcome == Done({"total": "75.00"}, True, {"total": [13, 18]}, CALL)
+    assert taken(turn) == Done({"total": "75.00"}, True, {"total": [13, 18]}, CALL)
+    assert codes(turn) == {"total": "labelled"}
     assert engine.requests == []
     [row] = turn.calls
     assert (row.state, row.reused_from, row.cost_usd) == ("reused", UUID(int=99), 0)
@@ -140,7 +153,7 @@ async def test_a_bad_answer_is_mended_once_and_the_second_one_counts():
     turn, engine = await turn_of(a_job(), BAD, GOOD, reserve=reserve)
     [wanted] = reserve.wanted
     assert (wanted.job_id, wanted.purpose) == (7, "repair")
-    assert turn.outcome == Done({"total": "75.00"}, True, {"total": [13, 18]}, wanted.id)
+    assert taken(turn) == Done({"total": "75.00"}, True, {"total": [13, 18]}, wanted.id)
     assert [(call.id, call.state) for call in turn.calls] == [
         (CALL, "settled"),
         (wanted.id, "settled"),
@@ -237,7 +250,8 @@ async def test_two_bad_answers_go_on_to_the_next_place_where_there_is_one():
 
 async def test_a_value_that_does_not_stand_in_the_text_is_no_matter_of_repair():
     turn, engine = await turn_of(a_job(), UNGROUNDED)
-    assert turn.outcome == Done({"total": "99.99"}, False, {}, CALL)
+    assert taken(turn) == Done({"total": "99.99"}, False, {}, CALL)
+    assert codes(turn) == {"total": "not_in_text"}
     assert len(engine.requests) == 1
 
 
@@ -520,7 +534,8 @@ async def test_what_the_parts_extracted_is_put_together_without_a_call_and_looke
     answers = found({"total": None, "vendor": "Larkmoor"}, {"total": "75.00", "vendor": None})
     job = a_job(pieces=text, found=answers, level=1)
     turn, engine = await turn_of(job)
-    assert turn.outcome == Done(
+    assert codes(turn) == {"total": "labelled", "vendor": "labelled"}
+    assert taken(turn) == Done(
         {"total": "75.00", "vendor": "Larkmoor"},
         True,
         {"total": [29, 34], "vendor": [7, 15]},

@@ -5,7 +5,7 @@ from typing import Any
 
 from producer.costs import total
 from producer.money import Currency
-from producer.web.view import Leaf, Run, leaves, moment, page, pages, query, runs
+from producer.web.view import Leaf, Run, leaves, moment, page, pages, query, runs, sure_spans
 
 INR = Currency("INR", Decimal("88.70"), "docmill.toml, 2026-11-01")
 LOCAL = {
@@ -91,6 +91,15 @@ def test_values_are_named_as_their_spans_are() -> None:
         Leaf("facts.1.b", None, None),
         Leaf("n", 3, None, wrong),
     ]
+
+
+def test_a_sure_value_is_marked_in_whatever_form_it_stands() -> None:
+    checks = {
+        "total": {"outcome": "sure", "code": "labelled", "span": [4, 9]},
+        "tax": {"outcome": "wrong", "code": "sign", "span": [1, 3]},
+        "due": {"outcome": "sure", "code": "absent", "span": None},
+    }
+    assert sure_spans(checks) == {"total": [4, 9]}
 
 
 def test_times_are_shown_in_utc_to_the_second() -> None:

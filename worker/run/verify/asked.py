@@ -42,6 +42,8 @@ class FormWords:
     names: frozenset[str]
     choices: Mapping[str, frozenset[str]]
     """The words that its enums allow, by the name of their field."""
+    longest: int = 0
+    """Characters of the longest of them all, and some more for what may part their words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +109,27 @@ def _in_object(value: Mapping[str, Any], node: Mapping[str, Any], at: _Place) ->
     for key, each in value.items():
         inner = fields.get(key, {})
         about = inner.get("description", "") if isinstance(inner, Mapping) else ""
-        name = named if key == "value" and named else key
         place = _Place(
             at.form,
             _under(at.path, key),
-            field_of(name, about),
+            field_of(_name_of(key, named, at), about),
             required=key in required,
             listed=at.listed,
             item=at.item,
         )
         yield from _walk(each, inner, place)
+
+
+_OF_SOMETHING = frozenset({"name", "value", "number", "id", "date"})
+"""Keys that say nothing without the object that they stand in."""
+
+
+def _name_of(key: str, named: str, at: _Place) -> str:
+    """A field's name, or where that says nothing, what tells it from others."""
+    if key == "value" and named:
+        return named
+    alone = at.listed or not at.path or key.lower() not in _OF_SOMETHING
+    return key if alone else f"{at.path.rpartition('.')[2]} {key}"
 
 
 def _under(path: str, key: str | int) -> str:
@@ -177,7 +190,8 @@ def _form_words(schema: bytes) -> FormWords:
         allowed = [each for each in node.get("enum", ()) if isinstance(each, str)]
         if allowed:
             choices[name] = frozenset(map(folded, allowed))
-    return FormWords(frozenset(names), choices)
+    every = [*names, *(each for allowed in choices.values() for each in allowed)]
+    return FormWords(frozenset(names), choices, 2 * max(map(len, every), default=0))
 
 
 def _fields(schema: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:

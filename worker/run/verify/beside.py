@@ -1,7 +1,10 @@
 """What stands beside a value: words that limit or deny it, and what it is only a part of. Pure."""
 
 import re
+from collections.abc import Sequence
 
+from worker.run.verify.fold import folded
+from worker.run.verify.labels import NAMING
 from worker.run.verify.lexicon import (
     BEFORE_NAMES,
     CURRENCIES,
@@ -18,6 +21,7 @@ _WORDS_NEAR = 4
 """Words between a qualifier's first word and the value, both counted."""
 
 _WORD = re.compile(r"[^\s()\[\]\"*]+")
+_LATIN = re.compile(r"[a-z']+")
 _CLAUSE = re.compile(
     r"[\n:;,|。，：；、！!?]|(?<!\bapprox)(?<!\bca)(?<!\best)(?<!\bmax)(?<!\bmin)(?<!\brs)\.\s"
 )
@@ -29,13 +33,22 @@ _RUNS_AFTER = tuple(each for each in QUALIFIERS_AFTER if _UNSPACED.search(each))
 
 def qualifier(text: str, start: int, end: int) -> str | None:
     """The words beside a run of folded text that say it is not quite, or not at all, so."""
-    before = _CLAUSE.split(text[max(start - _REACH, 0) : start])[-1]
-    after = _CLAUSE.split(text[end : end + _REACH])[0]
-    return _before(before) or _after(after)
+    before, after = text[max(start - _REACH, 0) : start], text[end : end + _REACH]
+    found = None
+    if _may_hold(before, _STARTS_BEFORE):
+        found = _before(_CLAUSE.split(before)[-1])
+    if found is None and _may_hold(after, _STARTS_AFTER):
+        found = _after(_CLAUSE.split(after)[0])
+    return found
 
 
-_STARTS_BEFORE = frozenset(each.split()[0] for each in QUALIFIERS_BEFORE)
-_STARTS_AFTER = frozenset(each.split()[0] for each in QUALIFIERS_AFTER)
+def _may_hold(window: str, starts: frozenset[str]) -> bool:
+    """Whether there is reason to look closer: most have no word that a qualifier begins with."""
+    return not window.isascii() or not starts.isdisjoint(_LATIN.findall(window))
+
+
+_STARTS_BEFORE = frozenset(each.split()[0].strip(".") for each in QUALIFIERS_BEFORE)
+_STARTS_AFTER = frozenset(each.split()[0].strip(".") for each in QUALIFIERS_AFTER)
 """The first words of qualifiers: most clauses have none of them."""
 
 
@@ -46,7 +59,7 @@ def _before(clause: str) -> str | None:
             if glued.endswith(each):
                 return each
     words = [word.strip(".") for word in _WORD.findall(clause)[-_WORDS_NEAR:]]
-    return None if _STARTS_BEFORE.isdisjoint(words) else _phrase_of(words)
+    return _phrase_of(words)
 
 
 def _phrase_of(words: list[str]) -> str | None:
@@ -71,18 +84,19 @@ def _after(clause: str) -> str | None:
     words = [word.strip(".") for word in _WORD.findall(clause)]
     while words and (words[0] in CURRENCIES or words[0] in UNITS or words[0] in ("/-", "/")):
         words = words[1:]
-    if not words or words[0] not in _STARTS_AFTER:
-        return None
     sizes = range(min(len(words), _WORDS_NEAR - 1), 0, -1)
     return next((said for n in sizes if (said := " ".join(words[:n])) in QUALIFIERS_AFTER), None)
 
 
 _LEGAL_FORM = re.compile(
-    r",? (?:inc|incorporated|llc|l\.l\.c|ltd|limited|corp|corporation|co|company|plc|llp|lp|l\.p"
-    r"|gmbh|ag|kg|s\.?a\.?r\.?l|s\.?a|sas|b\.?v|n\.?v|pvt|private|sdn|bhd|pte|pty|k\.?k|oy|ab|a/s|s\.?p\.?a)\b",
+    r"[.,]{0,2} (?:\([^)\n]{1,6}\) )?"
+    r"(?:inc|incorporated|llc|l\.l\.c|ltd|limited|corp|corporation|co|company|plc|llp|lp|l\.p|gmbh|ag|kg|s\.?a\.?r\.?l|s\.?a|sas|b\.?v|n\.?v|pvt|private|sdn|bhd|pte|pty|k\.?k|oy|ab|a/s|s\.?p\.?a)\b",
     re.IGNORECASE,
 )
 """What belongs to the name before it, after a comma, too."""
+
+_ENDS = ".!?;:)"
+"""After these a capital begins something else."""
 
 _NEXT = re.compile(
     r"[ \u00a0](?:(?:de|van|von|der|den|del|della|di|da|dos|bin|ibn|al|el|la|le|y) )*"
@@ -92,18 +106,19 @@ _NEXT = re.compile(
 _PREVIOUS = re.compile(r"([^\s,.;:()\[\]|/\"]+)[ \u00a0]$")
 
 
-def rest_of_name(view: View, start: int, end: int, labelled: bool) -> str | None:
-    """What more belongs to a name than a run of folded text holds; None: it is whole."""
+def rest_of_name(view: View, start: int, end: int, label: Sequence[str]) -> str | None:
+    """What more belongs to a name than a run of folded text holds; None: it is whole. `label`: the
+    words of its field, which are none of it."""
     first, last = view.original(start, end)
     whole = view.whole
     if form := _LEGAL_FORM.match(whole, last):
         return whole[first : form.end()]
     caps = _in_capitals(whole, first)
     behind = _NEXT.match(whole, last)
-    if behind and whole[last - 1].isalnum() and _goes_on(behind[1], caps):
+    if behind and whole[last - 1] not in _ENDS and _goes_on(behind[1], caps):
         return whole[first : behind.end()]
     before = _PREVIOUS.search(whole, max(first - _REACH, 0), first)
-    if before and not labelled and whole[first].isalnum() and _came_before(before[1], caps):
+    if before and whole[first].isalnum() and _came_before(before[1], label):
         return whole[before.start() : last]
     return None
 
@@ -112,8 +127,10 @@ def _goes_on(word: str, caps: bool) -> bool:
     return word[0].isupper() or (caps and word[0].isalpha() and word[0].isascii())
 
 
-def _came_before(word: str, caps: bool) -> bool:
-    return word.casefold() not in BEFORE_NAMES and word[0].isupper()
+def _came_before(word: str, label: Sequence[str]) -> bool:
+    said = folded(word)
+    known = said in BEFORE_NAMES or said in NAMING or said in label
+    return word[0].isupper() and not known
 
 
 def _in_capitals(whole: str, at: int) -> bool:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from worker.run.verify.lexicon import ERAS, MONTHS
+from worker.run.verify.numbers import runs
 
 Day = tuple[int, int, int]
 """Year, month, day; a day of 0 is not said."""
@@ -30,19 +31,25 @@ _NUMERIC = re.compile(
     r"(?<![\d.,/-])(\d{1,2}) ?([-/.]) ?(\d{1,2}) ?\2 ?(\d{4}|\d{2})(?![\d/]|[.,-]\d)"
 )
 _WORD = r"([^\W\d_][^\s\d.,;:()/'-]{1,11})"
-_DAY_FIRST = re.compile(
-    r"(?<![\d.,/-])(\d{1,2})(?: ?(?:st|nd|rd|th|er|re)\b|[.º])?"
-    r"[\s,./'-]{0,3}(?:day\s+of\s+|of\s+|de\s+)?"
-    + _WORD
-    + r"\.?[\s,./'-]{0,3}(?:de\s+|of\s+)?(\d{4}|\d{2})(?!\d|[.,]\d)"
+_SHORT_YEAR = re.compile(
+    rf"(?<![\d.,/-])(\d{{1,2}})[-/. ]{_WORD}[-/. ][ ']?(\d{{2}})(?![\d/:]|[.,]\d)"
 )
 _FULL_YEAR = re.compile(r"(?<![\d.,])\d{4}(?![\d/]|[.,]\d)")
-_BEFORE_YEAR = re.compile(
+_DAY_AND_MONTH = re.compile(
+    r"(?<![\d.,/-])(\d{1,2})(?: ?(?:st|nd|rd|th|er|re)\b|[.º])?"
+    r"[\s,./'-]{0,3}(?:day\s+of\s+|of\s+|de\s+)?" + _WORD + r"\.?[\s,./'-]{0,3}(?:de\s+|of\s+)?$"
+)
+_MONTH_AND_DAY = re.compile(
     _WORD + r"(?:\.?[\s-]{1,2}(\d{1,2})(?: ?(?:st|nd|rd|th)\b)?)?[\s,./'-]{1,4}$"
 )
-"""A month and maybe a day. Looked for from a year on backwards, of which a text has few."""
+"""What stands before a year. Looked for from the year on backwards: a text has few."""
 
-_MONTH_CHARS = 32
+_MONTH_CHARS = 40
+
+_YEAR_DIGITS, _POINTS = 4, 2
+"""Digits of a year; points of a date in numbers that is one run, as 3.4.2024."""
+
+_LAST_DAY = 31
 
 
 class Order(StrEnum):
@@ -66,7 +73,7 @@ class Date:
     """Day, month and year as numbers, the year last."""
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def dates(text: str) -> tuple[Date, ...]:
     """Every date of a folded text, in order; of those that overlap the longest."""
     found = sorted(_found(text), key=lambda date: (date.start, -date.end))
@@ -78,26 +85,41 @@ def dates(text: str) -> tuple[Date, ...]:
 
 
 def _found(text: str) -> Iterator[Date]:
-    for match in _YEAR_FIRST.finditer(text):
+    """Every date begins or ends with a run of digits, and a text has few of them."""
+    for start, end, _ in runs(text):
+        run = text[start:end]
+        if len(run) == _YEAR_DIGITS and (year := _FULL_YEAR.match(text, start)):
+            yield from _before_year(text, year)
+        if run.isdigit() or run.count(".") == _POINTS:
+            yield from _from(text, start)
+
+
+def _from(text: str, start: int) -> Iterator[Date]:
+    """The date that begins with a run of digits, or with the name of an era before it."""
+    first = start - 2 if text[max(start - 2, 0) : start] in ERAS else start
+    if match := _YEAR_FIRST.match(text, first):
         year = int(match[3]) if match[3] else ERAS[match[1]] + int(match[2])
         yield from _said(match, year, int(match[4]), int(match[5]))
-    for match in _NUMERIC.finditer(text):
+    elif match := _NUMERIC.match(text, start):
         yield from _in_numbers(match)
-    for match in _DAY_FIRST.finditer(text):
+    elif match := _SHORT_YEAR.match(text, start):
         yield from _said(match, _year(match[3]), MONTHS.get(match[2], 0), int(match[1]))
-    for match in _FULL_YEAR.finditer(text):
-        yield from _before_year(text, match)
 
 
 def _before_year(text: str, year: re.Match[str]) -> Iterator[Date]:
-    from_ = max(year.start() - _MONTH_CHARS, 0)
-    before = text[from_ : year.start()]
-    match = _BEFORE_YEAR.search(before)
-    month = MONTHS.get(match[1], 0) if match else 0
-    if match is not None and month:
-        day = (_year(year[0]), month, int(match[2] or 0))
-        if day[2] <= 31:
-            yield Date(from_ + match.start(), year.end(), (day,))
+    start = year.start()
+    if text[max(start - 1, 0) : start] in ("/", "-") and text[max(start - 2, 0)].isdigit():
+        return  # of a date in numbers
+    from_ = max(start - _MONTH_CHARS, 0)
+    before = text[from_:start]
+    if (match := _DAY_AND_MONTH.search(before)) and match[2] in MONTHS:
+        month, day = MONTHS[match[2]], int(match[1])
+    elif (match := _MONTH_AND_DAY.search(before)) and match[1] in MONTHS:
+        month, day = MONTHS[match[1]], int(match[2] or 0)
+    else:
+        return
+    if day <= _LAST_DAY:
+        yield Date(from_ + match.start(), year.end(), ((_year(year[0]), month, day),))
 
 
 def _said(match: re.Match[str], year: int, month: int, day: int) -> Iterator[Date]:
@@ -119,7 +141,7 @@ def _in_numbers(match: re.Match[str]) -> Iterator[Date]:
 
 
 def _is_day(month: int, day: int) -> bool:
-    return 1 <= month <= 12 and 1 <= day <= 31
+    return 1 <= month <= 12 and 1 <= day <= _LAST_DAY
 
 
 def _year(digits: str) -> int:

@@ -45,9 +45,16 @@ class Folded:
         return begin, max(self.places[end], begin + 1)
 
 
-@lru_cache(maxsize=512)
 def fold(text: str) -> Folded:
     """The text with every character folded. Time is linear in its length."""
+    return _fold_short(text) if len(text) <= _SHORT else _fold_long(text)
+
+
+_SHORT = 200
+"""Characters of a value or a label. Many of them are kept, and of whole texts few."""
+
+
+def _fold(text: str) -> Folded:
     if text.isascii():
         return Folded(text.lower(), None)
     table = {char: _folded(char) for char in set(text) if char > "\x7f"}
@@ -57,6 +64,10 @@ def fold(text: str) -> Folded:
         simple = {ord(char): form for char, form in table.items()}
         return Folded(text.translate(simple).lower(), None)
     return _mapped(text, table, odd, joins)
+
+
+_fold_short = lru_cache(maxsize=8192)(_fold)
+_fold_long = lru_cache(maxsize=16)(_fold)
 
 
 def folded(text: str) -> str:

@@ -8,9 +8,6 @@ from worker.run.verify.asked import Asked, words_of
 from worker.run.verify.fold import folded
 from worker.run.verify.lexicon import PLACEHOLDERS
 
-_LONGEST = 200
-"""Characters of what a form may say."""
-
 _NAMES_OF_THINGS = frozenset({"name", "label", "key", "field", "title", "column", "heading"})
 """Fields whose values may be the names of others."""
 
@@ -42,10 +39,10 @@ def _says_anything(said: str) -> bool:
 
 
 def _is_the_forms(said: str, asked: Asked) -> bool:
-    if len(said) > _LONGEST:
+    own = " ".join(asked.field.words)
+    if len(said) > asked.form.longest + 2 * len(own) + len(asked.schema.get("description", "")):
         return False
     words = " ".join(words_of(said))
-    own = " ".join(asked.field.words)
     if words and words == own:
         return True
     described = folded(str(asked.schema.get("description", ""))).strip()

@@ -26,6 +26,8 @@ _UNSPACED = re.compile(r"[\u0e00-\u0eff\u2e80-\ud7ff]")
 _ASIDE = frozenset({"tax", "rounding", "discount"})
 """What is with or without these is labelled, not they themselves."""
 
+_ENDS_OF_LABELS = (":", "：", "=", "#")
+
 _TERMS = {
     " ".join(part.strip(".") for part in term.split()): name
     for term, name in CONCEPTS.terms.items()
@@ -33,7 +35,7 @@ _TERMS = {
 _RUNS = tuple(term for term in _TERMS if _UNSPACED.search(term))
 """Terms of scripts that write no spaces: they are looked for in the middle of a word."""
 
-_NAMING = ABOUT_ANY | {"name", "names", ""} | {word for term in _TERMS for word in term.split()}
+NAMING = ABOUT_ANY | {"name", "names", ""} | {word for term in _TERMS for word in term.split()}
 
 _LONGEST = max(len(term.split()) for term in _TERMS)
 
@@ -126,13 +128,12 @@ def strength_of(
     """How well a label fits a field: 4 in its own words, 3 very well, 2 well, 1 in general words, 0
     not known, -1 it is that of another value of the kind."""
     label = nearest_words(label)
-    if kind == NAME and not label.rstrip().endswith((":", "：")) and not _names_alone(label, words):
+    if (kind == NAME or not accepted) and not _is_label(label, words):
         return 0
     named = [each for each in concepts_in(label) if kind is None or CONCEPTS.kinds[each] == kind]
     narrow = [each for each in named if each not in GENERIC]
     meant = next(reversed(narrow or named), None)
-    beside = label if accepted else nearest_words(label, len(words) + 2)
-    if words and label_words(beside).issuperset(words) and meant in (accepted | {None}):
+    if words and label_words(label).issuperset(words) and meant in (accepted | {None}):
         return 4 if meant in narrow else 1 + _is_plain(label, words)
     if meant is None or kind is None:
         return 0
@@ -148,10 +149,10 @@ def nearest_words(label: str, most: int = _MOST_WORDS) -> str:
     return label[words[-most].start() :] if len(words) > most else label
 
 
-def _names_alone(label: str, words: tuple[str, ...]) -> bool:
-    """Whether nothing but words of labels stands before a name: names hold such words, too."""
-    known = _NAMING.union(words)
-    return all(word in known for word in label_words(label))
+def _is_label(label: str, words: tuple[str, ...]) -> bool:
+    """Whether it ends as labels do, or holds nothing but their words: sentences and names hold a
+    field's words, too."""
+    return label.endswith(_ENDS_OF_LABELS) or label_words(label) <= NAMING.union(words)
 
 
 def _is_plain(label: str, words: tuple[str, ...]) -> bool:

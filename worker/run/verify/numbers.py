@@ -102,15 +102,14 @@ Run = tuple[int, int, str]
 def runs(text: str) -> tuple[Run, ...]:
     """Every run of digits of a folded text. Where a space holds one together it may be several
     numbers: the whole comes first, then its parts."""
-    return tuple(run for match in RUN.finditer(text) for run in _whole_and_parts(match))
-
-
-def _whole_and_parts(match: re.Match[str]) -> Iterator[Run]:
-    yield *match.span(), significant(match[0])
-    if " " in match[0]:
-        start = match.start()
-        for part in _PART.finditer(match[0]):
-            yield start + part.start(), start + part.end(), significant(part[0])
+    found: list[Run] = []
+    for match in RUN.finditer(text):
+        run, (start, end) = match[0], match.span()
+        found.append((start, end, significant(run)))
+        if " " in run:
+            parts = _PART.finditer(run)
+            found += [(start + p.start(), start + p.end(), significant(p[0])) for p in parts]
+    return tuple(found)
 
 
 _PART = re.compile(r"\S+")
@@ -124,6 +123,8 @@ class Number:
     end: int
     values: tuple[Decimal, ...]
     """What it may mean, its sign and scale word apart."""
+    digits: str
+    """Those that are significant, in every form of it."""
     negative: bool | None = False
     """None: it stands in brackets, which some books do with what is negative."""
     scale: int = 0
@@ -136,6 +137,8 @@ class Number:
 
     def scaled(self) -> tuple[Decimal, ...]:
         """What it may mean, with its scale word."""
+        if self.scale == 0:
+            return self.values
         return tuple(value.scaleb(self.scale) for value in self.values)
 
 
@@ -160,6 +163,7 @@ def _number(text: str, start: int, end: int, values: tuple[Decimal, ...]) -> Num
         start,
         end,
         values,
+        significant(text[start:end]),
         negative=_negative(before, after, text[start:end]),
         scale=scale,
         currency=currency,
@@ -202,6 +206,13 @@ def _inside(text: str, start: int, end: int) -> bool:
 def _is_money(text: str, start: int) -> bool:
     head = _HEAD.search(text[max(start - 12, 0) : start])
     return head is not None and head[1].strip(".") in CURRENCIES
+
+
+@lru_cache(maxsize=16)
+def currencies_in(text: str) -> frozenset[str]:
+    """The currencies of a folded text's amounts."""
+    found = (number_at(text, start, end) for start, end, _ in runs(text))
+    return frozenset(number.currency for number in found if number and number.currency)
 
 
 _AMOUNT = re.compile(

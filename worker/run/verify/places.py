@@ -42,17 +42,18 @@ def _copies(said: str, text: str) -> Iterator[Run]:
         start = text.find(said, start + 1)
     words = said.split()
     if len(words) > 1 and all(word in text for word in words):
-        spaced = re.compile(r"\s+".join(map(re.escape, words)))
+        # looked ahead for, so that of two that overlap the second is found, too
+        spaced = re.compile("(?=(" + r"\s+".join(map(re.escape, words)) + "))")
         for match in spaced.finditer(text):
-            if match[0] != said:
-                yield match.span()
+            if match[1] != said:
+                yield match.span(1)
 
 
 def number_places(value: float, text: str) -> Iterator[Run]:
     """Where a JSON number stands in folded text: JSON forgets the zeros of 75.00."""
     wanted = json_number(value)
-    for start, end, found in _runs_like(significant(format(abs(wanted), "f")), text):
-        if abs(wanted) in found and (wanted >= 0 or _is_negative(text, start, end)):
+    for start, end, found in _runs_like(significant(format(wanted.copy_abs(), "f")), text):
+        if wanted.copy_abs() in found and (wanted >= 0 or _is_negative(text, start, end)):
             yield start, end
 
 

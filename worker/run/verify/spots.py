@@ -10,7 +10,7 @@ from models.reasons import FieldCode
 from worker.run.verify.asked import Asked
 from worker.run.verify.dates import Date, Order, dates, settled, whole_date
 from worker.run.verify.fold import folded, stands_alone
-from worker.run.verify.lexicon import CODE, DIMENSIONS, SCALES
+from worker.run.verify.lexicon import CODE, CURRENCIES, DIMENSIONS, SCALES
 from worker.run.verify.numbers import Number, amount, json_number, number_at, runs, significant
 from worker.run.verify.places import places
 from worker.run.verify.view import View, decimal_sign
@@ -25,6 +25,7 @@ _LEAST_LOOSE = 6
 """Letters and digits of a value whose spaces and points may differ."""
 
 _NOT_WORDS = re.compile(r"[\W_]+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,17 @@ def value_of(asked: Asked) -> Value:
     raw = asked.value
     if not isinstance(raw, str):
         exact = json_number(raw)
-        said = format(abs(exact), "f")
-        return Value(said, Number(0, len(said), (abs(exact),), negative=exact < 0))
+        said = format(exact.copy_abs(), "f")
+        number = Number(0, len(said), (exact.copy_abs(),), significant(said), negative=exact < 0)
+        return Value(said, number)
     said = folded(raw).strip()
     if asked.field.kind == CODE or (said.isdigit() and len(said) >= _A_CODE):
         return Value(said)
     if len(said) > _LONGEST or not any(char.isdigit() for char in said):
         return Value(said)
-    number = amount(raw)
-    return Value(said, number, None if number else whole_date(said))
+    if (found := amount(raw)) is not None:
+        return Value(said, found)
+    return Value(said, date=whole_date(said))
 
 
 def spots_of(value: Value, asked: Asked, view: View) -> list[Spot]:
@@ -77,6 +80,7 @@ def spots_of(value: Value, asked: Asked, view: View) -> list[Spot]:
         found = list(_number_spots(value.number, asked, view.text))
     else:
         found = [Spot(*run) for run in places(value.said, view.text)]
+        found = found or list(_currency_spots(value.said, view.text))
         found = found or list(_loose_spots(value.said, view.text))
     return sorted(found, key=lambda spot: spot.doubt is not None)
 
@@ -94,9 +98,8 @@ def _number_spots(wanted: Number, asked: Asked, text: str) -> Iterator[Spot]:
 
 def numbers_like(wanted: Number, text: str) -> Iterator[Number]:
     """The numbers of a text with the same digits, whatever their size and sign."""
-    digits = {significant(format(each, "f")) for each in wanted.values}
-    for start, end, each in runs(text):
-        if each in digits and (number := number_at(text, start, end)) is not None:
+    for start, end, digits in runs(text):
+        if digits == wanted.digits and (number := number_at(text, start, end)) is not None:
             yield number
 
 
@@ -201,14 +204,27 @@ def _meant(date: Date, order: Order | None) -> set[tuple[int, int, int]]:
     return {date.days[0 if order is Order.DAY_FIRST else 1]}
 
 
-@lru_cache(maxsize=64)
+def _currency_spots(said: str, text: str) -> Iterator[Spot]:
+    """The amounts in a currency that was given by another of its names, INR for a sign say."""
+    code = CURRENCIES.get(said)
+    for start, end, _ in runs(text) if code else ():
+        number = number_at(text, start, end)
+        if number is not None and number.currency == code:
+            yield Spot(start, end)
+
+
+@lru_cache(maxsize=32)
 def _squeezed(text: str) -> str:
     return _NOT_WORDS.sub("", text)
 
 
-@lru_cache(maxsize=32)
-def _squeezed_places(text: str) -> list[int]:
-    return [at for at, char in enumerate(text) if char.isalnum()]
+def _place_of(text: str, nth: int) -> int:
+    """Where the letter or digit of this number, from 0, stands in a text."""
+    for word in _WORD.finditer(text):
+        if nth < (size := word.end() - word.start()):
+            return word.start() + nth
+        nth -= size
+    raise IndexError(nth)
 
 
 def _loose_spots(said: str, text: str) -> Iterator[Spot]:
@@ -217,10 +233,7 @@ def _loose_spots(said: str, text: str) -> Iterator[Spot]:
     whole = _squeezed(text)
     start = whole.find(wanted) if len(wanted) >= _LEAST_LOOSE else -1
     while start >= 0:
-        at = _squeezed_places(text)
-        if len(at) != len(whole):
-            return  # signs that are no letters and belong to some: they are left to the letter
-        first, end = at[start], at[start + len(wanted) - 1] + 1
+        first, end = _place_of(text, start), _place_of(text, start + len(wanted) - 1) + 1
         if stands_alone(text, first, end):
             yield Spot(first, end)
         start = whole.find(wanted, start + 1)

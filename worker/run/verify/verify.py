@@ -7,8 +7,9 @@ from models.reasons import outcome_of
 from models.words import TaskType
 from worker.run.ground import Source
 from worker.run.verify.asked import Asked, asked_of
+from worker.run.verify.case import Case
 from worker.run.verify.check import FieldCheck
-from worker.run.verify.rules import Case, Finding, judged
+from worker.run.verify.rules import Finding, judged
 from worker.run.verify.view import view_of
 
 _MOST_ABOUT = 60

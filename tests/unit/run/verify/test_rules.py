@@ -153,6 +153,10 @@ NOTE = (
         ("total", "90.00", "other_label"),
         ("delivery", "2 weeks", "labelled"),
         ("notice", "2 weeks", "unlabelled"),
+        # currencies
+        ("currency", "EUR", "only_one"),
+        ("currency", "€", "only_one"),
+        ("currency", "USD", "not_in_text"),
         # what says nothing
         ("total", ",", "empty"),
         ("total", "Total", "form_words"),
@@ -280,6 +284,24 @@ def test_a_value_is_asked_for_by_the_name_that_stands_beside_it():
     facts = [{"name": "total", "value": "90.00"}, {"name": "subtotal", "value": "90.00"}]
     found = checked({"facts": facts}, NOTE)
     assert [str(found[f"facts.{n}.value"].code) for n in (0, 1)] == ["unlabelled", "labelled"]
+
+
+def test_a_name_in_an_object_is_the_name_of_that():
+    text = "Larkmoor Ltd\nBill to: Bright Tools"
+    schema = {"type": "object", "properties": {"name": ANY}}
+    value = {"seller": {"name": "Larkmoor Ltd"}, "buyer": {"name": "Bright Tools"}}
+    found = checked(value, text, seller=schema, buyer=schema)
+    assert {path: str(one.code) for path, one in found.items()} == {
+        "seller.name": "letterhead",
+        "buyer.name": "labelled",
+    }
+
+
+@pytest.mark.parametrize(("text", "expected"), [("₹ 50 and ₹ 60", "only_one"), ("50", "computed")])
+def test_a_currency_may_be_given_by_another_of_its_names(text, expected):
+    assert code("currency", "INR", text) == expected
+    assert code("currency", "INR", "₹ 50 and $ 60") == "unlabelled"
+    assert code("currency", "INR", "$ 60") == "not_in_text"
 
 
 def test_a_value_is_found_on_its_page_in_characters_of_the_document():

@@ -1,0 +1,95 @@
+"""What shows that a value without a label is the one that was asked for. Pure."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from models.reasons import FieldCode
+from worker.run.verify.case import Case
+from worker.run.verify.dates import dates
+from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, ISSUERS
+from worker.run.verify.numbers import currencies_in
+from worker.run.verify.rivals import others_of_its_kind
+from worker.run.verify.spots import Spot
+
+
+def in_a_row(case: Case) -> Spot | None:
+    """Where all other values of its item stand on its line, too."""
+    others = [
+        each
+        for each in case.items.get(case.asked.item, ())
+        if each.asked is not case.asked and each.given
+    ]
+    if not case.asked.item or not others:
+        return None
+    text = case.view.text
+    for standing in case.standings:
+        start = text.rfind("\n", 0, standing.spot.start) + 1
+        end = text.find("\n", standing.spot.end)
+        end = len(text) if end < 0 else end
+        if all(any(start <= spot.start < end for spot in each.spots) for each in others):
+            return standing.spot
+    return None
+
+
+_WORDS = re.compile(r"[^\W\d_]{3}|(?=[\u0900-\uffff])[^\W\d_]")
+
+
+def letterhead(case: Case) -> Spot | None:
+    """Where it is the first line of the paper, and was asked for as who wrote it."""
+    if case.asked.field.concept not in ISSUERS or case.view.sources[0].start != 0:
+        return None
+    head = _WORDS.search(case.view.text)
+    line = case.view.text.rfind("\n", 0, head.start()) + 1 if head else 0
+    return next((one.spot for one in case.standings if one.spot.start == line), None)
+
+
+_POSTCODE = re.compile(
+    r"(?<![\d.,-])\d{5,6}(?=,? [^\W\d_]{3})"
+    r"|(?<=,)[^\n\d]*[^\W\d_]{2}[ -]\d{5,6}(?!\d|[.,]\d)"
+)
+"""Before the town, or behind it at the end of an address."""
+_LINE_ENDS = re.compile(r"[ .]*(?:\n|$)")
+
+
+def block(case: Case) -> Spot | None:
+    """Where an address is whole lines with a postal code in them, and no other line has one."""
+    spot, text = case.best.spot, case.view.text
+    if case.asked.field.concept != "address" or case.value.said.count(" ") < 2:
+        return None
+    if text[spot.start - 1 : spot.start] not in ("", "\n") or not _LINE_ENDS.match(text, spot.end):
+        return None
+    codes = [match.start() for match in _POSTCODE.finditer(text)]
+    return spot if codes and all(spot.start <= at < spot.end for at in codes) else None
+
+
+def only_one(case: Case) -> Spot | None:
+    """Where the text has no other value of its kind."""
+    spot, text = case.best.spot, case.view.text
+    if case.value.said in CURRENCIES:
+        return spot if len(currencies_in(text)) == 1 else None
+    if case.asked.listed or not _fits(case):
+        return None
+    if case.value.date is not None:
+        days = set(case.value.date.days)
+        return spot if all(days & set(each.days) for each in dates(text)) else None
+    number = case.value.number
+    if number is None or any(others_of_its_kind(number, text)):
+        return None
+    return spot
+
+
+def _fits(case: Case) -> bool:
+    """Whether a number or a date is what its field asks for, as far as its name says."""
+    if case.value.number is not None and case.asked.field.concept == "term":
+        return True
+    own = DATE if case.value.date is not None else AMOUNT
+    return case.asked.field.kind in (None, own)
+
+
+EVIDENCE: Mapping[FieldCode, Callable[[Case], Spot | None]] = {
+    FieldCode.ROW: in_a_row,
+    FieldCode.LETTERHEAD: letterhead,
+    FieldCode.BLOCK: block,
+    FieldCode.ONLY_ONE: only_one,
+}
+"""Strongest first."""
