@@ -4,6 +4,7 @@ Who reviews is a name in a cookie: the page has no log-in, and a name proves not
 changes nothing; what takes an answer or rules on it is a form.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
@@ -25,6 +26,9 @@ from producer.web.view import page
 COOKIE = "reviewer"
 MOST_FORM_BYTES = 1_000_000
 """A summary may be long, and every letter of it takes up to nine signs in a form."""
+
+QUOTED = "quoted by the check"
+"""Beside the fields' names: what a check quotes from the text."""
 
 Form = Mapping[str, str]
 
@@ -74,8 +78,9 @@ def look(request: Request) -> Response:
         claimed_by=None if answer.claimed_by == reviewer else answer.claimed_by,
         held=reviewer is not None and answer.claimed_by == reviewer,
         spans=_spans(job, wanted, texts),
-        leaves=list(shown_leaves(answer.value, job["spans"] or {}, checks)),
+        leaves=list(shown_leaves(job["value"], job["spans"] or {}, checks)),
         texts=texts,
+        quoted=QUOTED,
     )
 
 
@@ -88,16 +93,16 @@ def _first(answer: Answer) -> str:
 def _spans(
     job: Mapping[str, Any], field: str, texts: list[Mapping[str, Any]]
 ) -> dict[str, list[int]]:
-    """Where the values stand; of the one that is looked at else the words that its check quotes."""
+    """Where the values stand, and under QUOTED the words that the check of the one that is looked
+    at quotes."""
     checks = job["fields"] or {}
     found = {**(job["spans"] or {})}
     found |= {name: check["span"] for name, check in checks.items() if check.get("span")}
-    about = checks.get(field, {}).get("about")
-    if field not in found and about:
-        for piece in texts:
-            if (start := piece["text"].find(about)) >= 0:
-                begin = piece["char_start"] + start
-                return {**found, field: [begin, begin + len(about)]}
+    words = (checks.get(field, {}).get("about") or "").split()
+    quoted = re.compile(r"\W{1,60}".join(map(re.escape, words)), re.IGNORECASE)
+    for piece in texts:
+        if words and (place := quoted.search(piece["text"])):
+            return {**found, QUOTED: [piece["char_start"] + each for each in place.span()]}
     return found
 
 

@@ -77,6 +77,15 @@ def test_the_worst_answer_comes_first_with_its_text_beside_its_values(
     assert value(db, "SELECT reviewer FROM reviews WHERE job_id = %s", job) == "Asha"
 
 
+def test_what_a_check_quotes_from_the_text_is_marked_in_whatever_form_it_stands(
+    client: TestClient, db: Connection
+) -> None:
+    batch, _ = answered(db, check={**WRONG, "code": "sign", "about": "total: 42.50 b"})
+    page = see(client, begin(client, batch))
+    quoted = 'id="here" title="quoted by the check">Total: 42.50 &lt;b</mark>'
+    assert f'<mark class="quoted" {quoted}' in page
+
+
 def test_each_button_rules_and_leads_to_the_next_answer(client: TestClient, db: Connection) -> None:
     batch, jobs = answered(db, 5)
     here = begin(client, batch)
