@@ -46,7 +46,11 @@ JOIN documents d ON d.id = j.document_id
 JOIN asks a ON a.id = j.ask_id
 LEFT JOIN chunks k ON k.id = j.chunk_id
 LEFT JOIN answers w ON w.job_id = j.id
-LEFT JOIN LATERAL (SELECT docmill_rulings(w.job_id) AS rulings) p ON true
+LEFT JOIN LATERAL (
+    -- most answers have none: a look at the key costs less than the function
+    SELECT CASE WHEN EXISTS (SELECT FROM corrections WHERE job_id = w.job_id)
+                THEN docmill_rulings(w.job_id) END AS rulings
+) p ON true
 LEFT JOIN LATERAL (
     SELECT code, about FROM docmill_hold(j.batch_id, j.zone, j.engine, j.model)
     WHERE s.state = 'held' LIMIT 1
