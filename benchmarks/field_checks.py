@@ -25,6 +25,7 @@ from benchmarks.wrong_answers import same, wrong_answers
 from models.reasons import FieldOutcome
 from models.words import TaskType
 from worker.run.ground import Source
+from worker.run.verify.asked import asked_of
 from worker.run.verify.check import FieldCheck
 from worker.run.verify.dates import dates
 from worker.run.verify.numbers import runs
@@ -106,8 +107,13 @@ def judge_all(rows: Iterable[Mapping[str, Any]]) -> Iterator[Judged]:
 
 
 def _check(name: str, value: Any, sources: tuple[Source, ...]) -> FieldCheck | None:
-    found = verify(TaskType.EXTRACTION, {name: value}, schema_of({name: value}), sources)
+    found = checks_of({name: value}, sources)
     return found.get(name) or found.get(f"{name}.0")
+
+
+def checks_of(value: Mapping[str, Any], sources: tuple[Source, ...]) -> dict[str, FieldCheck]:
+    """What the values of an answer come to."""
+    return verify(TaskType.EXTRACTION, asked_of(value, schema_of(value)), sources)
 
 
 def schema_of(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +157,7 @@ def _middle_ms(rows: Iterable[Mapping[str, Any]], end: str) -> float:
             cache.cache_clear()
         schema, sources = schema_of(row["fields"]), (Source(0, row["text"] + end),)
         started = time.process_time()
-        verify(TaskType.EXTRACTION, row["fields"], schema, sources)
+        verify(TaskType.EXTRACTION, asked_of(row["fields"], schema), sources)
         spent.append(time.process_time() - started)
     return sorted(spent)[len(spent) // 2] * 1000
 
@@ -179,7 +185,7 @@ def judge_given(
     """What a model said of the documents, each value `right` or `wrong`; of lists nothing."""
     for row in rows:
         value = answers.get(row["id"], {})
-        checks = verify(TaskType.EXTRACTION, value, schema_of(value), (Source(0, row["text"]),))
+        checks = checks_of(value, (Source(0, row["text"]),))
         for name, said in value.items():
             right = row["fields"].get(name)
             if said is not None and isinstance(right, str):

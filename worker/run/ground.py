@@ -5,11 +5,11 @@ verify/numbers.py), because texts break lines inside values and each locale writ
 everything else must match as it stands.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worker.run.verify.asked import asked_of
+from worker.run.verify.asked import Asked
 from worker.run.verify.fold import Folded, fold, folded, stands_alone
 from worker.run.verify.hollow import hollow
 from worker.run.verify.places import first, is_number, number_places, places
@@ -35,13 +35,11 @@ class Grounding:
     spans: dict[str, list[int]]
 
 
-def ground(
-    value: Any, sources: Sequence[Source], schema: Mapping[str, Any] | None = None
-) -> Grounding:
+def ground(values: Iterable[Asked], sources: Sequence[Source]) -> Grounding:
     """Look up every string and number of an answer. Keys of `spans` are paths such as facts.0.
 
     What says nothing, such as a comma or the field's own name, stands nowhere."""
-    leaves = [leaf for leaf in asked_of(value, schema or {}) if _is_sought(leaf.value)]
+    leaves = [leaf for leaf in values if _is_sought(leaf.value)]
     if not leaves:
         return Grounding(None, {})
     spans: dict[str, list[int]] = {}

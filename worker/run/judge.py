@@ -16,6 +16,7 @@ from worker.llm.grammar import grammar
 from worker.run.ground import ground
 from worker.run.job import Job
 from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Suspect
+from worker.run.verify.asked import asked_of
 from worker.run.verify.verify import verify
 
 ENGINE_KILLER = "engine_killer"
@@ -44,12 +45,13 @@ def judge(job: Job, checked: Valid | Invalid, call_id: UUID) -> Outcome:
 def _judged(job: Job, value: dict[str, object], call_id: UUID) -> Outcome:
     if job.task is not TaskType.EXTRACTION or job.is_part:
         return Done(value, None, None, call_id)
-    found = ground(value, job.pieces, job.answer_schema)
+    values = asked_of(value, job.answer_schema)
+    found = ground(values, job.pieces)
     if found.grounded is False:
         failure = Failure("ungrounded", "run", True, "a value is not in the text")
         if (onward := _next(job, failure)) is not None:
             return onward
-    fields = verify(job.task, value, job.answer_schema, job.pieces)
+    fields = verify(job.task, values, job.pieces)
     return Done(value, found.grounded, found.spans, call_id, fields)
 
 

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.run.ground import Grounding, Source, find, ground
+from worker.run import ground as module
+from worker.run.ground import Grounding, Source, find
+from worker.run.verify.asked import asked_of
+
+
+def ground(value: object, sources: list[Source], schema: dict | None = None) -> Grounding:
+    return module.ground(asked_of(value, schema or {}), sources)
 
 
 def stands(value: str, text: str) -> bool:

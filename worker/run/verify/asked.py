@@ -60,12 +60,22 @@ class Asked:
     """One of several: others of its kind are no conflict."""
     item: str = ""
     """The path of the object of a list that it stands in."""
+    names: bool = False
+    """It says what the value beside it is."""
 
 
 def asked_of(value: Any, schema: Mapping[str, Any]) -> list[Asked]:
     """Every value of an answer, in its order."""
-    whole = grammar(schema).schema if schema else {}
-    return list(_walk(value, whole, _Place(_form_words(dumps(whole)))))
+    whole, words = _form(dumps(schema))
+    return list(_walk(value, whole, _Place(words)))
+
+
+@lru_cache(maxsize=512)
+def _form(schema: bytes) -> tuple[Mapping[str, Any], FormWords]:
+    """A schema with its references put in place, and its words."""
+    given = json.loads(schema)
+    whole = grammar(given).schema if given else {}
+    return whole, _form_words(whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ class _Place:
     required: bool = False
     listed: bool = False
     item: str = ""
+    names: bool = False
 
 
 def _walk(value: Any, schema: Any, place: _Place) -> Iterator[Asked]:
@@ -100,12 +111,14 @@ def _walk(value: Any, schema: Any, place: _Place) -> Iterator[Asked]:
             place.required,
             place.listed,
             place.item,
+            place.names,
         )
 
 
 def _in_object(value: Mapping[str, Any], node: Mapping[str, Any], at: _Place) -> Iterator[Asked]:
     fields, required = node.get("properties", {}), node.get("required", ())
-    named = next((str(value[key]) for key in _NAMERS if value.get(key)), "")
+    namer = next((key for key in _NAMERS if value.get(key)), None) if "value" in value else None
+    named = str(value[namer]) if namer else ""
     for key, each in value.items():
         inner = fields.get(key, {})
         about = inner.get("description", "") if isinstance(inner, Mapping) else ""
@@ -116,6 +129,7 @@ def _in_object(value: Mapping[str, Any], node: Mapping[str, Any], at: _Place) ->
             required=key in required,
             listed=at.listed,
             item=at.item,
+            names=key == namer,
         )
         yield from _walk(each, inner, place)
 
@@ -154,6 +168,8 @@ def field_of(name: str, about: str = "") -> Field:
     label = tuple(word for word in words if word not in _NO_LABEL) or words
     meant = _meant(said) or _meant(folded(about))
     narrowed = meant in GENERIC and not set(label) <= _KNOWN
+    if narrowed:
+        label = tuple(word for word in label if word not in _KNOWN)
     return Field(
         words,
         label,
@@ -181,11 +197,10 @@ def _meant(said: str) -> str | None:
     return next(reversed(narrow or found), None)
 
 
-@lru_cache(maxsize=512)
-def _form_words(schema: bytes) -> FormWords:
+def _form_words(schema: Mapping[str, Any]) -> FormWords:
     names: set[str] = set()
     choices: dict[str, frozenset[str]] = {}
-    for name, node in _fields(json.loads(schema)):
+    for name, node in _fields(schema):
         names.add(" ".join(words_of(name)))
         allowed = [each for each in node.get("enum", ()) if isinstance(each, str)]
         if allowed:

@@ -91,8 +91,9 @@ class Case:
         return ACCEPTED.get(concept, frozenset({concept})) if concept else frozenset()
 
     def strength(self, label: str) -> int:
-        """How well a label fits the field."""
-        return strength_of(label, self.asked.field.label, self.accepted, self.kind)
+        """How well a label fits the field. One whose name says nothing has no other's label."""
+        found = strength_of(label, self.asked.field.label, self.accepted, self.kind)
+        return found if self.asked.field.kind is not None else max(found, 0)
 
     @cached_property
     def standings(self) -> list[Standing]:
@@ -112,7 +113,8 @@ class Case:
     def rivals(self) -> list[Rival]:
         """Other values beside the field's label, the best first."""
         value = self.value if self.given else None
-        own = [one.spot.start for one in self.standings] if self.given else []
+        places = [one.spot for one in self.standings] if self.given else []
+        own = [(spot.start, spot.end) for spot in places]
         wanted = Wanted(value, self.kind, self.asked.field.label, self.accepted, own)
         found = [rival for rival in rivals_of(wanted, self.view) if rival.strength > 0]
         return sorted(found, key=lambda one: -one.strength)

@@ -46,6 +46,9 @@ _MONTH_AND_DAY = re.compile(
 
 _MONTH_CHARS = 40
 
+_AFTER_FIRST = frozenset("-/. 年")
+"""What follows the first number of a date."""
+
 _YEAR_DIGITS, _POINTS = 4, 2
 """Digits of a year; points of a date in numbers that is one run, as 3.4.2024."""
 
@@ -88,9 +91,13 @@ def _found(text: str) -> Iterator[Date]:
     """Every date begins or ends with a run of digits, and a text has few of them."""
     for start, end, _ in runs(text):
         run = text[start:end]
+        if not run.isdigit():
+            if run.count(".") == _POINTS:
+                yield from _from(text, start)
+            continue
         if len(run) == _YEAR_DIGITS and (year := _FULL_YEAR.match(text, start)):
             yield from _before_year(text, year)
-        if run.isdigit() or run.count(".") == _POINTS:
+        if len(run) <= _YEAR_DIGITS and text[end : end + 1] in _AFTER_FIRST:
             yield from _from(text, start)
 
 
@@ -130,7 +137,8 @@ def _said(match: re.Match[str], year: int, month: int, day: int) -> Iterator[Dat
 def _in_numbers(match: re.Match[str]) -> Iterator[Date]:
     first, second, year = int(match[1]), int(match[3]), _year(match[4])
     days = [(year, second, first)] if _is_day(second, first) else []
-    if _is_day(first, second) and first != second:
+    by_points = bool(days) and match[2] == "."  # which no country that puts the month first writes
+    if _is_day(first, second) and first != second and not by_points:
         days.append((year, first, second))
     if days:
         order = Order.OPEN

@@ -7,7 +7,7 @@ from models.reasons import FieldCode
 from worker.run.verify.case import Case
 from worker.run.verify.dates import dates
 from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, ISSUERS
-from worker.run.verify.numbers import currencies_in
+from worker.run.verify.numbers import currencies_in, runs
 from worker.run.verify.rivals import others_of_its_kind
 from worker.run.verify.spots import Spot
 
@@ -43,11 +43,12 @@ def letterhead(case: Case) -> Spot | None:
     return next((one.spot for one in case.standings if one.spot.start == line), None)
 
 
-_POSTCODE = re.compile(
-    r"(?<![\d.,-])\d{5,6}(?=,? [^\W\d_]{3})"
-    r"|(?<=,)[^\n\d]*[^\W\d_]{2}[ -]\d{5,6}(?!\d|[.,]\d)"
-)
-"""Before the town, or behind it at the end of an address."""
+_POSTCODE = re.compile(r"\d{5,6}")
+_TOWN = re.compile(r",? [^\W\d_]{3}")
+_ADDRESS = re.compile(r",[^\n\d]*[^\W\d_]{2}[ -]$")
+_SEEN = 40
+"""Characters before a postal code that are looked at."""
+
 _LINE_ENDS = re.compile(r"[ .]*(?:\n|$)")
 
 
@@ -58,8 +59,15 @@ def block(case: Case) -> Spot | None:
         return None
     if text[spot.start - 1 : spot.start] not in ("", "\n") or not _LINE_ENDS.match(text, spot.end):
         return None
-    codes = [match.start() for match in _POSTCODE.finditer(text)]
+    codes = [at for at, end, _ in runs(text) if _is_postcode(text, at, end)]
     return spot if codes and all(spot.start <= at < spot.end for at in codes) else None
+
+
+def _is_postcode(text: str, start: int, end: int) -> bool:
+    """Five or six digits before a town, or behind one at the end of an address."""
+    if not _POSTCODE.fullmatch(text, start, end):
+        return False
+    return bool(_TOWN.match(text, end) or _ADDRESS.search(text, max(start - _SEEN, 0), start))
 
 
 def only_one(case: Case) -> Spot | None:

@@ -1,6 +1,7 @@
 """The label beside a value, and what it means. Looks at folded text. Pure."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from worker.run.verify.lexicon import ABOUT_ANY, CONCEPTS, CURRENCIES, GENERIC, NAME, SET_ASIDE
@@ -17,14 +18,16 @@ _A_LINE_OF_PROSE = 60
 _WORD = re.compile(r"[^\s:;,()|*=\[\]{}<>\"!?。，：；、（）]+")
 _CELL = re.compile(r" {2,}|\t|\||\u3000")
 _SENTENCE = re.compile(r"(?<=[^\W\d_]{5})[.!?।](?=\s)|[。！？]")
-_PARTED = re.compile(rf"{_CELL.pattern}|\S*\d\S*")
-"""What stands between labels: the space between cells, and values."""
+_DIGIT = re.compile(r"\d")
 _LETTERS = re.compile(r"[^\W\d_]{2}|(?=[\u0900-\uffff])[^\W\d_]")
 """Two letters, or one of a script whose vowels are signs or whose words are one."""
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u2e80-\ud7ff]")
 
 _ASIDE = frozenset({"tax", "rounding", "discount"})
 """What is with or without these is labelled, not they themselves."""
+
+_CURRENCY_CHARS = max(map(len, CURRENCIES)) + 4
+"""A longer label is more than a currency, with what may stand around that."""
 
 _ENDS_OF_LABELS = (":", "：", "=", "#")
 
@@ -37,6 +40,7 @@ _RUNS = tuple(term for term in _TERMS if _UNSPACED.search(term))
 
 NAMING = ABOUT_ANY | {"name", "names", ""} | {word for term in _TERMS for word in term.split()}
 
+_FIRST_WORDS = frozenset(term.split()[0] for term in _TERMS)
 _LONGEST = max(len(term.split()) for term in _TERMS)
 
 
@@ -61,6 +65,8 @@ def concepts_in(label: str) -> tuple[str, ...]:
 
 
 def _longest_term(words: list[str], at: int) -> tuple[int, str | None]:
+    if words[at] not in _FIRST_WORDS:
+        return 1, None
     for size in range(min(_LONGEST, len(words) - at), 0, -1):
         concept = _TERMS.get(" ".join(words[at : at + size]))
         if concept is not None:
@@ -92,25 +98,39 @@ def label_before(text: str, start: int) -> str:
     before; else those of the line above, if it holds no value itself."""
     line = text.rfind("\n", 0, start) + 1
     before = _last_label(text[max(line, start - _SEEN) : start])
-    if before and line and len(before) < start - line - 3:
+    if not line or (before and len(before) < start - line - 3):
         return before  # another value stands between it and the start of the line
-    above = text[
-        max(text.rfind("\n", 0, max(line - 1, 0)) + 1, line - 1 - 2 * _SEEN) : max(line - 1, 0)
-    ]
+    above = text[text.rfind("\n", 0, line - 1) + 1 : line - 1]
     if before:
         return f"{above[-_SEEN:]} {before}" if len(above) >= _A_LINE_OF_PROSE else before
-    return _label_line(above) if line else ""
+    return _label_line(above)
 
 
 def _last_label(before: str) -> str:
     """What has letters behind the last value, or where nothing has, the one before."""
-    parts = _PARTED.split(_SENTENCE.split(before)[-1])
-    return next((part.strip() for part in reversed(parts) if _says_something(part)), "")
+    if ". " in before or not before.isascii():
+        before = _SENTENCE.split(before)[-1]
+    return next((part for part in _parts(before) if _says_something(part)), "")
+
+
+def _parts(before: str) -> Iterator[str]:
+    """The words between cells and values, from the last on."""
+    for cell in reversed(_CELL.split(before)):
+        words: list[str] = []
+        for word in reversed(cell.split()):
+            if _DIGIT.search(word):
+                yield " ".join(reversed(words))
+                words = []
+            else:
+                words.append(word)
+        yield " ".join(reversed(words))
 
 
 def _says_something(part: str) -> bool:
     """Whether there is more in it than a currency."""
-    return _LETTERS.search(part) is not None and not label_words(part) <= CURRENCIES.keys()
+    if _LETTERS.search(part) is None:
+        return False
+    return len(part) > _CURRENCY_CHARS or not label_words(part) <= CURRENCIES.keys()
 
 
 def _label_line(above: str) -> str:
@@ -145,6 +165,8 @@ def strength_of(
 @lru_cache(maxsize=8192)
 def nearest_words(label: str, most: int = _MOST_WORDS) -> str:
     """The last words of a label: in a sentence those before them are about something else."""
+    if label.count(" ") < most:
+        return label
     words = list(_WORD.finditer(label))
     return label[words[-most].start() :] if len(words) > most else label
 

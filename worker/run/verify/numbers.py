@@ -91,7 +91,7 @@ def _grouped(parts: list[str]) -> bool:
 
 def significant(run: str) -> str:
     """The digits that every form of a number has in common, whatever its scale."""
-    return run.translate(_NO_SEPARATORS).strip("0")
+    return (run if run.isdigit() else run.translate(_NO_SEPARATORS)).strip("0")
 
 
 Run = tuple[int, int, str]

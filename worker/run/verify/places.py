@@ -24,11 +24,15 @@ def is_number(said: str) -> bool:
 
 
 def text_places(said: str, text: str) -> Iterator[Run]:
-    """Where a folded value stands whole in folded text; white space may differ."""
-    number = is_number(said)
+    """Where a folded value stands whole in folded text: as it is, or else in other white space."""
+    is_whole = _is_whole_number if is_number(said) else stands_alone
+    found = False
     for start, end in _copies(said, text):
-        if _is_whole_number(text, start, end) if number else stands_alone(text, start, end):
+        if is_whole(text, start, end):
+            found = True
             yield start, end
+    if not found:
+        yield from (run for run in _spaced(said, text) if is_whole(text, *run))
 
 
 def _is_whole_number(text: str, start: int, end: int) -> bool:
@@ -40,13 +44,16 @@ def _copies(said: str, text: str) -> Iterator[Run]:
     while start >= 0:
         yield start, start + len(said)
         start = text.find(said, start + 1)
+
+
+def _spaced(said: str, text: str) -> Iterator[Run]:
+    """To make a pattern takes a hundred times as long as to see that a word is not there. It looks
+    ahead, so that of two places that overlap the second is found, too."""
     words = said.split()
     if len(words) > 1 and all(word in text for word in words):
-        # looked ahead for, so that of two that overlap the second is found, too
-        spaced = re.compile("(?=(" + r"\s+".join(map(re.escape, words)) + "))")
-        for match in spaced.finditer(text):
-            if match[1] != said:
-                yield match.span(1)
+        body = r"\s+".join(map(re.escape, words))
+        for match in re.finditer(f"(?=({body}))", text):
+            yield match.span(1)
 
 
 def number_places(value: float, text: str) -> Iterator[Run]:

@@ -38,7 +38,7 @@ class Wanted:
     kind: str | None
     label: tuple[str, ...]
     accepted: frozenset[str]
-    own: Sequence[int]
+    own: Sequence[tuple[int, int]]
 
 
 def rivals_of(wanted: Wanted, view: View) -> Iterator[Rival]:
@@ -80,7 +80,8 @@ def _numbers(wanted: Wanted, view: View) -> Iterator[Rival]:
         line = tuple(run for run in line if _may_be_one(text, *run[:2]))
         in_cents = tuple(run for run in line if _IN_CENTS.search(text, *run[:2]))
         for first, last, _ in _others(in_cents or line, own):
-            yield _rival(wanted, view, first, last)
+            if not any(begin <= first < stop for begin, stop in wanted.own):
+                yield _rival(wanted, view, first, last)
 
 
 _IN_CENTS = re.compile(r"[.,]\d{2}$")
@@ -136,7 +137,7 @@ def _texts(wanted: Wanted, view: View) -> Iterator[Rival]:
     for start, end in _label_lines(wanted, text):
         line = text.rfind("\n", 0, start) + 1
         match = _LABELLED_TEXT.match(text, line, end)
-        if match is not None and not any(line <= at < end for at in wanted.own):
+        if match is not None and not any(line <= at < end for at, _ in wanted.own):
             strength = strength_of(match[1] + ":", wanted.label, wanted.accepted, wanted.kind)
             yield Rival(match[2], match[1] + ":", strength)
 

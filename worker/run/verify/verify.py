@@ -1,12 +1,11 @@
 """The check of an answer, field by field. Pure."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from models.reasons import outcome_of
 from models.words import TaskType
 from worker.run.ground import Source
-from worker.run.verify.asked import Asked, asked_of
+from worker.run.verify.asked import Asked
 from worker.run.verify.case import Case
 from worker.run.verify.check import FieldCheck
 from worker.run.verify.rules import Finding, judged
@@ -17,20 +16,16 @@ _MOST_ABOUT = 60
 
 
 def verify(
-    task: TaskType, value: Any, schema: Mapping[str, Any], sources: Sequence[Source]
+    task: TaskType, values: Iterable[Asked], sources: Sequence[Source]
 ) -> dict[str, FieldCheck]:
     """What each value of an extraction is worth, by its path (as facts.0.value).
 
-    True and false, and values chosen from an enum, are judgements: no rule can look them up, and
-    they have no entry.
+    True and false, words chosen from an enum and the names that an answer gives its values are
+    judgements: no rule can look them up, and they have no entry.
     """
     view = view_of(tuple(sources))
     items: dict[str, list[Case]] = {}
-    cases = [
-        Case(task, asked, view, items)
-        for asked in asked_of(value, schema)
-        if not _is_a_judgement(asked)
-    ]
+    cases = [Case(task, asked, view, items) for asked in values if not _is_a_judgement(asked)]
     for case in cases:
         items.setdefault(case.asked.item, []).append(case)
     found = {case.asked.path: (judged(case), case) for case in cases}
@@ -38,7 +33,8 @@ def verify(
 
 
 def _is_a_judgement(asked: Asked) -> bool:
-    return isinstance(asked.value, bool) or (asked.value is not None and "enum" in asked.schema)
+    chosen = asked.value is not None and "enum" in asked.schema
+    return chosen or asked.names or isinstance(asked.value, bool)
 
 
 def _check(finding: Finding, case: Case) -> FieldCheck:

@@ -5,6 +5,7 @@ import pytest
 from models.reasons import FieldCode, FieldOutcome, outcome_of
 from models.words import TaskType
 from worker.run.ground import Source
+from worker.run.verify.asked import asked_of
 from worker.run.verify.check import FieldCheck
 from worker.run.verify.verify import verify
 
@@ -14,7 +15,7 @@ ANY = {"type": ["string", "number", "null"]}
 def checked(value: dict, text: str, **schemas: dict) -> dict[str, FieldCheck]:
     properties = {key: schemas.get(key, ANY) for key in value}
     schema = {"type": "object", "properties": properties, "required": list(value)}
-    return verify(TaskType.EXTRACTION, value, schema, [Source(0, text)])
+    return verify(TaskType.EXTRACTION, asked_of(value, schema), [Source(0, text)])
 
 
 def code(field: str, value: object, text: str) -> str:
@@ -268,6 +269,16 @@ def test_what_may_be_read_in_two_ways_is_settled_by_the_text_or_not_at_all(value
     assert code("what", value, text) == expected
 
 
+def test_a_field_whose_name_says_nothing_may_have_any_label():
+    assert code("v", 1234.56, "Summe: 1.234,56 EUR") == "only_one"
+    assert code("budget_amount", 500, "Total: 500") == "unlabelled"
+    assert code("budget_amount", 500, "Budget: 500") == "labelled"
+
+
+def test_words_that_limit_a_value_may_be_a_part_of_it():
+    assert code("penalty", "up to 500", "Penalty: up to 500") == "labelled"
+
+
 def test_null_is_right_where_nothing_of_the_kind_stands_and_unjudged_where_something_does():
     assert code("due_date", None, "Dear Ann, thank you.") == "absent"
     assert code("due_date", None, "Due date: 3 May 2024") == "missed"
@@ -283,7 +294,10 @@ def test_judgements_are_not_judged():
 def test_a_value_is_asked_for_by_the_name_that_stands_beside_it():
     facts = [{"name": "total", "value": "90.00"}, {"name": "subtotal", "value": "90.00"}]
     found = checked({"facts": facts}, NOTE)
-    assert [str(found[f"facts.{n}.value"].code) for n in (0, 1)] == ["unlabelled", "labelled"]
+    assert {path: str(one.code) for path, one in found.items()} == {
+        "facts.0.value": "unlabelled",
+        "facts.1.value": "labelled",
+    }
 
 
 def test_a_name_in_an_object_is_the_name_of_that():
@@ -307,10 +321,11 @@ def test_a_currency_may_be_given_by_another_of_its_names(text, expected):
 def test_a_value_is_found_on_its_page_in_characters_of_the_document():
     sources = [Source(100, "Dear Ann", 1, (1, 1)), Source(500, "Total: 7.50", 2, (3, 3))]
     schema = {"type": "object", "properties": {"total": ANY}}
-    found = verify(TaskType.EXTRACTION, {"total": 7.5}, schema, sources)["total"]
+    values = asked_of({"total": 7.5}, schema)
+    found = verify(TaskType.EXTRACTION, values, sources)["total"]
     assert found == FieldCheck(FieldOutcome.SURE, FieldCode.LABELLED, "total:", [507, 511], 3)
     spread = [Source(500, "Total: 7.50", 2, (3, 4))]
-    assert verify(TaskType.EXTRACTION, {"total": 7.5}, schema, spread)["total"].page is None
+    assert verify(TaskType.EXTRACTION, values, spread)["total"].page is None
 
 
 def test_every_code_has_one_outcome():
