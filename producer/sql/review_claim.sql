@@ -1,4 +1,4 @@
--- The next answers of a batch for one reviewer: those that the reviewer is at already come first.
+-- The next answers of a batch for one reviewer, what that reviewer is at already among them.
 UPDATE reviews SET reviewer = %(reviewer)s, until = now() + %(lease_s)s * interval '1 second'
 WHERE job_id = ANY (ARRAY(
     SELECT job_id FROM reviews
