@@ -275,6 +275,25 @@ def test_a_field_whose_name_says_nothing_may_have_any_label():
     assert code("budget_amount", 500, "Budget: 500") == "labelled"
 
 
+BRANCH = "Larkmoor Ltd\n12 High Street,\n81750 Masai, Johor\nTel: 07-388\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "expected"),
+    [
+        ("12 High Street, 81750 Masai, Johor", BRANCH, "block"),
+        ("12 High Street,", BRANCH, "part"),
+        ("81750 Masai, Johor", BRANCH, "part"),
+        ("High Street, 81750 Masai, Johor", BRANCH, "part"),
+        ("12 High Street, 81750 Masai, Johor", f"{BRANCH}5 Low Lane, 81200 Skudai\n", "unlabelled"),
+        ("12 High Street, 81705 Masai, Johor", BRANCH, "not_in_text"),
+        ("4 MG Road, Pune 411001", "Shop\n4 MG Road, Pune 411001\n", "block"),
+    ],
+)
+def test_an_address_is_sure_where_it_is_whole_and_the_only_one(value, text, expected):
+    assert code("address", value, text) == expected
+
+
 def test_words_that_limit_a_value_may_be_a_part_of_it():
     assert code("penalty", "up to 500", "Penalty: up to 500") == "labelled"
 
