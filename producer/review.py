@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from models.bounds import NOT_STORED
 from models.database import Connection, ready_connection
-from models.errors import InputError, NotFound
+from models.errors import Changed, InputError, NotFound
 from models.sql import load_sql
 from producer.corrections import Answer, Correction, Edit, Text, at, find, open_fields, rule
 from producer.query import Row, every, moment, one, require
@@ -30,10 +30,6 @@ MOST_LISTED = 10_000
 
 MOST_COUNTED = 1_000
 """Answers that wait for a review are counted up to so many."""
-
-
-class Changed(InputError):
-    """Somebody else ruled on the answer meanwhile, or is at it."""
 
 
 def reviewer_name(given: str) -> str:

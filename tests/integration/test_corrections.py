@@ -11,7 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
-from models.errors import InputError, NotFound
+from models.errors import Changed, InputError, NotFound
 from models.words import Ruling
 from producer import export, query, review
 from producer.cli.app import app
@@ -152,7 +152,7 @@ def test_what_somebody_is_at_nobody_else_corrects_until_it_is_free_again(db: Con
     assert review.claim(batch, "Ravi") == []
     assert review.claim(batch, "Asha") == [job]
     assert not review.renew(job, "Ravi")
-    with pytest.raises(review.Changed, match="is being reviewed by Asha"):
+    with pytest.raises(Changed, match="is being reviewed by Asha"):
         review.correct(job, {"total": "1"}, "Ravi")
     assert review.release(batch, "Asha") == 1
     assert review.claim(batch, "Ravi") == [job]
@@ -172,7 +172,7 @@ def test_a_correction_of_what_was_corrected_meanwhile_is_refused(db: Connection)
     _, [job] = answered(db)
     seen = review.answer_of(job).last
     review.correct(job, {"total": "1"}, "Asha", seen=seen)
-    with pytest.raises(review.Changed, match="somebody corrected job"):
+    with pytest.raises(Changed, match="somebody corrected job"):
         review.correct(job, {"total": "2"}, "Ravi", seen=seen)
 
 
