@@ -4,7 +4,8 @@ DocmillError
 ├── ConfigError          docmill.toml, a spec file or the environment is wrong
 │   └── NoKey            this host has no API key for an engine; others may
 ├── InputError           something the user passed cannot be used
-│   └── NotFound         no batch, document or file of that name
+│   ├── NotFound         no batch, document or file of that name
+│   └── Changed          somebody else is at it, or changed it meanwhile
 ├── ServiceAway          Postgres, Redis or an embedded server cannot be reached
 ├── ReadError            a document cannot be read            (worker/read)
 └── EngineError          an engine did not answer a prompt    (worker/llm/engine.py)
@@ -29,6 +30,10 @@ class InputError(DocmillError):
 
 class NotFound(InputError):
     """There is no batch, document or file of that name."""
+
+
+class Changed(InputError):
+    """Somebody else is at what the user wants to change, or changed it meanwhile."""
 
 
 class ServiceAway(DocmillError):

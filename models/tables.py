@@ -43,7 +43,7 @@ from models.states import (
     BulkState,
     CallState,
 )
-from models.words import Finder, Scope, Stage, TaskType, Zone
+from models.words import Finder, Ruling, Scope, Split, Stage, TaskType, Zone
 
 metadata = MetaData(
     naming_convention={
@@ -625,6 +625,75 @@ answers = Table(
         "fields", JSONB, comment="{field: {outcome, code, about, span, page}}; NULL: not checked"
     ),
     comment="the answer of a done job; one per job by its key",
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("field", Text, nullable=False, comment="path of the value, as in spans: items.0.price"),
+    Column("path", ARRAY(Text), nullable=False, comment="the same, step by step"),
+    Column("ruling", Text, nullable=False),
+    Column("old", JSONB, nullable=False, comment="the value that it was made of"),
+    Column("new", JSONB, nullable=False, comment="the value from then on"),
+    Column("reviewer", Text, nullable=False, comment="who"),
+    Column("call_id", Uuid, nullable=False, comment="the call whose answer it is about"),
+    Column("made_at", Moment, nullable=False, server_default=func.now()),
+    CheckConstraint(_one_of("ruling", Ruling), name="ruling"),
+    Index("ix_corrections_job", "job_id", "id"),
+    comment="what a person made of a value of an answer; the last row about a value counts",
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("harm", Double, nullable=False, comment="expected wrong values in it (docmill_harm)"),
+    Column("skips", SmallInteger, nullable=False, server_default="0", comment="how often put off"),
+    Column("reviewer", Text, comment="who is at it, until the lease ends; NULL: nobody"),
+    Column("until", Moment, comment="when the lease ends"),
+    Index("ix_reviews_next", "batch_id", "skips", text("harm DESC"), "job_id"),
+    Index(
+        "ix_reviews_claimed",
+        "batch_id",
+        "reviewer",
+        postgresql_where=text("reviewer IS NOT NULL"),
+    ),
+    comment="the answers with a value that a person should look at; gone when one has",
+)
+
+gold = Table(
+    "gold",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False, comment="of the set that it belongs to"),
+    Column("key", LargeBinary, nullable=False, comment="SHA-256 of text, ask and schema"),
+    Column("document", LargeBinary, nullable=False, comment="SHA-256 of the document's bytes"),
+    Column("split", Text, nullable=False, comment="follows from `document`, once and for ever"),
+    Column("task", Text, nullable=False),
+    Column("ask", Text, nullable=False),
+    Column("json_schema", JSON, comment="of the answer; NULL: the task's"),
+    Column("text", Text, nullable=False),
+    Column("value", JSONB, nullable=False, comment="the right answer"),
+    Column("language", Text, comment="ISO 639-1 of the text; NULL: unknown"),
+    Column("model", Text, comment="whose answer people looked at; NULL: it is nobody's"),
+    Column("source", Text, nullable=False, comment="where it comes from"),
+    Column("licence", Text, nullable=False),
+    Column("local_only", Boolean, nullable=False, comment="true: it may not leave the building"),
+    Column(
+        "job_id",
+        ForeignKey("jobs.id", ondelete="CASCADE"),
+        comment="the job with which it goes; NULL: it stays whatever is purged",
+    ),
+    Column("added_by", Text, nullable=False),
+    Column("added_at", Moment, nullable=False, server_default=func.now()),
+    CheckConstraint(_one_of("split", Split), name="split"),
+    CheckConstraint(_one_of("task", TaskType), name="task"),
+    UniqueConstraint("name", "key"),
+    Index("ix_gold_job", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+    comment="texts with their right answers, to measure models with and to train them on",
 )
 
 calls = Table(

@@ -98,3 +98,22 @@ class Scope(StrEnum):
 
     CHUNK = "chunk"
     DOCUMENT = "document"
+
+
+class Ruling(StrEnum):
+    """What a person made of a value."""
+
+    CORRECTED = "corrected"  # another value is right
+    ABSENT = "absent"  # the text does not say it
+    CONFIRMED = "confirmed"  # it is right
+
+
+SEPARATOR = "\n\n"
+"""Between the chunks of a document that is asked as a whole."""
+
+
+class Split(StrEnum):
+    """What a gold row may be used for."""
+
+    TRAIN = "train"
+    HELD = "held"  # measured on, never trained on nor shown as an example

@@ -61,7 +61,7 @@ def write_csv(rows: Iterable[Row], out: TextIO, value_keys: list[str]) -> None:
     writer = csv.DictWriter(out, columns, extrasaction="ignore")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: _csv_cell(cell) for key, cell in _flat(row, value_keys).items()})
+        writer.writerow({key: csv_cell(cell) for key, cell in _flat(row, value_keys).items()})
 
 
 def write_parquet(rows: Iterable[Row], path: Path, value_keys: list[str]) -> None:
@@ -89,7 +89,7 @@ def _flat(row: Row, value_keys: list[str]) -> dict[str, Any]:
     return {**_contract(row), **answers}
 
 
-def _csv_cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
     """Text from documents must not run as a formula when the file is opened in a spreadsheet, nor
     a text in JSON where commas and quotes are not what the spreadsheet parts cells by."""
     if isinstance(value, (dict, list)):
@@ -97,6 +97,12 @@ def _csv_cell(value: Any) -> Any:
     if isinstance(value, str) and FORMULA.match(value) and not NUMBER.fullmatch(value):
         return f"'{value}"
     return value
+
+
+def unguarded(cell: str) -> str:
+    """A cell without the guard that `csv_cell` may have put in front."""
+    text = cell.removeprefix("'")
+    return text if cell != text and csv_cell(text) == cell else cell
 
 
 def _parquet_cell(name: str, value: Any) -> Any:
@@ -109,7 +115,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-NUMBERS = {"batch", "chunk", "attempts", "input_tokens", "output_tokens", "latency_ms"}
+NUMBERS = {"batch", "job", "chunk", "attempts", "input_tokens", "output_tokens", "latency_ms"}
 
 
 def _arrow_type(arrow: Any, name: str) -> Any:

@@ -66,6 +66,9 @@ RESULT_KEYS = (
     "engine",
     "chain",
     "fields",
+    "job",
+    "corrected",
+    "answered",
 )
 """What each line of `results --format jsonl` holds, in this order."""
 
@@ -384,15 +387,21 @@ def _fetched(name: str, params: Row) -> Iterator[Row]:
 def result_row(row: Row, order: Mapping[str, int]) -> dict[str, Any]:
     """A row of the results view as both doors show it; `order` ranks the keys of answers."""
     plain = dict(row)
-    if isinstance(row["value"], dict):  # jsonb forgets in which order the user named the fields
-        by_ask = sorted(row["value"], key=lambda key: order.get(key, len(order)))
-        plain["value"] = {key: row["value"][key] for key in by_ask}
+    for name in ("value", "answered"):
+        plain[name] = in_order(row.get(name), order)
     plain["cost_usd"] = money(row["cost_usd"])
     for key in ("input_tokens", "output_tokens", "latency_ms"):
         plain[key] = int(row[key]) if row[key] is not None else None
     if plain.get("held_for"):
         plain["error"] = _hold_as_error(plain)
     return plain
+
+
+def in_order(value: Any, order: Mapping[str, int]) -> Any:
+    """An answer with its keys as the user named them, which jsonb forgets."""
+    if not isinstance(value, dict):
+        return value
+    return {key: value[key] for key in sorted(value, key=lambda key: order.get(key, len(order)))}
 
 
 def _hold_as_error(row: Row) -> dict[str, Any]:
@@ -428,13 +437,13 @@ def moment(value: Any) -> str | None:
     return value.isoformat() if value is not None else None
 
 
-def one(name: str, **params: Any) -> Row | None:
+def one(name: str, /, **params: Any) -> Row | None:
     """The first row of a statement of producer/sql, if any."""
     rows = every(name, **params)
     return rows[0] if rows else None
 
 
-def every(name: str, **params: Any) -> list[Row]:
+def every(name: str, /, **params: Any) -> list[Row]:
     """All rows of a statement of producer/sql."""
     with ready_connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
         return list(cursor.execute(load_sql("producer", name), params))

@@ -19,13 +19,16 @@ from models.deadline import to_the_minute
 from models.reasons import FieldOutcome
 from models.states import BatchState, JobState, SubmitState
 from models.terminal import one_line, visible
+from models.words import Ruling
 from producer import engines as of_engines
+from producer.corrections import Answer, Correction, unruled
 from producer.costs import cells, headings, reasons, total
 from producer.deadline import deadline_line, eta
 from producer.money import Currency, usd
-from producer.sentences import bulk, interrupted
+from producer.sentences import bulk, field_check, interrupted
 
 if TYPE_CHECKING:
+    from producer.gold import Added
     from producer.sources import Refused
     from producer.submit import Submitted
 
@@ -67,6 +70,9 @@ FIELD_NOTE = (
     "! the text speaks against a value, ? somebody should look at one; the page and --format jsonl "
     "say at which, and why"
 )
+
+CORRECTED = "[cyan]✎[/] "
+"""Before an answer that a person ruled on, in place of whether all of it stands in the text."""
 
 STYLES = {
     "submitted": "cyan",
@@ -370,7 +376,7 @@ def results(rows: Iterable[Row]) -> None:
             more += 1
             continue
         table.add_row(*_result_cells(row))
-        marked = marked or worst(row["fields"]) in FIELD_MARKS
+        marked = marked or worst(unruled(row["fields"], row["corrected"])) in FIELD_MARKS
     console.print(table)
     if marked:
         console.print(FIELD_NOTE, style="dim")
@@ -384,7 +390,9 @@ def _result_cells(row: Row) -> list[str]:
     pages = "-".join(str(page) for page in dict.fromkeys(row["pages"] or ()) if page is not None)
     shown = "" if state == "done" else f"[{STYLES.get(state, 'default')}]{state}[/] "
     mark = {True: "[green]✓[/] ", False: "[red]✗[/] ", None: ""}[row["grounded"]]
-    mark += FIELD_MARKS.get(worst(row["fields"]), "")
+    if row["corrected"]:
+        mark = CORRECTED
+    mark += FIELD_MARKS.get(worst(unruled(row["fields"], row["corrected"])), "")
     return [
         escape(_short(name, DOCUMENT_WIDTH - len(pages) - 2) + (f" p{pages}" if pages else "")),
         escape(_short(row["ask"] or "", ASK_WIDTH)),
@@ -527,3 +535,115 @@ def receipt(found: Row) -> None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def reviews(rows: Sequence[Row], counts: Row) -> None:
+    """The answers that a person should look at."""
+    if not rows:
+        console.print("nothing to review" if not counts["answers"] else "nothing of it is free")
+        return
+    table = _table(expand=True)
+    for column in ("job", "document", "field", "value"):
+        table.add_column(column, overflow="fold", no_wrap=column == "job")
+    table.add_column("why", ratio=1)
+    for row in rows:
+        for number, each in enumerate(row["open"]):
+            mark = FIELD_MARKS.get(each["outcome"], "")
+            table.add_row(
+                str(row["job"]) if not number else "",
+                escape(
+                    _short(row["document"].rsplit("/", 1)[-1], DOCUMENT_WIDTH) if not number else ""
+                ),
+                escape(each["field"]),
+                mark + escape(_short(brief(each["value"]), 60)),
+                escape(field_check(each)),
+            )
+        if row["claimed_by"]:
+            table.add_row("", "", "", "", f"[dim]{escape(row['claimed_by'])} is at it[/]")
+    console.print(table)
+    console.print(
+        f"{_count(counts['answers'], 'answer')} to review, somebody is at {counts['claimed']}; "
+        "`docmill correct JOB FIELD=VALUE`, or the page, rules on them",
+        style="dim",
+        highlight=False,
+    )
+
+
+def corrected(job: int, made: Sequence[Correction]) -> None:
+    """What was ruled on an answer."""
+    for each in made:
+        console.print(f"job {job}: {_ruling(each)}", highlight=False)
+
+
+def _ruling(made: Correction) -> str:
+    old, new = (escape(_short(brief(value), 80)) for value in (made.old, made.new))
+    field = escape(made.field)
+    if made.ruling is Ruling.CONFIRMED:
+        return f"{field} confirmed: {old}"
+    return f"{field}: {old} → {'not in the text' if made.ruling is Ruling.ABSENT else new}"
+
+
+def imported(ruled: Sequence[tuple[Answer, list[Correction]]], *, dry_run: bool) -> None:
+    """What a corrected export came to."""
+    for answer, made in ruled[:MOST_ROWS]:
+        corrected(answer.job, made)
+    if len(ruled) > MOST_ROWS:
+        console.print(f"... and {len(ruled) - MOST_ROWS} more answers; --json prints all")
+    rulings = [each.ruling for _, made in ruled for each in made]
+    confirmed = rulings.count(Ruling.CONFIRMED)
+    said = "would be" if dry_run else "were"
+    console.print(
+        f"{_count(len(rulings) - confirmed, 'value')} {said} corrected and {confirmed} confirmed, "
+        f"in {_count(len(ruled), 'answer')}",
+        highlight=False,
+    )
+
+
+def history(answer: Answer, rows: Sequence[Row]) -> None:
+    """An answer as it stands, and what was ruled on it."""
+    console.print(f"job {answer.job}: {escape(brief(answer.value))}", highlight=False)
+    if not rows:
+        console.print("nobody ruled on it yet", style="dim")
+        return
+    table = _table()
+    for column in ("when", "who", "field", "ruling", "old", "new"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        values = (_short(brief(row[key]), 60) for key in ("old", "new"))
+        cells = (row["made_at"][:19], row["reviewer"], row["field"], row["ruling"], *values)
+        table.add_row(*map(escape, cells))
+    console.print(table)
+
+
+def gold_added(name: str, added: "Added") -> None:
+    """What became of rows that were to be added to a gold set."""
+    console.print(
+        f"{_count(added.fresh, 'row')} added to {escape(name)}, {added.replaced} replaced",
+        highlight=False,
+    )
+    if added.unsettled:
+        console.print(
+            f"{_count(added.unsettled, 'answer')} left out, such as job {added.first_unsettled}: "
+            "nobody ruled on some of their values; `docmill correct JOB --confirm` says that they "
+            "are right",
+            style="dim",
+            highlight=False,
+        )
+
+
+def gold_sets(rows: Sequence[Row]) -> None:
+    """Every gold set."""
+    if not rows:
+        console.print("no gold yet; `docmill gold add NAME BATCH` begins a set")
+        return
+    table = _table()
+    table.add_column("set", overflow="fold")
+    numbers = ("rows", "train", "held", "documents", "kept", "local_only")
+    for column in numbers:
+        table.add_column(column.replace("_", "-"), justify="right")
+    for column in ("tasks", "licences"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        words = (escape(_short(", ".join(row[key]), 120)) for key in ("tasks", "licences"))
+        table.add_row(escape(row["name"]), *(f"{row[key]:,}" for key in numbers), *words)
+    console.print(table)

@@ -124,7 +124,7 @@ def answer(db: Connection, batch: int, task: str, value: Any, **more: Any) -> li
                 Jsonb(value),
                 call.get("grounded"),
                 Jsonb(call.get("spans")),
-                Jsonb(call["fields"]) if "fields" in call else None,
+                None if call.get("fields") is None else Jsonb(call["fields"]),
                 uuid4(),
             ),
         )

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import classifier, config, db, look, remove, run, steer
+from producer.cli import classifier, config, db, gold, look, remove, review, run, steer
 from producer.cli.submit import submit
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -22,6 +22,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "results": look.results,
     "costs": look.costs,
     "engines": look.engines,
+    "review": review.review,
+    "correct": review.correct,
     "pause": steer.pause,
     "resume": steer.resume,
     "cancel": steer.cancel,
@@ -45,6 +47,13 @@ CONFIG_COMMANDS: dict[str, Callable[..., None]] = {
 CLASSIFIER_COMMANDS: dict[str, Callable[..., None]] = {
     "report": classifier.report,
     "train": classifier.train,
+}
+GOLD_COMMANDS: dict[str, Callable[..., None]] = {
+    "add": gold.add,
+    "list": gold.list_sets,
+    "export": gold.export,
+    "import": gold.import_rows,
+    "remove": gold.remove,
 }
 DATABASE_COMMANDS: dict[str, Callable[..., None]] = {
     "upgrade": db.upgrade,
@@ -71,6 +80,7 @@ app = typer.Typer(
             **dict.fromkeys(COMMANDS, NO_HELP),
             "classifier": {**dict.fromkeys(CLASSIFIER_COMMANDS, NO_HELP), **NO_HELP},
             "config": {**dict.fromkeys(CONFIG_COMMANDS, NO_HELP), **NO_HELP},
+            "gold": {**dict.fromkeys(GOLD_COMMANDS, NO_HELP), **NO_HELP},
             "db": {**dict.fromkeys(DATABASE_COMMANDS, NO_HELP), **NO_HELP},
             **NO_HELP,
         },
@@ -109,6 +119,11 @@ app.add_typer(_config, name="config")
 _classifier = typer.Typer(help="What finds the task types of asks.", no_args_is_help=True)
 _add(CLASSIFIER_COMMANDS, _classifier)
 app.add_typer(_classifier, name="classifier")
+_gold = typer.Typer(
+    help="Texts with their right answers, to measure with and to train on.", no_args_is_help=True
+)
+_add(GOLD_COMMANDS, _gold)
+app.add_typer(_gold, name="gold")
 _database = typer.Typer(help="The database schema.", no_args_is_help=True)
 _add(DATABASE_COMMANDS, _database)
 app.add_typer(_database, name="db")

@@ -218,7 +218,7 @@ def results(
     elif format is FormatChoice.PARQUET and out is not None:
         export.write_parquet(rows, out, query.value_keys(batch))
     else:
-        with _opened(out) as file:
+        with opened(out) as file:
             match format:
                 case FormatChoice.CSV:
                     export.write_csv(rows, file, query.value_keys(batch))
@@ -229,7 +229,7 @@ def results(
 
 
 @contextmanager
-def _opened(out: Path | None) -> Iterator[TextIO]:
+def opened(out: Path | None) -> Iterator[TextIO]:
     """The file to write to; None: standard output, which stays open."""
     if out is None:
         yield plain(sys.stdout) if sys.stdout.isatty() else sys.stdout

@@ -1,5 +1,6 @@
 """What several commands take: arguments, options and their values, checked."""
 
+import os
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
@@ -80,8 +81,26 @@ PasswordFile = Annotated[
     Path | None,
     typer.Option(help="Passwords for PDFs that need one, one a line; each is tried in turn."),
 ]
+
+
+def reviewer(given: str | None) -> str:
+    """Who reviews: the name given, or else the user of this machine. Raises InputError."""
+    from getpass import getuser
+
+    from producer.review import reviewer_name
+
+    try:
+        return reviewer_name(given if given is not None else getuser())
+    except (KeyError, OSError):  # a container without a name for its user
+        return reviewer_name(f"user {os.getuid()}")
+
+
 Batch = Annotated[int, typer.Argument(help="The batch's number, as submit printed it.")]
 OneBatch = Annotated[int | None, typer.Argument(help="Only this batch; every batch when left out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Host = Annotated[str, typer.Option(help="Address where the page listens; it has no log-in.")]
 Port = Annotated[int, typer.Option(help="The page's port.")]
+By = Annotated[
+    str | None,
+    typer.Option("--by", parser=text, metavar="NAME", help="Who says so; by default the user."),
+]

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from models.database import make_ready
 from models.errors import DocmillError, InputError, NotFound, ServiceAway
-from producer.web import pages
+from producer.web import pages, review
 from producer.web.actions import act
 from producer.web.files import download
 from producer.web.guard import HEADERS, Guard, bare, is_loopback
@@ -47,6 +47,10 @@ def make_app(host: str = "127.0.0.1") -> Starlette:
             Route("/batches/{batch}/documents", pages.documents),
             Route("/batches/{batch}/cancel", pages.cancel),
             Route("/batches/{batch}/receipt", pages.receipt),
+            Route("/batches/{batch}/review", review.start),
+            Route("/batches/{batch}/review/next", review.take, methods=["POST"]),
+            Route("/batches/{batch}/review/{job}", review.look),
+            Route("/batches/{batch}/review/{job}", review.decide, methods=["POST"]),
             Route("/batches/{batch}/results.{form}", download),
             Route("/batches/{batch}/jobs/{job}", pages.job),
             Route("/batches/{batch}/actions/{action}", act, methods=["POST"]),

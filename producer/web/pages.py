@@ -14,6 +14,7 @@ from producer.deadline import deadline_line, eta
 from producer.money import shown_currency
 from producer.receipt import receipt as receipt_of
 from producer.render import said_of, submit_line
+from producer.review import counted, history
 from producer.web import query as page_query
 from producer.web.params import path_number, query_number, query_word, read_filters
 from producer.web.view import STOP_POLLING, in_utc, leaves, page, sure_spans
@@ -67,6 +68,7 @@ def batch(request: Request) -> Response:
         tiers=list(Zone),
         states=list(JobState),
         now=datetime.now(UTC).isoformat(),
+        to_review=counted(number),
     )
 
 
@@ -132,6 +134,7 @@ def job(request: Request) -> Response:
         spans=spans,
         leaves=list(leaves(value, spans, checks)) if isinstance(value, (dict, list)) else [],
         texts=page_query.page_job_texts(found["job"], PIECES),
+        history=history(found["job"]) if found["corrected"] else [],
         calls=page_query.page_job_calls(found["job"], CALLS),
         currency=shown_currency(),
     )

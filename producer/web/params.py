@@ -91,12 +91,12 @@ def read_filters(request: Request) -> Filters:
     )
 
 
-async def read_form(request: Request) -> dict[str, str]:
+async def read_form(request: Request, most_bytes: int = MOST_FORM_BYTES) -> dict[str, str]:
     """The fields of a small form; no file can be sent."""
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > MOST_FORM_BYTES:
+        if len(body) > most_bytes:
             raise HTTPException(413, "the form is too long")
     try:
         return dict(parse_qsl(body.decode(), max_num_fields=MOST_FORM_FIELDS))

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from models.reasons import FieldOutcome
+from producer.corrections import unruled
 from producer.money import usd
 from producer.render import brief, worst
 from producer.sentences import bulk, cost_reason, field_check
@@ -83,6 +84,13 @@ def pages(ends: list[int | None] | None) -> str:
 def pretty(value: Any) -> str:
     """JSON that a person can read."""
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def typed(value: Any) -> str:
+    """A value as a person would type it: texts as they are, nothing for null, else JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def query(given: Mapping[str, Any]) -> str:
@@ -158,6 +166,8 @@ _templates.filters.update(
     cost_reason=cost_reason,
     field_check=field_check,
     worst=worst,
+    unruled=unruled,
+    typed=typed,
     count=count,
     moment=moment,
     short=short,

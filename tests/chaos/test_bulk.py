@@ -1,5 +1,5 @@
-"""2,000 jobs by a provider's batches, with 20 faults: kill -9 at every step, replies that are cut
-off or never come, batches that begin without a word, expire, are refused or hold errors."""
+"""Jobs by a provider's batches, 2,000 with 20 faults in `make chaos`: kill -9 at every step,
+replies that are cut off or never come, batches that begin without a word, expire, or are refused."""
 
 import json
 import os
@@ -16,6 +16,8 @@ from tests.recount import QUERY
 from tests.waiting import wait_until
 
 JOBS_OF_A_WAVE = 100
+LITTLE = 3
+"""Without --chaos-jobs every third fault alone."""
 SETTINGS = """
 provider_batch = "openai"
 batch_poll_s = 1
@@ -94,14 +96,16 @@ def strike(place: Scene, wave: int, one: Strike) -> None:
 
 @pytest.mark.timeout(900)
 def test_nothing_is_lost_or_paid_twice_whatever_the_batches_meet(
-    place: Scene, report: Callable[[str], None]
+    place: Scene, report: Callable[[str], None], request: pytest.FixtureRequest
 ) -> None:
+    every = 1 if request.config.getoption("--chaos-jobs") else LITTLE
+    strikes, fates = STRIKES[::every], FATES[::every]
     began = time.monotonic()
     for pool in ("ingest", "frontier", "frontier"):
         place.start(pool)
-    for wave, one in enumerate(STRIKES):
+    for wave, one in enumerate(strikes):
         strike(place, wave, one)
-    for wave, fate in enumerate(FATES, start=len(STRIKES)):
+    for wave, fate in enumerate(fates, start=len(strikes)):
         place.frontier.batch_fate(**fate)
         begun = place.frontier.stats()["batches"]["begun"]
         submit(place, wave)
@@ -118,10 +122,11 @@ def test_nothing_is_lost_or_paid_twice_whatever_the_batches_meet(
         what="every bulk is closed",
     )
     place.end()
-    check(place, wanted, time.monotonic() - began, report)
+    report(f"bulk: {len(strikes) + len(fates)} faults, {time.monotonic() - began:.0f} s")
+    check(place, wanted, report, failed=sum("errors" in fate for fate in fates))
 
 
-def check(place: Scene, wanted: int, seconds: float, report: Callable[[str], None]) -> None:
+def check(place: Scene, wanted: int, report: Callable[[str], None], *, failed: int) -> None:
     """The ledger is the bill, to a token, and no question stands on it twice."""
     live = place.frontier.settled()
     bill = live["batches"]
@@ -134,7 +139,7 @@ def check(place: Scene, wanted: int, seconds: float, report: Callable[[str], Non
     )
     billed = (bill["read"] + live["billed_input"], bill["written"] + live["billed_output"])
     report(
-        f"bulk: {wanted} jobs, {len(STRIKES) + len(FATES)} faults, {seconds:.0f} s: {states}, "
+        f"bulk: {wanted} jobs: {states}, "
         f"{bill['begun']} batches begun, {bill['answered']} answered in batches, "
         f"{live['answered']} at once; calls {calls}, lost {lost}; "
         f"bill {billed[0]}+{billed[1]} tokens, ledger {asked}+{written}"
@@ -143,6 +148,6 @@ def check(place: Scene, wanted: int, seconds: float, report: Callable[[str], Non
     assert place.number("SELECT count(*) FROM answers") == wanted
     assert (asked, written) == billed
     assert batched == bill["answered"]
-    assert (bill["most_of_one"], lost) == (1, 1)  # what failed with 500 may be on a bill
+    assert (bill["most_of_one"], lost) == (1, failed)  # a 500 may be on a bill
     assert bill["answered"] + live["answered"] == wanted
     assert place.ask(QUERY) == []

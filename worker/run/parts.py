@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from models.words import TaskType
+from models.words import SEPARATOR, TaskType
 from worker.run.ground import Source
 from worker.run.job import Found
 from worker.run.outcome import Part
 from worker.tokens import estimate
-
-SEPARATOR = "\n\n"
 
 
 def text_of(pieces: Sequence[Source]) -> str:

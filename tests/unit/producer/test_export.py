@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import ConfigError
-from producer.export import write_csv, write_json, write_jsonl, write_parquet
+from producer.export import csv_cell, unguarded, write_csv, write_json, write_jsonl, write_parquet
 from producer.query import RESULT_KEYS
 
 CONTRACT = [
@@ -36,6 +36,9 @@ CONTRACT = [
     "engine",
     "chain",
     "fields",
+    "job",
+    "corrected",
+    "answered",
 ]
 
 ROW = {
@@ -62,6 +65,9 @@ ROW = {
     "engine": "gpu2",
     "chain": ["local/phi4-mini", "gpu2/llama3.3:70b"],
     "fields": {"total": {"outcome": "sure", "code": "labelled", "about": "=total"}},
+    "job": 12,
+    "corrected": {"total": {"ruling": "corrected", "by": "=Asha", "at": "2026-11-28T09:00:00Z"}},
+    "answered": {"total": "=75"},
     "reason": "not of the contract",
     "stand_in": False,
 }
@@ -191,6 +197,11 @@ def test_a_formula_in_a_cell_of_json_is_written_so_that_it_begins_nothing_and_is
     assert json.loads(row["value"]) == value
     assert json.loads(row["value.=k"]) == value["=k"]
     assert not re.search('"[=＝]', row["value"] + row["value.=k"])
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=20))
+def test_a_cell_without_its_guard_is_the_text_again(text):
+    assert unguarded(str(csv_cell(text))) == text or text.startswith("'")
 
 
 def test_a_formula_in_a_file_name_becomes_text():

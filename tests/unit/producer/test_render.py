@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from models.reasons import CostReason
 from models.states import BatchState, SubmitState
+from models.words import Ruling
 from producer import render
 from producer.cli.progress import Progress
+from producer.corrections import Answer, Correction
 from producer.costs import reasons, total
 from producer.money import Currency
 from producer.render import brief
@@ -412,6 +414,15 @@ def test_an_answer_with_a_value_to_look_at_has_a_mark(outcomes, mark, capsys):
     assert ("somebody should look" in shown) is bool(mark)
 
 
+def test_an_answer_that_somebody_ruled_on_is_marked_and_only_its_other_values_are_doubtful(capsys):
+    fields = {name: {"outcome": "wrong", "code": "x"} for name in ("f0", "f1")}
+    row = {**HOSTILE_RESULT, "document": "a.txt", "ask": "a", "value": {"f0": "Tea"}}
+    for ruled, mark in ((("f0",), "✎ ! Tea"), (("f0", "f1"), "✎ Tea")):
+        corrected = {name: {"ruling": "corrected", "by": "Asha"} for name in ruled}
+        render.results([{**row, "fields": fields, "corrected": corrected}])
+        assert mark in capsys.readouterr().out
+
+
 HOSTILE = "\x1b[2J\x1b]0;title\x07\x9b31m\r"
 HOSTILE_COST = cost_row(HOSTILE, None, unknown_price_calls=1, reasons=[HOSTILE])
 HOSTILE_RESULT = {
@@ -420,6 +431,7 @@ HOSTILE_RESULT = {
     "ask": HOSTILE,
     "state": "done",
     "grounded": True,
+    "corrected": None,
     "fields": {HOSTILE: {"outcome": "wrong", "code": "sign", "about": HOSTILE}},
     "stand_in": False,
     "tier": "local",
@@ -477,8 +489,25 @@ HOSTILE_RECEIPT = {
 }
 
 
+HOSTILE_REVIEW = {
+    "job": 1,
+    "document": HOSTILE,
+    "claimed_by": HOSTILE,
+    "open": [
+        {"field": HOSTILE, "value": HOSTILE, "outcome": "wrong", "code": "sign", "about": HOSTILE}
+    ],
+}
+
+
 def test_nothing_that_others_wrote_steers_the_terminal(terminal, capsys):
     render.results([HOSTILE_RESULT, {**HOSTILE_RESULT, "value": None, "reason": HOSTILE}])
+    render.reviews([HOSTILE_REVIEW], {"answers": 1, "claimed": 1})
+    ruled = Correction((HOSTILE,), Ruling.CORRECTED, HOSTILE, HOSTILE)
+    answered = Answer(1, 1, {HOSTILE: HOSTILE}, None, None)
+    render.imported([(answered, [ruled])], dry_run=False)
+    render.history(answered, [{**ruled.as_json(), "made_at": "2026", "reviewer": HOSTILE}])
+    gold = dict.fromkeys(("rows", "train", "held", "documents", "kept", "local_only"), 1)
+    render.gold_sets([{**gold, "name": HOSTILE, "tasks": ["summary"], "licences": [HOSTILE]}])
     render.costs([HOSTILE_COST], "model", None)
     render.costs([HOSTILE_COST], "model", INR)
     failures = [HOSTILE_FAILURE, {**HELD, "message": HOSTILE}]

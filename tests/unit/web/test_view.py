@@ -3,9 +3,22 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from producer.costs import total
 from producer.money import Currency
-from producer.web.view import Leaf, Run, leaves, moment, page, pages, query, runs, sure_spans
+from producer.web.view import (
+    Leaf,
+    Run,
+    leaves,
+    moment,
+    page,
+    pages,
+    query,
+    runs,
+    sure_spans,
+    typed,
+)
 
 INR = Currency("INR", Decimal("88.70"), "docmill.toml, 2026-11-01")
 LOCAL = {
@@ -116,3 +129,11 @@ def test_pages_are_one_number_or_two() -> None:
 def test_links_carry_only_what_is_given() -> None:
     assert query({"ask": 1, "task": None, "document": "a&b"}) == "?ask=1&document=a%26b"
     assert query({"task": None}) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [("a\nb", "a\nb"), (None, ""), (75.5, "75.5"), (True, "true"), ([{"a": "é"}], '[{"a": "é"}]')],
+)
+def test_a_value_is_shown_for_correction_as_a_person_would_type_it(value, words):
+    assert typed(value) == words

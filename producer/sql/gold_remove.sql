@@ -1,0 +1,1 @@
+WITH gone AS (DELETE FROM gold WHERE name = %(name)s RETURNING id) SELECT count(*) AS rows FROM gone
