@@ -45,7 +45,7 @@ def drawn() -> list[tuple[int, str]]:
     return [(len(name[1]) // 4, name[2]) for name in names if name and name[2].endswith(KINDS)]
 
 
-KINDS = ("Error", "Away", "NotFound", "NoKey")
+KINDS = ("Error", "Away", "NotFound", "NoKey", "Changed")
 
 
 def named(name: str) -> type[Exception]:
