@@ -1,5 +1,5 @@
 """Jobs by a provider's batches, 2,000 with 20 faults in `make chaos`: kill -9 at every step,
-replies that are cut off or never come, batches that begin without a word, expire, or are refused."""
+replies that are cut off or never come, batches that begin without a word, expire, are refused."""
 
 import json
 import os
