@@ -47,7 +47,7 @@ def submit(
         typer.Option(
             parser=task,
             metavar=f"<{'|'.join(TASKS)}>",
-            help="Task type; auto, the default, lets the classify step decide.",
+            help="Task type; auto, the default: it is found out from the ask.",
         ),
     ] = None,
     scope: Annotated[

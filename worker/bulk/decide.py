@@ -92,7 +92,7 @@ def next_step(bulk: Bulk, config: EngineConfig) -> Step:
             return Step.LOOK
         case BulkState.ENDED:
             return Step.FETCH
-        case BulkState.FETCHED | BulkState.CLOSED:  # nobody takes one that is closed
+        case _:  # fetched; nobody takes one that is closed
             return Step.FORGET
 
 
