@@ -166,6 +166,11 @@ class EngineConfig(Section):
         return None if self.second_price is None else self.second_price * self.timeout_s
 
     @property
+    def batch_stops(self) -> bool:
+        """Whether a batch of its provider can be stopped."""
+        return self.provider_batch != "openrouter"
+
+    @property
     def stand_in(self) -> bool:
         """Whether the embedded model answers in place of a frontier model."""
         return self.kind == EMBEDDED and self.zone is Zone.FRONTIER

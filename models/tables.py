@@ -794,7 +794,13 @@ bulks = Table(
     Column("ended_at", Moment, comment="when its last job was back in line"),
     CheckConstraint(_one_of("state", BulkState), name="state"),
     Index("ix_bulks_batch", "batch_id"),
-    Index("ix_bulks_remote", "remote", postgresql_where=text("remote IS NOT NULL")),
+    Index(
+        "uq_bulks_remote",
+        "host",
+        "remote",
+        unique=True,
+        postgresql_where=text("remote IS NOT NULL"),
+    ),
     Index("ix_bulks_due", "due_at", postgresql_where=text("state <> 'closed'")),
     Index(
         "uq_bulks_gathering", "line_id", unique=True, postgresql_where=text("state = 'gathering'")

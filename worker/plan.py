@@ -66,8 +66,8 @@ class AskPlan:
     cost_usd_max: Decimal | None = Decimal(0)
     by_batch: bool = False
     """Whether its jobs wait for a batch of the provider's, at its price."""
-    cost_usd_live: Decimal | None = Decimal(0)
-    """The same where each is asked at once."""
+    cost_usd_batch: Decimal | None = Decimal(0)
+    """The same where a batch of the provider's answers all that waits for one."""
     only_checked: tuple[str, ...] = ()
     """What of its schema no engine holds by itself: answers are checked against it."""
     retires: bool = False
@@ -85,8 +85,8 @@ class Plan:
     jobs: int = 0
     classify_calls_max: int = 0
     cost_usd_max: Decimal | None = Decimal(0)
-    cost_usd_live: Decimal | None = Decimal(0)
-    """The same where nothing waits for a provider's batch."""
+    cost_usd_batch: Decimal | None = Decimal(0)
+    """The same where batches of providers answer all that waits for one."""
     waits_until: datetime | None = None
     """When what a provider's batch has not answered is asked one by one; None: nothing waits for
     one, or for as long as it takes."""
@@ -245,10 +245,10 @@ class Planner:
             if asked.by_batch:
                 self._plan.waits_until = last_moment(self._deadline, asked.jobs, engine)
             discount = engine.batch_discount if asked.by_batch else Decimal(0)
-            asked.cost_usd_live = live = self._cost(asked)
-            asked.cost_usd_max = None if live is None else live * (1 - discount)
+            asked.cost_usd_max = live = self._cost(asked)
+            asked.cost_usd_batch = None if live is None else live * (1 - discount)
         self._plan.cost_usd_max = _sum_of(asked.cost_usd_max for asked in self._plan.asks)
-        self._plan.cost_usd_live = _sum_of(asked.cost_usd_live for asked in self._plan.asks)
+        self._plan.cost_usd_batch = _sum_of(asked.cost_usd_batch for asked in self._plan.asks)
         self._plan.jobs = sum(asked.jobs for asked in self._plan.asks)
         self._plan.classify_calls_max = sum(
             a.jobs > 0 and a.task == "auto" for a in self._plan.asks
@@ -322,8 +322,8 @@ def _as_text(made: Plan) -> str:
         )
         if waiting := sum(asked.jobs for asked in made.asks if asked.by_batch):
             console.print(
-                f"{waiting} jobs wait for a batch of the provider's, at a lower price (one by one: "
-                f"USD <= {'unknown' if made.cost_usd_live is None else made.cost_usd_live})",
+                f"{waiting} jobs wait for a batch of the provider's; where it answers all of them: "
+                f"USD <= {'unknown' if made.cost_usd_batch is None else made.cost_usd_batch}",
                 highlight=False,
             )
         if made.verdict:

@@ -159,13 +159,16 @@ def queue_of(row: Row) -> Queue:
 
 def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
     """What moves the batches of providers on."""
-    engines = {}
+    engines, lacking = {}, []
     for access in (service.access for service in services):
-        if access.deployment.make_batches is not None:
-            api = access.deployment.make_batches()
-            gathering = Gathering(shared.db, access, shared.configs, shared.owner, api.bounds)
-            engines[access.deployment.name] = BulkEngine(access, api, gathering)
-    return Bulks(shared.db, shared.owner, engines)
+        name = access.deployment.name
+        if access.deployment.make_batches is None:
+            lacking.append(name)
+            continue
+        api = access.deployment.make_batches()
+        gathering = Gathering(shared.db, access, shared.configs, shared.owner, api.bounds)
+        engines[name] = BulkEngine(access, api, gathering)
+    return Bulks(shared.db, shared.owner, engines, lacking)
 
 
 def make_reading(shared: Shared, reader: Reader, readers: int) -> Pump:

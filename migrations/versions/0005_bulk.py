@@ -132,7 +132,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_bulks_batch", "bulks", ["batch_id"])
     op.create_index(
-        "ix_bulks_remote", "bulks", ["remote"], postgresql_where=sa.text("remote IS NOT NULL")
+        "uq_bulks_remote",
+        "bulks",
+        ["host", "remote"],
+        unique=True,
+        postgresql_where=sa.text("remote IS NOT NULL"),
     )
     op.create_index(
         "ix_bulks_due", "bulks", ["due_at"], postgresql_where=sa.text("state <> 'closed'")

@@ -234,8 +234,10 @@ async def test_what_did_not_begin_is_begun_again_once_the_list_is_sure(
     waiting_jobs(db)
     office.rig.batches.meet("create", "cut")
     await office.until("creating")
+    sent = value(db, "SELECT sent_at FROM bulks")
     await office.step()
     assert column(db, "SELECT state FROM bulks") == ["creating"]
+    assert value(db, "SELECT sent_at FROM bulks") == sent
     db.execute("UPDATE bulks SET sent_at = now() - interval '1 minute'")
     await office.through()
     assert (office.rig.batches.book.begun, answered(office)) == (1, 6)
@@ -284,7 +286,7 @@ async def test_jobs_that_a_dying_worker_took_are_in_line_again_and_nothing_is_lo
     jobs = waiting_jobs(db)
     await office.bulks._begin()
     [bulk] = await office.db.run(
-        "bulk/take", engines=["frontier"], owner=office.owner, lease_s=15.0
+        "bulk/take", engines=["frontier"], hosts=["h:1"], owner=office.owner, lease_s=15.0
     )
     await office.bulks._engines["frontier"].gathering._take(_bulk(bulk), 64)
     db.execute("UPDATE leases SET until = now() - interval '1 second'")
@@ -478,3 +480,58 @@ async def test_a_step_that_fails_by_a_fault_of_ours_is_said_and_tried_again(
     assert value(db, "SELECT detail FROM bulks") == "internal error: ZeroDivisionError"
     await office.through()
     assert answered(office) == 6
+
+
+async def test_jobs_of_an_engine_that_has_no_batch_api_any_more_run_at_once(
+    db: Connection, office: Office
+) -> None:
+    waiting_jobs(db)
+    await Bulks(office.db, office.owner, {}, ["frontier"])._begin()
+    assert (states(db), value(db, "SELECT count(*) FROM bulks")) == ({"ready": 6}, 0)
+    assert len(await office.run_live()) == 6
+
+
+async def test_nothing_is_begun_for_a_batch_that_is_paused(db: Connection, office: Office) -> None:
+    waiting_jobs(db)
+    await office.until("uploaded" if office.rig.provider.uploads else "gathered")
+    db.execute("UPDATE batches SET state = 'paused'")
+    assert not await office.step()
+    assert office.rig.batches.book.begun == 0
+    db.execute("UPDATE batches SET state = 'running'")
+    await office.through()
+    assert answered(office) == 6
+
+
+async def test_another_host_does_not_look_for_a_batch_where_it_is_not(
+    db: Connection, office: Office
+) -> None:
+    waiting_jobs(db)
+    await office.until("submitted")
+    db.execute("UPDATE bulks SET host = 'elsewhere:1'")
+    assert not await office.step()
+    assert states(db) == {"submitted": 6}
+
+
+async def test_a_batch_with_texts_at_the_provider_cannot_be_purged(
+    db: Connection, office: Office
+) -> None:
+    waiting_jobs(db)
+    await office.until("submitted")
+    [batch] = column(db, "SELECT id FROM batches")
+    db.execute("UPDATE batches SET state = 'cancelled'")
+    assert not run(db, "purge/begin", batch=batch, keep_costs=True)
+    assert run(db, "purge/state", batch=batch)[0]["busy"]
+    await office.through()
+    assert run(db, "purge/begin", batch=batch, keep_costs=True)
+
+
+async def test_a_paid_answer_whose_question_has_changed_is_no_call_for_nothing(
+    db: Connection, office: Office
+) -> None:
+    waiting_jobs(db, 1)
+    await office.through()
+    db.execute("UPDATE calls SET request_key = gen_random_uuid()")
+    await office.run_live()
+    assert (states(db), asked_at_once(office)) == ({"done": 1}, 1)
+    assert value(db, "SELECT min(reserved_usd) > 0 FROM calls") is True
+    assert offences(db) == []

@@ -195,10 +195,10 @@ def statements(live: Live) -> dict[str, Params]:
         "bulk/items": {"id": live.bulk, "after": UUID(int=0), "most": 200},
         "bulk/lines": {**frontiers, "most": 500},
         "bulk/move": {**bulk, **moved, "detail": None, "given_up": None, "keep": False},
-        "bulk/remotes": {"remotes": ["a", "b"]},
+        "bulk/remotes": {"host": "h:1", "remotes": ["a", "b"]},
         "bulk/renew": {**bulk, **lease},
         "bulk/run_live": {"ids": live.jobs, **owner},
-        "bulk/take": {**frontiers, **owner, **lease},
+        "bulk/take": {**frontiers, "hosts": ["h:1"], **owner, **lease},
         "bulk/take_jobs": {
             "line": live.lines[0],
             "most": 500,

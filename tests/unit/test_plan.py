@@ -210,7 +210,7 @@ async def test_what_may_wait_for_a_providers_batch_costs_half_and_says_so():
     spec = a_spec(SUMMARY, EXTRACTION, allow_provider_batch=True)
     made = await planned(spec, LETTER, config=BATCHED)
     assert [asked.by_batch for asked in made.asks] == [True, False]
-    assert made.cost_usd_max * 2 == made.cost_usd_live == live.cost_usd_max
+    assert made.cost_usd_batch * 2 == made.cost_usd_max == live.cost_usd_max
     assert [part.queue for part in work(made, BATCHED)] == ["local/phi4-mini"]
     assert "1 jobs wait for a batch of the provider's" in " ".join(_as_text(made).split())
 

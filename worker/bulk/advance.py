@@ -21,14 +21,16 @@ from worker.bulk.decide import (
     Due,
     GivenUp,
     Moved,
+    Read,
     Step,
     after_error,
+    after_fetch,
     after_look,
     after_search,
     due,
     next_step,
 )
-from worker.bulk.gather import Gathering, in_bulk
+from worker.bulk.gather import Gathering, in_bulk, run_live
 from worker.bulk.requests import Kept, kept
 from worker.calls.access import EngineAccess
 from worker.calls.ledger import CallRow
@@ -70,13 +72,20 @@ class BulkEngine:
 
 
 class Bulks:
-    """The bulks of this process's engines."""
+    """The bulks of this process's engines. `lacking`: those that have no batch API (any more)."""
 
-    def __init__(self, db: Database, owner: UUID, engines: Mapping[str, BulkEngine]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        owner: UUID,
+        engines: Mapping[str, BulkEngine],
+        lacking: Sequence[str] = (),
+    ) -> None:
         self._db = db
         self._owner = owner
         self._engines = engines
         self._names = list(engines)
+        self._lacking = list(lacking)
 
     async def run(self) -> None:
         """Begin bulks and move them on, until cancelled."""
@@ -97,16 +106,18 @@ class Bulks:
 
     async def _begin(self) -> None:
         """Look at the lines in which jobs wait for a bulk."""
-        if not self._names:
-            return
-        for line in await self._db.run("bulk/lines", engines=self._names, most=FULL_JOBS):
-            engine = self._engines[line["engine"]]
+        engines = [*self._names, *self._lacking]
+        for line in await self._db.run("bulk/lines", engines=engines, most=FULL_JOBS):
+            engine = self._engines.get(line["engine"])
+            if engine is None:
+                await run_live(self._db, self._owner, line["line_id"])
+                continue
             match self._due(line, engine):
                 case Due.GATHER:
                     host = engine.access.deployment.host
                     await self._db.run("bulk/begin", line_id=line["line_id"], host=host)
                 case Due.RUN_LIVE:
-                    await engine.gathering.run_live(line["line_id"])
+                    await run_live(self._db, self._owner, line["line_id"])
                 case Due.WAIT:
                     pass
 
@@ -128,7 +139,8 @@ class Bulks:
     async def _advance(self) -> bool:
         """Take the next bulk that is due and make a step of it; False: none is."""
         holding = {"owner": self._owner, "lease_s": LEASE_S}
-        rows = await self._db.run("bulk/take", engines=self._names, **holding)
+        hosts = [engine.access.deployment.host for engine in self._engines.values()]
+        rows = await self._db.run("bulk/take", engines=self._names, hosts=hosts, **holding)
         if not rows:
             return False
         bulk = Bulk(**{**rows[0], "state": BulkState(rows[0]["state"])})
@@ -161,8 +173,9 @@ class Bulks:
         if not isinstance(fault, Exception) or isinstance(fault, psycopg.OperationalError):
             raise fault
         logger().error("a step of a bulk failed", bulk=str(bulk.id), exc_info=fault)
-        said = f"internal error: {type(fault).__name__}"
-        await self._move(bulk, Moved(bulk.state, AFTER_FAULT_S, detail=said))
+        # By now it may be further on than when it was taken: told to begin, or somebody else's.
+        with suppress(_Lost):
+            await self._move(bulk, Moved(None, AFTER_FAULT_S, detail=_internal(fault)))
 
     async def _step(self, bulk: Bulk) -> None:
         engine = self._engines[bulk.engine]
@@ -185,7 +198,8 @@ class Bulks:
     async def _withdraw(self, engine: BulkEngine, remote: str) -> None:
         """Stop a batch that was begun too late: the bulk has, or will have, another one. Unless it
         was found meanwhile."""
-        if not await self._db.run("bulk/remotes", remotes=[remote]):
+        host = engine.access.deployment.host
+        if not await self._db.run("bulk/remotes", host=host, remotes=[remote]):
             with suppress(EngineError):
                 await engine.api.cancel(remote)
 
@@ -211,8 +225,7 @@ class Bulks:
                 await api.cancel(bulk.remote or "")
                 return Moved(BulkState.STOPPING, poll_s)
             case Step.FETCH:
-                await self._fetch(bulk, engine)
-                return Moved(BulkState.FETCHED)
+                return await self._fetch(bulk, engine)
             case Step.FORGET:
                 await api.forget(bulk.remote or "", bulk.upload or "")
                 return Moved(BulkState.CLOSED)
@@ -244,23 +257,30 @@ class Bulks:
         """What the provider may have begun for a bulk, and is no other's."""
         assert bulk.sent_at is not None
         remotes = list(await api.find(await self._order(bulk), bulk.sent_at))
-        rows = await self._db.run("bulk/remotes", remotes=remotes)
+        rows = await self._db.run("bulk/remotes", host=bulk.host, remotes=remotes)
         known = {row["remote"] for row in rows}
         return [remote for remote in remotes if remote not in known]
 
     # --- what comes back ------------------------------------------------------------------------
 
-    async def _fetch(self, bulk: Bulk, engine: BulkEngine) -> None:
-        """Write down all replies; jobs without one run at once, and have cost nothing."""
+    async def _fetch(self, bulk: Bulk, engine: BulkEngine) -> Moved | GivenUp:
+        """Write down all replies; jobs that the provider never came to have cost nothing."""
+        read = Read()
         async for replies in _blocks(engine.api.results(bulk.remote or "")):
-            await self._take_in(bulk, engine, replies)
-        gone = EngineError(Trouble.UNAVAILABLE, "the provider's batch ended without a reply to it")
-        await self._end_rest(bulk, engine, gone)
+            read.replies += len(replies)
+            read.ours += await self._take_in(bulk, engine, replies)
+        came = after_fetch(bulk, read, engine.config.batch_poll_s)
+        if isinstance(came, Moved) and came.state is BulkState.FETCHED:
+            gone = EngineError(Trouble.UNAVAILABLE, "the provider's batch never came to it")
+            await self._end_rest(bulk, engine, gone)
+        return came
 
-    async def _take_in(self, bulk: Bulk, engine: BulkEngine, replies: Mapping[UUID, Reply]) -> None:
+    async def _take_in(self, bulk: Bulk, engine: BulkEngine, replies: Mapping[UUID, Reply]) -> int:
+        """Write down replies; how many of them were ours."""
         rows = await self._db.run("bulk/these", id=bulk.id, calls=list(replies))
         mine = [kept(row) for row in rows]
         await self._back(bulk, [_call(engine, one, replies[one.call_id].outcome) for one in mine])
+        return len(mine)
 
     async def _end_rest(self, bulk: Bulk, engine: BulkEngine, error: EngineError) -> None:
         """End all that still stand in a bulk with this error."""
@@ -287,8 +307,13 @@ class Bulks:
             given = {"id": bulk.id, "owner": self._owner, "calls": calls}
             if not await self._db.run("bulk/give_back", **given):
                 raise _Lost
-        ended = BulkState.FETCHED if bulk.upload or bulk.remote else BulkState.CLOSED
+        kept_there = end.ours and (bulk.upload or bulk.remote)
+        ended = BulkState.FETCHED if kept_there else BulkState.CLOSED
         return Moved(ended, given_up=end.why)
+
+
+def _internal(fault: BaseException) -> str:
+    return f"internal error: {type(fault).__name__}"
 
 
 TOLD = {
@@ -299,7 +324,7 @@ TOLD = {
 
 def _tell(bulk: Bulk, came: Moved) -> None:
     """Say in the log what a bulk has come to."""
-    if came.state is not bulk.state and came.state in TOLD:
+    if came.state is not bulk.state and came.state in TOLD:  # None is in none of them
         about = {"engine": bulk.engine, "model": bulk.model, "remote": came.remote or bulk.remote}
         logger().info(TOLD[came.state], bulk=str(bulk.id), jobs=bulk.requests, **about)
 

@@ -15,6 +15,9 @@ from worker.llm.wordings import trouble_in
 STOPS_WITHIN = timedelta(minutes=15)
 """How long a provider may take to end a batch that it was told to stop."""
 
+WINDOW = timedelta(hours=24)
+"""How long a batch may take where it cannot be stopped."""
+
 WORTH = timedelta(minutes=30)
 """Less time than that is not worth handing anything in: hardly anything would come back in it."""
 
@@ -45,6 +48,8 @@ class Bulk:
     bytes: int
     handed_in: int
     """Jobs that stand in bulks of its engine, this one's among them."""
+    came_back: int
+    """Jobs of it that are back in line."""
     upload: str | None
     remote: str | None
     done: int
@@ -110,7 +115,8 @@ def last_moment(deadline: datetime | None, jobs: int, config: EngineConfig) -> d
     in_flight = config.max_in_flight or (config.slots if isinstance(config.slots, int) else 1)
     by_slots = jobs * CALL_S / in_flight
     by_limit = jobs * MINUTE_S / config.rpm if config.rpm is not None else 0.0
-    return deadline - STOPS_WITHIN - timedelta(seconds=SPARE * max(by_slots, by_limit))
+    ends_within = STOPS_WITHIN if config.batch_stops else WINDOW
+    return deadline - ends_within - timedelta(seconds=SPARE * max(by_slots, by_limit))
 
 
 def has_time(deadline: datetime | None, jobs: int, config: EngineConfig, now: datetime) -> bool:
@@ -160,7 +166,8 @@ def pause_s(tries: int, poll_s: float) -> float:
 class Moved:
     """Where a bulk is after a step, and when to look at it next: parameters of bulk/move.sql."""
 
-    state: BulkState
+    state: BulkState | None
+    """None: where it is already."""
     delay_s: float = 0.0
     upload: str | None = None
     remote: str | None = None
@@ -173,10 +180,12 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """Nothing came of it: its jobs run at once. `lost`: it may be on the bill all the same."""
+    """Nothing came of it: its jobs run at once. `lost`: it may be on the bill all the same. `ours`:
+    whether what the provider keeps of it is surely its own, and may be deleted there."""
 
     why: str
     lost: bool = False
+    ours: bool = True
 
 
 TRIES = 5
@@ -195,7 +204,9 @@ def after_error(bulk: Bulk, step: Step, error: EngineError, poll_s: float) -> Mo
     What was never begun is asked for one by one, where waiting mends nothing. What may have been
     begun is looked for before it is begun again: it would be paid twice.
     """
-    said, again_s = str(error), error.retry_after_s or pause_s(bulk.tries, poll_s)
+    said, again_s = str(error), pause_s(bulk.tries, poll_s)
+    if error.retry_after_s is not None:
+        again_s = min(error.retry_after_s, LONGEST_PAUSE_S)
     passes = error.concern is Concern.PASSING
     match step:
         case Step.CREATE if error.maybe_billed:
@@ -226,11 +237,42 @@ def after_search(bulk: Bulk, remotes: Sequence[str], poll_s: float) -> Moved:
 
 def after_look(bulk: Bulk, found: Progress, poll_s: float) -> Moved | GivenUp:
     """What follows from how far the provider has come."""
-    if found.refused is not None and trouble_in(found.refused) is Trouble.RATE_LIMITED:
-        # its queue is full: what was handed in is begun later
+    if found.refused is not None and _waits_for_others(bulk, found.refused):
         return Moved(BulkState.UPLOADED, LONGEST_PAUSE_S, detail=found.refused)
     if found.refused is not None:
         return GivenUp(found.refused)
     if found.ended:
         return Moved(BulkState.ENDED, done=found.done)
     return Moved(bulk.state, poll_s, done=found.done)
+
+
+def _waits_for_others(bulk: Bulk, refused: str) -> bool:
+    """Whether a batch was refused because the queue is full, and others of ours are in it: then it
+    is begun later. One that is too much for an empty queue always will be."""
+    full = trouble_in(refused) is Trouble.RATE_LIMITED
+    return full and bulk.handed_in > bulk.requests
+
+
+@dataclass(slots=True)
+class Read:
+    """What was read of the replies of a batch."""
+
+    replies: int = 0
+    ours: int = 0
+    """Of those, such as jobs of this bulk still waited for."""
+
+
+def after_fetch(bulk: Bulk, read: Read, poll_s: float) -> Moved | GivenUp:
+    """What follows when all replies that there are have been written down.
+
+    Where the provider keeps no name of ours, another's batch may have been taken for this one. And
+    what it says to have answered, and cannot be read, may be on the bill.
+    """
+    if read.replies and not read.ours and not bulk.came_back:
+        return GivenUp("the batch that was found at the provider is another's", True, ours=False)
+    if read.replies >= bulk.done:
+        return Moved(BulkState.FETCHED)
+    missing = f"{bulk.done - read.replies} replies of the provider cannot be read"
+    if bulk.tries < TRIES:
+        return Moved(BulkState.ENDED, pause_s(bulk.tries, poll_s), detail=missing)
+    return GivenUp(missing, lost=True)

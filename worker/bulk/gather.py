@@ -16,6 +16,8 @@ from worker.configs import Configs
 from worker.db import Database, Statement
 from worker.flow.stage import Claimed, put_back
 from worker.llm.batches import Bounds
+from worker.llm.engine import Request
+from worker.log import logger
 from worker.run.claims import JobClaims, Terms
 from worker.run.job import Job
 from worker.run.run import first_request, version
@@ -72,16 +74,6 @@ class Gathering:
                 break
         return requests
 
-    async def run_live(self, line: int) -> None:
-        """What waits in this line is asked one by one."""
-        while True:
-            taking = {"claim": uuid4(), "owner": self.owner, "lease_s": LEASE_S}
-            taken = await self.db.run("bulk/take_jobs", line=line, most=BLOCK, **taking)
-            if not taken:
-                return
-            ids = [row["item_id"] for row in taken]
-            await self.db.run("bulk/run_live", ids=ids, owner=self.owner)
-
     async def _take(self, bulk: Bulk, most: int) -> Claimed:
         def of_its_line(_: Queue, most: int) -> Statement:
             return "bulk/take_jobs", {"line": bulk.line_id, "most": most}
@@ -94,7 +86,7 @@ class Gathering:
         handed: list[Handed] = []
         live: list[Job] = []
         for job in jobs:
-            request = await first_request(job, self.access)
+            request = await self._request(job)
             if request is None:
                 live.append(job)
             else:
@@ -102,6 +94,13 @@ class Gathering:
                 handed.append(Handed(job.id, job.call_id, request, key, size(request)))
         fits = sum(used <= room for used in accumulate(one.bytes for one in handed))
         return Sorted(handed[:fits], handed[fits:], live)
+
+    async def _request(self, job: Job) -> Request | None:
+        try:
+            return await first_request(job, self.access)
+        except Exception:  # a fault of ours: it ends as a job's own when the job runs
+            logger().exception("a job cannot be put into a bulk", job=job.id)
+            return None
 
     async def _hand_over(self, bulk: Bulk, found: Sorted) -> int:
         """Hand over what fits. What another one asks already, word for word, waits; the rest runs
@@ -123,3 +122,14 @@ class Gathering:
                 ]
             )
         return len(over)
+
+
+async def run_live(db: Database, owner: UUID, line: int) -> None:
+    """What waits in this line is asked one by one."""
+    while True:
+        taking = {"claim": uuid4(), "owner": owner, "lease_s": LEASE_S}
+        taken = await db.run("bulk/take_jobs", line=line, most=BLOCK, **taking)
+        if not taken:
+            return
+        ids = [row["item_id"] for row in taken]
+        await db.run("bulk/run_live", ids=ids, owner=owner)

@@ -24,7 +24,8 @@ CLASSIFY = "classify"
 
 
 class Caller:
-    """The calls of one job's turn. `reserved` is the call that the claim already wrote."""
+    """The calls of one job's turn. `reserved` is the call that the claim already wrote; where the
+    job `is_answered` it costs nothing, and stands for no call that is made."""
 
     def __init__(
         self,
@@ -34,11 +35,14 @@ class Caller:
         reserved: UUID,
         earlier: dict[str, dict[str, Any]],
         ask_id: int = 0,
+        *,
+        is_answered: bool = False,
     ) -> None:
         self._access = access
         self._slot = slot
         self._job_id = job_id
         self._ask_id = ask_id
+        self._is_answered = is_answered
         self._earlier = earlier
         self.calls: list[CallRow] = []
         self._open: tuple[UUID, Request] | None = None
@@ -89,7 +93,8 @@ class Caller:
 
     async def _next_call(self, purpose: str, request: Request) -> UUID:
         """The call to make now, written in the ledger."""
-        if not self.unused or purpose == REPAIR:  # that one may cost more than the claim's
+        # One that mends may cost more than the claim's, as does any where that costs nothing.
+        if not self.unused or purpose == REPAIR or self._is_answered:
             call_id = new_call_id()
             self.unused.append(call_id)
             tokens = sum(estimate(message.content) for message in request.messages)

@@ -169,6 +169,7 @@ class JobClaims:
             call_id=row["call_id"],
             earlier=row["earlier"] or {},
             known=_known(answers.get(row["id"])),
+            is_answered=row["is_answered"],
             is_part=row["parent_id"] is not None,
             level=row["found_level"] or row["level"],
             found=tuple(map(_found, row["found"] or ())) if broken is None else (),

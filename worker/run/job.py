@@ -47,6 +47,8 @@ class Job:
     deaths: int = 0
     """How often its engine went down in the middle of its call."""
     known: KnownAnswer | None = None
+    is_answered: bool = False
+    """Its call was reserved for an answer that is there, and so at no cost."""
     is_part: bool = False
     level: int = 0
     found: tuple[Found, ...] = ()

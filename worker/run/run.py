@@ -40,7 +40,15 @@ SPARE_TOKENS = 64
 
 async def run(job: Job, access: EngineAccess, slot: Slot) -> Turn:
     """Take one claimed job to its outcome, whatever happens on the way."""
-    caller = Caller(access, slot, job.id, job.call_id, job.earlier, job.ask_id)
+    caller = Caller(
+        access,
+        slot,
+        job.id,
+        job.call_id,
+        job.earlier,
+        job.ask_id,
+        is_answered=job.is_answered,
+    )
     try:
         outcome = await _Conversation(job, access, caller).outcome()
     except EngineError as error:

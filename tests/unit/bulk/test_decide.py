@@ -19,8 +19,10 @@ from worker.bulk.decide import (
     Due,
     GivenUp,
     Moved,
+    Read,
     Step,
     after_error,
+    after_fetch,
     after_look,
     after_search,
     due,
@@ -52,7 +54,8 @@ def a_bulk(state: BulkState = BulkState.SUBMITTED, **more: Any) -> Bulk:
         state=state,
         requests=10,
         bytes=100,
-        handed_in=10,
+        handed_in=20,
+        came_back=0,
         upload="file-1",
         remote="batch-1",
         done=0,
@@ -186,6 +189,37 @@ def test_what_may_have_begun_is_looked_for_until_the_list_is_sure_to_have_it() -
     assert after_search(replace(later, sent_at=None), [], POLL_S).state is BulkState.CREATING
 
 
+def test_what_is_read_is_compared_with_what_the_provider_says_to_have_answered() -> None:
+    ended = a_bulk(BulkState.ENDED, done=10)
+    missing = "3 replies of the provider cannot be read"
+    stranger = GivenUp("the batch that was found at the provider is another's", True, ours=False)
+    again = Moved(BulkState.ENDED, POLL_S, detail=missing)
+    table = [
+        (ended, Read(10, 10), Moved(BulkState.FETCHED)),
+        (replace(ended, done=0), Read(), Moved(BulkState.FETCHED)),
+        (ended, Read(10, 0), stranger),
+        (replace(ended, came_back=4), Read(10, 0), Moved(BulkState.FETCHED)),
+        (ended, Read(7, 7), again),
+        (replace(ended, tries=TRIES), Read(7, 7), GivenUp(missing, lost=True)),
+    ]
+    for bulk, read, expected in table:
+        assert after_fetch(bulk, read, POLL_S) == expected, (bulk.done, read)
+
+
+def test_no_server_makes_it_wait_for_longer_than_ten_minutes() -> None:
+    for asked, waited in ((7.0, 7.0), (86_400.0, LONGEST_PAUSE_S)):
+        met = error(Trouble.RATE_LIMITED, retry_after_s=asked)
+        came = after_error(a_bulk(BulkState.UPLOADED), Step.CREATE, met, POLL_S)
+        assert isinstance(came, Moved)
+        assert came.delay_s == waited
+
+
+def test_what_cannot_be_stopped_is_handed_in_a_day_before() -> None:
+    config = OpenAIConfig(zone=Zone.FRONTIER, provider_batch="openrouter")
+    assert not has_time(NOW + DAY, 0, config, NOW)
+    assert has_time(NOW + DAY + WORTH, 0, config, NOW)
+
+
 def test_a_look_says_whether_replies_can_be_fetched() -> None:
     stopping = a_bulk(BulkState.STOPPING)
     table = [
@@ -198,6 +232,8 @@ def test_a_look_says_whether_replies_can_be_fetched() -> None:
             Progress(ended=True, refused=FULL_QUEUE),
             Moved(BulkState.UPLOADED, LONGEST_PAUSE_S, detail=FULL_QUEUE),
         ),
+        # nothing else of ours is in the queue: it is too much for an empty one
+        (a_bulk(handed_in=10), Progress(ended=True, refused=FULL_QUEUE), GivenUp(FULL_QUEUE)),
     ]
     for bulk, progress, expected in table:
         assert after_look(bulk, progress, POLL_S) == expected

@@ -3,9 +3,12 @@
 SELECT l.id AS line_id, b.allow_provider_batch AS allowed, l.engine, l.deadline, w.n AS jobs,
        (SELECT coalesce(sum(open_jobs), 0) FROM bulks
         WHERE engine = l.engine AND state <> 'closed')::integer AS handed_in, now() AS now,
-       docmill_submit_state(l.batch_id) = 'under way' OR EXISTS (
+       (docmill_submit_state(l.batch_id) = 'under way' OR EXISTS (
            SELECT FROM counts t WHERE t.batch_id = l.batch_id AND t.state = 'pending'
-           GROUP BY t.what, t.queue HAVING sum(t.n) > 0) AS more_comes
+           GROUP BY t.what, t.queue HAVING sum(t.n) > 0))
+       -- one slow document does not hold up all the others
+       AND (SELECT max(at) FROM counts t WHERE t.batch_id = l.batch_id AND t.queue = l.queue)
+           > now() - interval '10 minutes' AS more_comes
 FROM lines l
 JOIN batches b ON b.id = l.batch_id
 CROSS JOIN LATERAL (

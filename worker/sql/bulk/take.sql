@@ -1,15 +1,19 @@
--- The next bulk of these engines that is due, for this worker to move on. What a worker that went away
--- was at is anybody's once its time is over.
+-- The next bulk of these engines, at these hosts, that is due, for this worker to move on. What a worker
+-- that went away was at is anybody's once its time is over.
 UPDATE bulks b
 SET owner = %(owner)s, until = now() + %(lease_s)s * interval '1 second'
 FROM batches of
 WHERE of.id = b.batch_id AND b.id = (
-    SELECT id FROM bulks
-    WHERE state <> 'closed' AND due_at <= now() AND engine = ANY (%(engines)s)
-      AND (owner IS NULL OR until < now())
-    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    SELECT d.id FROM bulks d
+    WHERE d.state <> 'closed' AND d.due_at <= now() AND d.engine = ANY (%(engines)s)
+      AND d.host = ANY (%(hosts)s) AND (d.owner IS NULL OR d.until < now())
+      -- nothing is begun for a batch that is paused; what was begun goes on
+      AND (d.state NOT IN ('gathering', 'gathered', 'uploaded')
+           OR (SELECT state FROM batches WHERE id = d.batch_id) <> 'paused')
+    ORDER BY d.due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING b.id, b.line_id, b.engine, b.model, b.host, b.state, b.requests, b.bytes,
+          b.requests - b.open_jobs AS came_back,
           (SELECT sum(open_jobs) FROM bulks
            WHERE engine = b.engine AND state <> 'closed')::integer AS handed_in,
           b.upload, b.remote, b.done, b.tries, b.sent_at, of.deadline,
-          of.state IN ('cancelled', 'purged') AS cancelled, now() AS now
+          of.state IN ('cancelled', 'purged') OR NOT of.allow_provider_batch AS cancelled, now() AS now

@@ -7,4 +7,5 @@ WHERE b.id = %(batch)s AND b.state IN ('finished', 'cancelled', 'purged')
       SELECT FROM lines l
       CROSS JOIN LATERAL (SELECT FROM leases WHERE line_id = l.id LIMIT 1) something
       WHERE l.batch_id = b.id)
+  AND NOT EXISTS (SELECT FROM bulks WHERE batch_id = b.id AND state <> 'closed')
 RETURNING b.id

@@ -10,7 +10,7 @@ SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS
                 'ordinal', k.ordinal, 'start', k.char_start, 'text', k.text,
                 'pages', jsonb_build_array(k.page_from, k.page_to))) END AS pieces,
        parts.found, parts.level AS found_level, parts.broken, earlier.answers AS earlier,
-       known.answer AS known
+       known.answer AS known, c.reused_from IS NOT NULL AS is_answered
 FROM leases s
 JOIN jobs j ON j.id = s.item_id AND j.state = 'ready'
 JOIN batches b ON b.id = j.batch_id
