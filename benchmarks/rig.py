@@ -45,7 +45,8 @@ def bench(**knobs: str) -> Iterator[tuple[Docmill, StubProcess]]:
     """A Docmill with embedded servers of its own, and an Ollama stub with these knobs."""
     flags = [word for key, value in knobs.items() for word in (f"--{key}", value)]
     with (
-        tempfile.TemporaryDirectory(prefix="docmill-bench-") as folder,
+        # its servers may still write a last file
+        tempfile.TemporaryDirectory(prefix="docmill-bench-", ignore_cleanup_errors=True) as folder,
         stub_process("ollama", "--models", f"{MODEL},{OTHER_MODEL}", *flags) as stub,
     ):
         Path(folder).chmod(0o755)

@@ -13,7 +13,6 @@ from typing import Any
 from models.bounds import NOT_STORED
 from models.errors import InputError
 from models.reasons import FieldOutcome
-from models.schema import place, validator
 from models.words import Ruling
 
 Path = tuple[str, ...]
@@ -205,6 +204,8 @@ def _as_json(typed: str) -> list[Any]:
 
 def _new_problem(schema: Mapping[str, Any], old: Any, new: Any) -> str | None:
     """What the schema does not allow in the new value, and was not wrong in the old one already."""
+    from models.schema import place  # loads the compiled schemas: no look at a batch needs them
+
     checks = _validator(json.dumps(schema, sort_keys=True))
     known = {(tuple(each.instance_path), each.message) for each in checks.iter_errors(old)}
     for each in checks.iter_errors(new):
@@ -215,6 +216,8 @@ def _new_problem(schema: Mapping[str, Any], old: Any, new: Any) -> str | None:
 
 @lru_cache(maxsize=128)
 def _validator(schema: str) -> Any:
+    from models.schema import validator
+
     return validator(json.loads(schema))
 
 

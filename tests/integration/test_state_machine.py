@@ -622,7 +622,7 @@ class Machine(RuleBasedStateMachine):
         lot = self.lots[batch]
         if lot.state == "cancelled":
             return  # the command refuses before it comes to the statement
-        self._user("retry_documents", batch, reason=None)
+        self._user("retry_documents", batch, reason=None, most=100)
         self._user("retry", batch, reason=None, most=100)
         documents = [i for i in self.documents.values() if (i.batch, i.state) == (batch, "failed")]
         failed = [
