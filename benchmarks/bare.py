@@ -17,7 +17,7 @@ from worker.llm.engine import Request
 from worker.prompts import prompt, task_messages
 
 MODEL = "phi4-mini"
-ASK = "Find the vendor and the total."
+ASK = "Find the total."
 
 Send = Callable[[Request], Awaitable[object]]
 

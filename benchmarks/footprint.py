@@ -19,7 +19,7 @@ from benchmarks.round_trips import Traffic, relay
 from models.embedded import attach_postgres, attach_valkey
 from tests.commands import Docmill, Running
 
-ASK = "Find the vendor and the total."
+ASK = "Find the total."
 SLOTS = "64"
 
 MEBIBYTE = 1_048_576
