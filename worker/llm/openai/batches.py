@@ -13,7 +13,7 @@ import httpx2
 from worker.llm.batches import Bounds, Order, Progress, Reply
 from worker.llm.bodies import broken, no_json, object_in
 from worker.llm.engine import EngineError
-from worker.llm.lines import Lines
+from worker.llm.faults import billed_if
 from worker.llm.openai.batch_replies import (
     ENDPOINT,
     OURS,
@@ -31,6 +31,7 @@ from worker.llm.openai.client import Client, omit
 from worker.llm.openai.dialect import Dialect
 from worker.llm.openai.inline import Inline
 from worker.llm.openai.replies import CHECK
+from worker.llm.results import lines_of
 
 _MOST_CONNECTIONS = 16
 _LONGEST_PAGE = 100
@@ -85,19 +86,13 @@ class _Batches:
     async def _send(self, call: Awaitable[Any], *, begins: bool = False) -> Any:
         """`begins`: it is the call that begins a batch, and so the one that may be billed: whatever
         comes instead of a plain refusal may have begun it."""
-        try:
+        with billed_if(begins):
             return await self._client.send(call, self._timeout_s)
-        except EngineError as exc:
-            exc.maybe_billed = begins and (exc.maybe_billed or (exc.status or 0) >= 500)
-            raise
 
     async def _object(self, call: Awaitable[Any], *, begins: bool = False) -> dict[str, Any]:
         raw = await self._send(call, begins=begins)
-        try:
+        with billed_if(begins):
             return object_in(raw.content, self._client.where, self._client.secret, CHECK)
-        except EngineError as exc:
-            exc.maybe_billed = begins and exc.maybe_billed
-            raise
 
     async def _begun(self, call: Awaitable[Any]) -> str:
         """How the provider calls the batch that a call began."""
@@ -114,12 +109,9 @@ class _Batches:
     async def _pieces(self, reply: Any) -> AsyncGenerator[bytes, None]:
         """The body of a reply. Nothing that is only fetched is billed."""
         async with aclosing(self._client.stream(reply, self._timeout_s)) as pieces:
-            try:
+            with billed_if(begins=False):
                 async for piece in pieces:
                     yield piece
-            except EngineError as exc:
-                exc.maybe_billed = False
-                raise
 
     async def _unless(self, statuses: tuple[int, ...], asked: Awaitable[Any]) -> Any:
         """What was asked for; None where that is refused with one of these statuses."""
@@ -194,15 +186,11 @@ class OpenAIBatches(_Batches):
         return await self._object(self._client.sdk.batches.with_raw_response.retrieve(remote))
 
     async def _replies(self, file: str) -> AsyncGenerator[Reply, None]:
-        where, secret, lines = self._client.where, self._client.secret, Lines()
         content = self._client.sdk.files.with_streaming_response.content(file)
-        async with aclosing(self._pieces(content)) as pieces:
-            async for piece in pieces:
-                for line in lines.feed(piece):
-                    if line.strip() and (reply := reply_in(line, where, secret)):
-                        yield reply
-        if (line := lines.rest()).strip() and (reply := reply_in(line, where, secret)):
-            yield reply
+        async with aclosing(self._pieces(content)) as pieces, aclosing(lines_of(pieces)) as lines:
+            async for line in lines:
+                if reply := reply_in(line, self._client.where, self._client.secret):
+                    yield reply
 
 
 class OpenRouterBatches(_Batches):
