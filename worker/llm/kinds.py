@@ -86,54 +86,40 @@ def _ollama(config: Any, reach: Reach) -> Engine:
 
 
 def _openai(config: Any, reach: Reach) -> Engine:
-    # What is in the building goes to its address, never through a proxy of the environment.
-    proxied = config.zone is not Zone.LOCAL
-    return OpenAIEngine(
-        reach.address,
-        reach.key,
-        timeout_s=config.timeout_s,
-        proxied=proxied,
-        dialect=_learnt(OpenAIDialect, reach.address, seeds=not proxied),
-    )
+    return OpenAIEngine(reach.address, reach.key, **_openai_options(config, reach))
 
 
 def _openai_batches(config: Any, reach: Reach) -> BatchApi:
-    openrouter = config.provider_batch == "openrouter"
-    make = OpenRouterBatches if openrouter else OpenAIBatches
+    make = OpenRouterBatches if config.provider_batch == "openrouter" else OpenAIBatches
+    return make(reach.address, reach.key, **_openai_options(config, reach))
+
+
+def _openai_options(config: Any, reach: Reach) -> dict[str, Any]:
+    # What is in the building goes to its address, never through a proxy of the environment.
     proxied = config.zone is not Zone.LOCAL
-    return make(
-        reach.address,
-        reach.key,
-        timeout_s=config.timeout_s,
-        proxied=proxied,
-        dialect=_learnt(OpenAIDialect, reach.address, seeds=not proxied),
-    )
+    dialect = _learnt(OpenAIDialect, reach.address, seeds=not proxied)
+    return {"timeout_s": config.timeout_s, "proxied": proxied, "dialect": dialect}
 
 
 def _anthropic(config: Any, reach: Reach) -> Engine:
     module = _module_of_extra("anthropic", "worker.llm.anthropic.engine")
-    proxied = config.zone is not Zone.LOCAL
     made: Engine = module.AnthropicEngine(
-        reach.address,
-        reach.key,
-        timeout_s=config.timeout_s,
-        proxied=proxied,
-        dialect=_learnt(AnthropicDialect, reach.address),
+        reach.address, reach.key, **_anthropic_options(config, reach)
     )
     return made
 
 
 def _anthropic_batches(config: Any, reach: Reach) -> BatchApi:
     module = _module_of_extra("anthropic", "worker.llm.anthropic.batches")
-    proxied = config.zone is not Zone.LOCAL
     made: BatchApi = module.AnthropicBatches(
-        reach.address,
-        reach.key,
-        timeout_s=config.timeout_s,
-        proxied=proxied,
-        dialect=_learnt(AnthropicDialect, reach.address),
+        reach.address, reach.key, **_anthropic_options(config, reach)
     )
     return made
+
+
+def _anthropic_options(config: Any, reach: Reach) -> dict[str, Any]:
+    proxied, dialect = config.zone is not Zone.LOCAL, _learnt(AnthropicDialect, reach.address)
+    return {"timeout_s": config.timeout_s, "proxied": proxied, "dialect": dialect}
 
 
 def _before_version(address: str) -> str:
