@@ -162,6 +162,8 @@ def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
     engines, lacking = {}, []
     for access in (service.access for service in services):
         name = access.deployment.name
+        if access.deployment.zone is Zone.LOCAL:  # none of its jobs waits for a bulk
+            continue
         if access.deployment.make_batches is None:
             lacking.append(name)
             continue

@@ -88,7 +88,10 @@ class Bulks:
         self._lacking = list(lacking)
 
     async def run(self) -> None:
-        """Begin bulks and move them on, until cancelled."""
+        """Begin bulks and move them on, until cancelled. A process that reaches no engine for them
+        asks Postgres nothing."""
+        if not (self._names or self._lacking):
+            await asyncio.Event().wait()
         while True:
             try:
                 await self._begin()
@@ -138,6 +141,8 @@ class Bulks:
 
     async def _advance(self) -> bool:
         """Take the next bulk that is due and make a step of it; False: none is."""
+        if not self._names:
+            return False
         holding = {"owner": self._owner, "lease_s": LEASE_S}
         hosts = [engine.access.deployment.host for engine in self._engines.values()]
         rows = await self._db.run("bulk/take", engines=self._names, hosts=hosts, **holding)
