@@ -1,4 +1,5 @@
--- The view `results` with what people made of its values.
+-- The view `results` with all that has come to it: jobs and calls that stand in a batch of a provider
+-- (0005), what the checks of each value came to (0006), what people made of them.
 CREATE OR REPLACE VIEW results AS
 SELECT
     d.batch_id AS batch,
@@ -69,6 +70,7 @@ LEFT JOIN LATERAL (
 ) c ON true
 WHERE j.parent_id IS NULL;
 
+COMMENT ON COLUMN results.state IS 'pending, ready, running, submitted (in a provider''s batch), done, failed, held, cancelled or skipped';
 COMMENT ON COLUMN results.value IS 'the answer, as JSON, with its corrections; NULL unless done';
 COMMENT ON COLUMN results.grounded IS 'true: every value of the answer as it was given stands in the source text; NULL: does not apply to this task';
 COMMENT ON COLUMN results.fields IS '{field: {outcome, code, about, span, page}}: what each value of the answer as it was given is worth, sure, check or wrong; a value without an entry was not judged; NULL: not checked';

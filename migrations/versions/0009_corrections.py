@@ -41,11 +41,10 @@ def downgrade() -> None:
 
 
 def _results_before() -> str:
-    """The view and its comments as the foundation and 0006 made them."""
+    """The view and its comments as the foundation made them."""
     views = (SQL / "0004_views.sql").read_text("utf-8")
     start = views.index("CREATE VIEW results AS")
-    first = views[start : views.index("CREATE VIEW costs_by_model AS")]
-    return first + (SQL / "0006_results.sql").read_text("utf-8")
+    return views[start : views.index("CREATE VIEW costs_by_model AS")]
 
 
 def _make_corrections() -> None:
