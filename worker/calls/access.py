@@ -53,6 +53,12 @@ class EngineAccess:
     _gates: dict[str, Gate] = field(default_factory=dict)
     _pauses: Mapping[str, Closed] = field(default_factory=dict)
     _outages: dict[str, Outage] = field(default_factory=dict)
+    _under_way: int = 0
+    """Calls that its engine is at, or was until they were cut off."""
+    _cut: int = 0
+    """Those of them that were cut off and are being looked at."""
+    _look: asyncio.Task[bool] = field(init=False)
+    """The look at them: whether the engine went down."""
 
     def gate(self, model: str) -> Gate:
         """The gate of one of its models; of the engine as a whole, where `model` is empty."""
@@ -100,6 +106,7 @@ class EngineAccess:
         middle of the call."""
         now = asyncio.get_running_loop().time
         began = now()
+        self._under_way += 1
         try:
             completion = await self.engine.complete(request)
         except EngineError as error:
@@ -107,15 +114,30 @@ class EngineAccess:
             if not error.cut or self.deployment.limited:
                 raise
             raise await self._examined(error) from error
+        finally:
+            self._under_way -= 1
         self.ended(Ended(began, now(), completion.usage.output_tokens))
         return completion
 
     async def _examined(self, error: EngineError) -> EngineError:
-        """A call that was cut off: nobody is there any more, or it was the way there."""
-        health = await self.engine.health()
-        if health.trouble is not Trouble.UNAVAILABLE:
+        """A call that was cut off: the engine went down, or it was the way there. Calls that are
+        cut off together are looked at together."""
+        if self._cut == 0:
+            self._look = asyncio.create_task(self._went_down())
+        self._cut += 1
+        try:
+            went_down = await asyncio.shield(self._look)
+        finally:
+            self._cut -= 1
+        if not went_down:
             return error
         return EngineError(Trouble.DIED, f"{error}; it went down", maybe_billed=True)
+
+    async def _went_down(self) -> bool:
+        """Nobody is there any more. Whoever is back by now, as under a supervisor, has cut off
+        every call that it was at."""
+        health = await self.engine.health()
+        return health.trouble is Trouble.UNAVAILABLE or 1 < self._cut == self._under_way
 
     async def traits(self, model: str) -> Traits:
         """What an engine of one's own does with a model, where it says which version and which

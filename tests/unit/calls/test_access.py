@@ -16,7 +16,7 @@ from tests.factories import a_deployment, an_access, the_frontier
 from tests.stubs.fake import FakeEngine
 from worker.calls.access import EngineAccess, ModelAccess
 from worker.flow.adapt import Ended
-from worker.llm.engine import EngineError, Health, Message, Request, Trouble
+from worker.llm.engine import Completion, EngineError, Health, Message, Request, Trouble
 from worker.llm.gate import LONGEST_PROBE_S, Closed
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -51,8 +51,8 @@ class SharedLimit:
         pass
 
 
-def error(trouble: Trouble) -> EngineError:
-    return EngineError(trouble, "its own words")
+def error(trouble: Trouble, *, maybe_billed: bool = False) -> EngineError:
+    return EngineError(trouble, "its own words", maybe_billed=maybe_billed)
 
 
 def shut(access: EngineAccess) -> dict[str, str]:
@@ -73,6 +73,43 @@ async def test_every_call_is_told_with_its_time_and_how_it_ended():
         (2.0, answered.usage.output_tokens, None),
         (2.0, None, Trouble.UNAVAILABLE),
     ]
+
+
+class Restarted(FakeEngine):
+    """It went down and is back before anybody looks: each call under way, `cut` of them, was cut
+    off; a look takes a moment."""
+
+    def __init__(self, cut: int) -> None:
+        super().__init__()
+        self.script.extend(error(Trouble.SERVER_ERROR, maybe_billed=True) for _ in range(cut))
+        self.looks = 0
+
+    async def complete(self, request: Request) -> Completion:
+        if not self.script:
+            await asyncio.sleep(5)
+        return await super().complete(request)
+
+    async def health(self) -> Health:
+        self.looks += 1
+        await asyncio.sleep(0.1)
+        return await super().health()
+
+
+@pytest.mark.parametrize(
+    ("cut", "answered", "went_down"), [(1, 0, False), (2, 0, True), (9, 0, True), (9, 1, False)]
+)
+@virtual_time
+async def test_an_engine_that_is_back_at_once_has_cut_off_all_its_calls(
+    cut: int, answered: int, went_down: bool
+):
+    engine = Restarted(cut)
+    access = an_access(engine)
+    asked = Request("fake", (Message("user", "text"),), 10, 100)
+    calls = [access.complete(asked) for _ in range(cut + answered)]
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    troubles = {one.trouble for one in ended if isinstance(one, EngineError)}
+    assert troubles == {Trouble.DIED if went_down else Trouble.SERVER_ERROR}
+    assert engine.looks == 1
 
 
 @virtual_time
