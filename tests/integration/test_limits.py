@@ -217,13 +217,25 @@ async def test_a_paused_model_lets_the_others_go_and_says_that_it_is_held_up(lim
     limiter = limiters(rpm=60_000)
     limiter.pause(await acquired(limiter, "a"), 86_400.0, over_limit=True)
     waiting = asyncio.create_task(acquired(limiter, "a"))
-    await until(lambda: limiter.held_up("a"), "a is held up")
+    await until(lambda: limiter.ahead("a") is not None, "a is held up")
     for _ in range(10):
         limiter.settle(await asyncio.wait_for(acquired(limiter, "b"), timeout=5))
-    assert not limiter.held_up("b")
+    assert limiter.ahead("b") is None
     assert not waiting.done()
     waiting.cancel()
-    await until(lambda: not limiter.held_up("a"), "nobody waits any more", timeout=2)
+    await until(lambda: limiter.ahead("a") is None, "nobody waits any more", timeout=2)
+
+
+async def test_as_many_may_wait_as_were_let_out_of_late(limiters):
+    limiter = limiters(max_in_flight=8)
+    assert limiter.ahead("m") is None
+    for _ in range(8):
+        await acquired(limiter)
+    waiting = asyncio.create_task(acquired(limiter))
+    await until(lambda: limiter.ahead("m") is not None, "it waits")
+    assert limiter.ahead("m") in range(1, 9)
+    await until(lambda: limiter.ahead("m") == 1, "they were let out a while ago", timeout=2)
+    waiting.cancel()
 
 
 async def test_a_pause_of_a_day_is_shown_and_can_be_lifted(limiters):
@@ -235,7 +247,7 @@ async def test_a_pause_of_a_day_is_shown_and_can_be_lifted(limiters):
     assert abs(shut.since - time.time()) < 5
     assert shut.until == pytest.approx(shut.since + 86_400, abs=0.01)
     waiting = asyncio.create_task(acquired(limiter))
-    await until(lambda: limiter.held_up("m"), "it waits")
+    await until(lambda: limiter.ahead("m") is not None, "it waits")
     await other.lift("m")
     await asyncio.wait_for(waiting, timeout=3)  # woken: not after its five seconds of sleep
     assert await other.state() == []
@@ -246,7 +258,7 @@ async def test_a_waiter_asks_again_though_it_was_told_to_wait_for_long(limiters,
     limiters.made.append(often)
     often.pause(await acquired(often), 86_400.0, over_limit=False)
     waiting = asyncio.create_task(acquired(often))
-    await until(lambda: often.held_up("m"), "it waits")
+    await until(lambda: often.ahead("m") is not None, "it waits")
     client.hset(often._line("m").state, "pause_until", 0)  # nobody wakes it
     await asyncio.wait_for(waiting, timeout=3)
 
@@ -257,7 +269,7 @@ async def test_an_engine_without_a_way_to_it_is_shut_for_all_and_can_be_lifted(l
     [shut] = await until_shut(other)
     assert (shut.model, shut.reason) == (None, ShutReason.ASKED)
     waiting = asyncio.create_task(acquired(limiter, "b"))
-    await until(lambda: limiter.held_up("b"), "it waits")
+    await until(lambda: limiter.ahead("b") is not None, "it waits")
     await other.lift(None)
     await asyncio.wait_for(waiting, timeout=1)
     assert await other.state() == []

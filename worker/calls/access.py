@@ -96,8 +96,8 @@ class EngineAccess:
     def room(self, model: str, waiting: int, engaged: int) -> int | None:
         """How many more jobs of this model may be claimed; None: as many as there are slots."""
         rooms = [self.gate(name).room(waiting, engaged) for name in ("", model)]
-        if self.admission.held_up(model):
-            rooms.append(1 - waiting)
+        if (ahead := self.admission.ahead(model)) is not None:
+            rooms.append(_left(ahead, waiting))
         known = [room for room in rooms if room is not None]
         return min(known) if known else None
 
@@ -230,6 +230,13 @@ class EngineAccess:
             await gate.close()
         await self.admission.close()
         await self.engine.close()
+
+
+def _left(ahead: int, waiting: int) -> int:
+    """How much of what may wait is worth a claim: half of it at least, for claims wear Postgres
+    out; below 0: so many wait too many."""
+    left = ahead - waiting
+    return left if left <= 0 or 2 * left >= ahead else 0
 
 
 @dataclass(frozen=True, slots=True)

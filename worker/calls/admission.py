@@ -49,8 +49,9 @@ class Admission(Protocol):
         """Wait until this request may go out. An EngineError on the way out tells why it failed."""
         ...
 
-    def held_up(self, model: str) -> bool:
-        """Whether calls wait for leave: nothing more is worth claiming for this model."""
+    def ahead(self, model: str) -> int | None:
+        """How many jobs of this model are worth a claim where calls wait for leave, those that wait
+        included; None: none waits."""
         ...
 
     async def pauses(self) -> Mapping[str, Closed]:
@@ -74,9 +75,9 @@ class Unlimited:
         """Whoever asks has it."""
         return nullcontext(_FreeLeave())
 
-    def held_up(self, model: str) -> bool:
-        """Never."""
-        return False
+    def ahead(self, model: str) -> int | None:
+        """Nobody waits."""
+        return None
 
     async def pauses(self) -> Mapping[str, Closed]:
         """Nothing."""
@@ -122,9 +123,9 @@ class Limited:
         else:
             self._answered(leave.grant, ask_id, leave.completion)
 
-    def held_up(self, model: str) -> bool:
-        """Whether the limit was met, or a pause."""
-        return self._limiter.held_up(model)
+    def ahead(self, model: str) -> int | None:
+        """As many as the limit lets out until there are more, where it was met, or a pause."""
+        return self._limiter.ahead(model)
 
     async def pauses(self) -> Mapping[str, Closed]:
         """What the limit keeps back that is no matter of seconds."""

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections import deque
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
@@ -44,6 +45,10 @@ SECOND_US = 1_000_000
 
 MOST_AT_ONCE = 100
 """Calls that are asked for in one step of the script: a step holds up everybody else's."""
+
+AHEAD_S, MOST_AHEAD = 0.3, 64
+"""As many as were let out in so many seconds may wait, or one: enough until a claim has brought
+more, which takes tens of milliseconds, and no more than that is taken from other processes."""
 
 LONGEST_RESET = 2
 """In windows, or minutes: a limit that takes longer to be whole again is an hour's or a day's."""
@@ -105,6 +110,8 @@ class _Line:
         self.woken = asyncio.Event()
         self.asker: asyncio.Task[None] | None = None
         self.live: dict[str, Grant] = {}
+        self.let_out: deque[float] = deque(maxlen=MOST_AHEAD)
+        """When the last of them were."""
 
     @property
     def state(self) -> str:
@@ -161,9 +168,14 @@ class Limiter:
             self._gone(line, waiter)
             raise
 
-    def held_up(self, model: str) -> bool:
-        """Whether calls of this process to a model were refused, and wait."""
-        return model in self._lines and self._lines[model].refused is not None
+    def ahead(self, model: str) -> int | None:
+        """How many calls of this process to a model are to wait for leave, where some were refused
+        and do; None: none was."""
+        line = self._lines.get(model)
+        if line is None or line.refused is None:
+            return None
+        since = time.monotonic() - AHEAD_S
+        return max(1, sum(moment > since for moment in line.let_out))
 
     def settle(
         self, grant: Grant, usage: Usage | None = None, rate_limits: RateLimits | None = None
@@ -296,6 +308,7 @@ class Limiter:
         for waiter, tokens in zip(waiters, charged, strict=False):
             grant = Grant(waiter.id, line.model, waiter.amount, tokens, slot, now, asked_at)
             line.live[grant.id] = grant
+            line.let_out.append(time.monotonic())
             line.waiting.pop(waiter.id, None)
             if waiter.leave.done():  # it was cancelled meanwhile
                 self.give_back(grant)

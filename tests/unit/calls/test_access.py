@@ -26,7 +26,7 @@ class SharedLimit:
     """A limit that all processes share."""
 
     def __init__(self) -> None:
-        self.met: set[str] = set()
+        self.met: dict[str, int] = {}
         self.paused: dict[str, Closed] = {}
         self.lifted: list[str] = []
         self.is_away = False
@@ -34,8 +34,8 @@ class SharedLimit:
     def leave(self, ask_id: int, request: object) -> Any:
         return nullcontext()
 
-    def held_up(self, model: str) -> bool:
-        return model in self.met
+    def ahead(self, model: str) -> int | None:
+        return self.met.get(model)
 
     async def pauses(self) -> Mapping[str, Closed]:
         if self.is_away:
@@ -150,13 +150,15 @@ async def test_whose_fault_it_is_is_told_by_how_the_model_has_been_doing():
 
 
 @virtual_time
-async def test_where_a_limit_is_met_nothing_is_claimed_ahead():
+async def test_where_a_limit_is_met_no_more_is_claimed_than_it_lets_out_meanwhile():
     limit = SharedLimit()
     access = an_access(deployment=the_frontier(), admission=limit)
     big = ModelAccess(access, "big")
     assert big.room(3, 2) is None
-    limit.met = {"big"}
+    limit.met = {"big": 1}
     assert [big.room(0, 5), big.room(1, 0), big.room(3, 0)] == [1, 0, -2]
+    limit.met = {"big": 9}
+    assert [big.room(waiting, 5) for waiting in (0, 4, 5, 9, 10)] == [9, 5, 0, 0, -1]
     assert ModelAccess(access, "small").room(3, 2) is None
 
 

@@ -68,8 +68,8 @@ class FakeLimiter:
         await self.redis_answers.wait()
         return replace(grant, slot=7) if self.late else grant
 
-    def held_up(self, model: str) -> bool:
-        return model == MODEL and not self.open.is_set()
+    def ahead(self, model: str) -> int | None:
+        return 3 if model == MODEL and not self.open.is_set() else None
 
     def settle(
         self, grant: Grant, usage: Usage | None = None, rate_limits: RateLimits | None = None
@@ -155,10 +155,10 @@ async def test_a_call_is_charged_its_prompt_and_the_output_that_the_ask_is_known
     assert rig.limiter.amounts[-1] == Amount(prompt, 30, 400)
 
 
-async def test_whether_calls_wait_is_said_per_model(rig):
+async def test_how_many_may_wait_is_said_per_model(rig):
     rig.limiter.open.clear()
-    assert rig.admission.held_up(MODEL)
-    assert not rig.admission.held_up("another")
+    assert rig.admission.ahead(MODEL) == 3
+    assert rig.admission.ahead("another") is None
 
 
 async def test_a_local_engine_lets_everything_out_and_nothing_waits():
@@ -169,7 +169,7 @@ async def test_a_local_engine_lets_everything_out_and_nothing_waits():
     with pytest.raises(EngineError):
         async with unlimited.leave(ASK, REQUEST):
             raise EngineError(Trouble.TIMEOUT, "no")
-    assert not unlimited.held_up(MODEL)
+    assert unlimited.ahead(MODEL) is None
     await unlimited.close()
 
 

@@ -44,8 +44,8 @@ class Turnstile:
     def answered(self, completion: object) -> None:
         self.told.append("answered")
 
-    def held_up(self, model: str) -> bool:
-        return False
+    def ahead(self, model: str) -> int | None:
+        return None
 
     async def close(self) -> None:
         pass
