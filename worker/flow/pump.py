@@ -191,7 +191,9 @@ class Pump:
                     async with asyncio.timeout(CONTROL_S):
                         await self._changed.wait()
                 continue
-            self._claiming = asyncio.create_task(self._claim(lane), name=f"{self.name}: claim")
+            most = min(self._room(), self._room_in(lane), MICRO_BATCH)
+            claiming = self._claim(lane, most)
+            self._claiming = asyncio.create_task(claiming, name=f"{self.name}: claim")
             await asyncio.shield(self._claiming)
             self._claiming = None
 
@@ -235,8 +237,7 @@ class Pump:
         allowed = lane.access.room(phases[Phase.WAITING], phases[Phase.ENGAGED])
         return MICRO_BATCH if allowed is None else allowed
 
-    async def _claim(self, lane: Lane) -> None:
-        most = min(self._room(), self._room_in(lane), MICRO_BATCH)
+    async def _claim(self, lane: Lane, most: int) -> None:
         now = _now()
         claimed = await self._claimed(lane, most)
         lane.claimed_at = now

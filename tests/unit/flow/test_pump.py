@@ -476,6 +476,27 @@ async def test_a_model_that_may_not_be_asked_holds_no_place_that_another_could_u
         assert len(paused.claimed) - len(paused.released) == 1
 
 
+class MetMeanwhile(FakeAccess):
+    """Its limit is met between a look and the claim that follows from it."""
+
+    is_met = False
+
+    def room(self, waiting: int, engaged: int) -> int | None:
+        if self.is_met:
+            return -waiting - engaged - 5
+        asyncio.get_running_loop().call_soon(setattr, self, "is_met", True)
+        return 5
+
+
+@virtual_time
+async def test_a_claim_is_for_as_many_as_were_wanted_when_it_was_decided():
+    async with rig(slots=5) as r:
+        other = FakeStage(range(100))
+        r.pump.ring(r.lane("Q", other, MetMeanwhile()))
+        await asyncio.sleep(5)
+        assert other.asked_for == [5]
+
+
 @virtual_time
 async def test_messages_for_an_engine_that_is_not_asked_are_left_to_others():
     async with rig() as r:
