@@ -23,7 +23,7 @@ from models.spec import Ask, Spec, make_spec
 from models.states import JobState
 from models.terminal import to_json, visible
 from models.words import Finder, Policy, Queue, Stage, TaskType, Zone
-from worker.bulk.decide import has_time, last_moment
+from worker.bulk.deadline import has_time, last_moment
 from worker.calls.prices import MILLION, PriceBook
 from worker.classify.cascade import Verdict, found_at_once
 from worker.classify.learned import Learned

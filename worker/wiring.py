@@ -159,13 +159,13 @@ def queue_of(row: Row) -> Queue:
 
 def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
     """What moves the batches of providers on."""
-    engines, lacking = {}, []
+    engines, lacking = {}, {}
     for access in (service.access for service in services):
         name = access.deployment.name
         if access.deployment.zone is Zone.LOCAL:  # none of its jobs waits for a bulk
             continue
         if access.deployment.make_batches is None:
-            lacking.append(name)
+            lacking[name] = access
             continue
         api = access.deployment.make_batches()
         gathering = Gathering(shared.db, access, shared.configs, shared.owner, api.bounds)

@@ -286,7 +286,13 @@ async def test_jobs_that_a_dying_worker_took_are_in_line_again_and_nothing_is_lo
     jobs = waiting_jobs(db)
     await office.bulks._begin()
     [bulk] = await office.db.run(
-        "bulk/take", engines=["frontier"], hosts=["h:1"], owner=office.owner, lease_s=15.0
+        "bulk/take",
+        engines=["frontier"],
+        every=["frontier"],
+        hosts=["h:1"],
+        owner=office.owner,
+        lease_s=15.0,
+        silence_s=15.0,
     )
     await office.bulks._engines["frontier"].gathering._take(_bulk(bulk), 64)
     db.execute("UPDATE leases SET until = now() - interval '1 second'")
@@ -486,9 +492,47 @@ async def test_jobs_of_an_engine_that_has_no_batch_api_any_more_run_at_once(
     db: Connection, office: Office
 ) -> None:
     waiting_jobs(db)
-    await Bulks(office.db, office.owner, {}, ["frontier"])._begin()
+    await Bulks(office.db, office.owner, {}, {"frontier": office.access})._begin()
     assert (states(db), value(db, "SELECT count(*) FROM bulks")) == ({"ready": 6}, 0)
     assert len(await office.run_live()) == 6
+
+
+async def test_a_bulk_that_nobody_reaches_any_more_is_told_of_and_given_up_when_cancelled(
+    db: Connection, office: Office
+) -> None:
+    waiting_jobs(db)
+    await office.until("submitted")
+    elsewhere = Bulks(office.db, office.owner, {}, {"frontier": office.access})
+    db.execute("UPDATE bulks SET due_at = now()")
+    assert await elsewhere._advance()
+    assert value(db, "SELECT detail FROM bulks").startswith("no worker reaches")
+    assert value(db, "SELECT state FROM bulks") == "submitted"
+    db.execute("UPDATE batches SET allow_provider_batch = false")
+    db.execute("UPDATE bulks SET due_at = now()")
+    assert await elsewhere._advance()
+    assert (states(db), value(db, "SELECT state FROM bulks")) == ({"ready": 6}, "closed")
+    assert column(db, "SELECT DISTINCT state FROM calls") == ["lost"]
+
+
+async def test_a_bulk_at_another_address_is_left_to_the_workers_that_reach_it(
+    db: Connection, office: Office
+) -> None:
+    waiting_jobs(db)
+    await office.until("submitted")
+    db.execute("UPDATE bulks SET host = 'another:1', due_at = now()")
+    db.execute(
+        "INSERT INTO workers (owner, pool, host, pid, configuration_id)"
+        " SELECT gen_random_uuid(), 'frontier', 'a', 1, configuration_id FROM batches"
+    )
+    db.execute(
+        "INSERT INTO servers (owner, engine, zone, kind, address, models, slots, in_use)"
+        " SELECT owner, 'frontier', 'frontier', 'openai', 'another:1', '{}', 1, 0 FROM workers"
+    )
+    assert not await office.bulks._advance()
+    db.execute("DELETE FROM workers")
+    assert await office.bulks._advance()
+    assert value(db, "SELECT detail FROM bulks").startswith("no worker reaches another:1")
+    assert states(db) == {"submitted": 6}
 
 
 async def test_nothing_is_begun_for_a_batch_that_is_paused(db: Connection, office: Office) -> None:
@@ -500,16 +544,6 @@ async def test_nothing_is_begun_for_a_batch_that_is_paused(db: Connection, offic
     db.execute("UPDATE batches SET state = 'running'")
     await office.through()
     assert answered(office) == 6
-
-
-async def test_another_host_does_not_look_for_a_batch_where_it_is_not(
-    db: Connection, office: Office
-) -> None:
-    waiting_jobs(db)
-    await office.until("submitted")
-    db.execute("UPDATE bulks SET host = 'elsewhere:1'")
-    assert not await office.step()
-    assert states(db) == {"submitted": 6}
 
 
 async def test_a_batch_with_texts_at_the_provider_cannot_be_purged(

@@ -198,7 +198,14 @@ def statements(live: Live) -> dict[str, Params]:
         "bulk/remotes": {"host": "h:1", "remotes": ["a", "b"]},
         "bulk/renew": {**bulk, **lease},
         "bulk/run_live": {"ids": live.jobs, **owner},
-        "bulk/take": {**frontiers, "hosts": ["h:1"], **owner, **lease},
+        "bulk/take": {
+            **frontiers,
+            "every": ["frontier"],
+            "hosts": ["h:1"],
+            "silence_s": 15.0,
+            **owner,
+            **lease,
+        },
         "bulk/take_jobs": {
             "line": live.lines[0],
             "most": 500,

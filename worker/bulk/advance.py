@@ -5,7 +5,7 @@ takes the bulk when its time is over, and goes on by what stands in Postgres and
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import assert_never
@@ -28,18 +28,21 @@ from worker.bulk.decide import (
     after_look,
     after_search,
     due,
+    in_time,
     next_step,
+    stranded,
 )
 from worker.bulk.gather import Gathering, in_bulk, run_live
 from worker.bulk.requests import Kept, kept
 from worker.calls.access import EngineAccess
 from worker.calls.ledger import CallRow
 from worker.db import Database, Row
+from worker.flow.loops import run_together
 from worker.jsonb import as_json
 from worker.llm.batches import BatchApi, Order, Reply
 from worker.llm.engine import Completion, EngineError, Trouble
 from worker.log import logger
-from worker.settings import LEASE_S, RENEW_S
+from worker.settings import LEASE_S, RENEW_S, SILENCE_S
 
 TURN_S = 1.0
 """The pause between two looks at what is due."""
@@ -49,6 +52,9 @@ AFTER_FAULT_S = 60.0
 
 BLOCK = 200
 """Replies that are written at once."""
+
+AT_ONCE = 4
+"""Bulks that a process moves on at a time: a provider may take minutes for an upload."""
 
 FIRST = UUID(int=0)
 
@@ -72,30 +78,36 @@ class BulkEngine:
 
 
 class Bulks:
-    """The bulks of this process's engines. `lacking`: those that have no batch API (any more)."""
+    """The bulks of this process's engines. `lacking`: those that have no batch API (any more), and
+    may have had one."""
 
     def __init__(
         self,
         db: Database,
         owner: UUID,
         engines: Mapping[str, BulkEngine],
-        lacking: Sequence[str] = (),
+        lacking: Mapping[str, EngineAccess] | None = None,
     ) -> None:
         self._db = db
         self._owner = owner
         self._engines = engines
-        self._names = list(engines)
-        self._lacking = list(lacking)
+        reached = {name: engine.access for name, engine in engines.items()}
+        self._accesses = {**reached, **(lacking or {})}
+        self._hosts = [engine.access.deployment.host for engine in engines.values()]
 
     async def run(self) -> None:
         """Begin bulks and move them on, until cancelled. A process that reaches no engine for them
         asks Postgres nothing."""
-        if not (self._names or self._lacking):
+        if not self._accesses:
             await asyncio.Event().wait()
+        moving = {f"bulks {number}": self._again(self._advance) for number in range(AT_ONCE)}
+        await run_together(begin=self._again(self._begin), **moving)
+
+    async def _again(self, turn: Callable[[], Awaitable[bool]]) -> None:
+        """Turn after turn, with a pause where there was nothing to do. Postgres may be away."""
         while True:
             try:
-                await self._begin()
-                while await self._advance():
+                while await turn():
                     pass
             except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
                 self._db.outage.begin(exc)
@@ -107,9 +119,9 @@ class Bulks:
 
     # --- beginning ------------------------------------------------------------------------------
 
-    async def _begin(self) -> None:
-        """Look at the lines in which jobs wait for a bulk."""
-        engines = [*self._names, *self._lacking]
+    async def _begin(self) -> bool:
+        """Look at the lines in which jobs wait for a bulk; False: that is all for now."""
+        engines = list(self._accesses)
         for line in await self._db.run("bulk/lines", engines=engines, most=FULL_JOBS):
             engine = self._engines.get(line["engine"])
             if engine is None:
@@ -123,6 +135,7 @@ class Bulks:
                     await run_live(self._db, self._owner, line["line_id"])
                 case Due.WAIT:
                     pass
+        return False
 
     @staticmethod
     def _due(line: Row, engine: BulkEngine) -> Due:
@@ -141,11 +154,10 @@ class Bulks:
 
     async def _advance(self) -> bool:
         """Take the next bulk that is due and make a step of it; False: none is."""
-        if not self._names:
-            return False
-        holding = {"owner": self._owner, "lease_s": LEASE_S}
-        hosts = [engine.access.deployment.host for engine in self._engines.values()]
-        rows = await self._db.run("bulk/take", engines=self._names, hosts=hosts, **holding)
+        holding = {"owner": self._owner, "lease_s": LEASE_S, "silence_s": SILENCE_S}
+        reached = {"engines": list(self._engines), "hosts": self._hosts}
+        every = list(self._accesses)
+        rows = await self._db.run("bulk/take", every=every, **reached, **holding)
         if not rows:
             return False
         bulk = Bulk(**{**rows[0], "state": BulkState(rows[0]["state"])})
@@ -183,22 +195,30 @@ class Bulks:
             await self._move(bulk, Moved(None, AFTER_FAULT_S, detail=_internal(fault)))
 
     async def _step(self, bulk: Bulk) -> None:
-        engine = self._engines[bulk.engine]
+        engine = self._engines.get(bulk.engine)
+        if engine is None or engine.access.deployment.host != bulk.host:
+            access = self._accesses[bulk.engine]
+            await self._moved(bulk, access, stranded(bulk, access.deployment.config))
+            return
         step = next_step(bulk, engine.config)
         try:
             came = await self._made(step, bulk, engine)
         except EngineError as error:
-            came = after_error(bulk, step, error, engine.config.batch_poll_s)
+            came = after_error(bulk, step, error, engine.config)
             logger().warning("a provider's batch does not go on", bulk=str(bulk.id), why=str(error))
-        if isinstance(came, GivenUp):
-            came = await self._give_up(bulk, engine, came)
         try:
-            await self._move(bulk, came)
-            _tell(bulk, came)
+            await self._moved(bulk, engine.access, came)
         except _Lost:
-            if step is Step.CREATE and came.remote is not None:
+            if isinstance(came, Moved) and step is Step.CREATE and came.remote is not None:
                 await self._withdraw(engine, came.remote)
             raise
+
+    async def _moved(self, bulk: Bulk, access: EngineAccess, came: Moved | GivenUp) -> None:
+        """Write down what a step came to. Raises _Lost."""
+        if isinstance(came, GivenUp):
+            came = await self._give_up(bulk, access, came)
+        await self._move(bulk, in_time(bulk, came, access.deployment.config))
+        _tell(bulk, came)
 
     async def _withdraw(self, engine: BulkEngine, remote: str) -> None:
         """Stop a batch that was begun too late: the bulk has, or will have, another one. Unless it
@@ -225,7 +245,7 @@ class Bulks:
             case Step.FIND:
                 return after_search(bulk, await self._found(bulk, api), poll_s)
             case Step.LOOK:
-                return after_look(bulk, await api.progress(bulk.remote or ""), poll_s)
+                return after_look(bulk, await api.progress(bulk.remote or ""), engine.config)
             case Step.STOP:
                 await api.cancel(bulk.remote or "")
                 return Moved(BulkState.STOPPING, poll_s)
@@ -277,20 +297,21 @@ class Bulks:
         came = after_fetch(bulk, read, engine.config.batch_poll_s)
         if isinstance(came, Moved) and came.state is BulkState.FETCHED:
             gone = EngineError(Trouble.UNAVAILABLE, "the provider's batch never came to it")
-            await self._end_rest(bulk, engine, gone)
+            await self._end_rest(bulk, engine.access, gone)
         return came
 
     async def _take_in(self, bulk: Bulk, engine: BulkEngine, replies: Mapping[UUID, Reply]) -> int:
         """Write down replies; how many of them were ours."""
         rows = await self._db.run("bulk/these", id=bulk.id, calls=list(replies))
         mine = [kept(row) for row in rows]
-        await self._back(bulk, [_call(engine, one, replies[one.call_id].outcome) for one in mine])
+        calls = [_call(engine.access, one, replies[one.call_id].outcome) for one in mine]
+        await self._back(bulk, calls)
         return len(mine)
 
-    async def _end_rest(self, bulk: Bulk, engine: BulkEngine, error: EngineError) -> None:
+    async def _end_rest(self, bulk: Bulk, access: EngineAccess, error: EngineError) -> None:
         """End all that still stand in a bulk with this error."""
         while rows := await self._db.run("bulk/items", id=bulk.id, after=FIRST, most=BLOCK):
-            await self._back(bulk, [_call(engine, kept(row), error) for row in rows])
+            await self._back(bulk, [_call(access, kept(row), error) for row in rows])
 
     async def _back(self, bulk: Bulk, calls: Sequence[CallRow]) -> None:
         """Settle calls and put their jobs back in line, in one transaction."""
@@ -302,11 +323,11 @@ class Bulks:
         if not await self._db.run_all([("calls/settle", settle), ("bulk/back", back)]):
             raise _Lost
 
-    async def _give_up(self, bulk: Bulk, engine: BulkEngine, end: GivenUp) -> Moved:
+    async def _give_up(self, bulk: Bulk, access: EngineAccess, end: GivenUp) -> Moved:
         """Put all jobs of a bulk back in line, to be asked one by one."""
         if end.lost:
             error = EngineError(Trouble.UNAVAILABLE, end.why, maybe_billed=True)
-            await self._end_rest(bulk, engine, error)
+            await self._end_rest(bulk, access, error)
         while rows := await self._db.run("bulk/items", id=bulk.id, after=FIRST, most=BLOCK):
             calls = [row["call_id"] for row in rows]
             given = {"id": bulk.id, "owner": self._owner, "calls": calls}
@@ -334,9 +355,9 @@ def _tell(bulk: Bulk, came: Moved) -> None:
         logger().info(TOLD[came.state], bulk=str(bulk.id), jobs=bulk.requests, **about)
 
 
-def _call(engine: BulkEngine, one: Kept, outcome: Completion | EngineError) -> CallRow:
+def _call(access: EngineAccess, one: Kept, outcome: Completion | EngineError) -> CallRow:
     """What a job's call came to. How long a provider's batch took says nothing of a call."""
-    ledger = in_bulk(engine.access)
+    ledger = in_bulk(access)
     if isinstance(outcome, Completion):
         row = ledger.settled(one.call_id, one.request, one.request_key, outcome)
     else:

@@ -1,31 +1,17 @@
-"""What is to be done next about a bulk, and when work has the time for one. Pure."""
+"""What is to be done next about a bulk, and about jobs that wait for one. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum, auto
 from uuid import UUID
 
-from models.engines import MINUTE_S, EngineConfig
+from models.engines import EngineConfig
 from models.states import BulkState
+from worker.bulk.deadline import has_time, last_moment, live_from
 from worker.llm.batches import Bounds, Progress
 from worker.llm.engine import Concern, EngineError, Trouble
 from worker.llm.wordings import trouble_in
-
-STOPS_WITHIN = timedelta(minutes=15)
-"""How long a provider may take to end a batch that it was told to stop."""
-
-WINDOW = timedelta(hours=24)
-"""How long a batch may take where it cannot be stopped."""
-
-WORTH = timedelta(minutes=30)
-"""Less time than that is not worth handing anything in: hardly anything would come back in it."""
-
-CALL_S = 10.0
-"""How long a call takes that nothing is known of."""
-
-SPARE = 1.5
-"""By so much is the time of calls that are made at once multiplied."""
 
 FULL_JOBS = 5_000
 """What waits for the rest of its batch is handed in when there is so much of it."""
@@ -107,24 +93,6 @@ def _wanted(bulk: Bulk, config: EngineConfig) -> bool:
     return not bulk.cancelled and (last is None or bulk.now < last)
 
 
-def last_moment(deadline: datetime | None, jobs: int, config: EngineConfig) -> datetime | None:
-    """When so many jobs have to be taken back from a provider, so that they can still be asked one
-    by one before the deadline; None: there is none."""
-    if deadline is None:
-        return None
-    in_flight = config.max_in_flight or (config.slots if isinstance(config.slots, int) else 1)
-    by_slots = jobs * CALL_S / in_flight
-    by_limit = jobs * MINUTE_S / config.rpm if config.rpm is not None else 0.0
-    ends_within = STOPS_WITHIN if config.batch_stops else WINDOW
-    return deadline - ends_within - timedelta(seconds=SPARE * max(by_slots, by_limit))
-
-
-def has_time(deadline: datetime | None, jobs: int, config: EngineConfig, now: datetime) -> bool:
-    """Whether so many jobs may wait for a provider's batch."""
-    last = last_moment(deadline, jobs, config)
-    return last is None or now + WORTH <= last
-
-
 class Due(Enum):
     """What is to be done about jobs that wait for a bulk."""
 
@@ -198,19 +166,21 @@ SETTLED_POLLS = 3
 """So many pauses after it was told to begin a batch, a provider that lists none has not begun."""
 
 
-def after_error(bulk: Bulk, step: Step, error: EngineError, poll_s: float) -> Moved | GivenUp:
+def after_error(
+    bulk: Bulk, step: Step, error: EngineError, config: EngineConfig
+) -> Moved | GivenUp:
     """What follows from an error of the provider in a step.
 
     What was never begun is asked for one by one, where waiting mends nothing. What may have been
-    begun is looked for before it is begun again: it would be paid twice.
+    begun is looked for before it is begun again: it would be paid twice. Only a deadline ends that.
     """
-    said, again_s = str(error), pause_s(bulk.tries, poll_s)
+    said, again_s = str(error), pause_s(bulk.tries, config.batch_poll_s)
     if error.retry_after_s is not None:
         again_s = min(error.retry_after_s, LONGEST_PAUSE_S)
     passes = error.concern is Concern.PASSING
     match step:
         case Step.CREATE if error.maybe_billed:
-            return Moved(BulkState.CREATING, poll_s, detail=said)
+            return Moved(BulkState.CREATING, config.batch_poll_s, detail=said)
         case Step.CREATE | Step.UPLOAD if not passes:
             return GivenUp(said)
         case Step.CREATE:
@@ -220,9 +190,21 @@ def after_error(bulk: Bulk, step: Step, error: EngineError, poll_s: float) -> Mo
                 return GivenUp(f"{said}: the provider does not know it any more", lost=True)
             return Moved(bulk.state, again_s, detail=said)
         case Step.FORGET if bulk.tries >= TRIES:
-            return Moved(BulkState.CLOSED, detail=f"could not be deleted at the provider: {said}")
+            return Moved(BulkState.CLOSED, detail=f"{NOT_DELETED}: {said}")
+        case Step.FIND | Step.LOOK | Step.STOP | Step.FETCH if _too_late(bulk, config):
+            return GivenUp(f"{said}: {NO_TIME}", lost=True)
         case _:
             return Moved(bulk.state, again_s, detail=said)
+
+
+NOT_DELETED = "could not be deleted at the provider"
+NO_TIME = "the deadline left no time to wait for it any longer"
+
+
+def _too_late(bulk: Bulk, config: EngineConfig) -> bool:
+    """Whether its jobs have to be asked one by one now, whatever the provider does."""
+    back = live_from(bulk.deadline, bulk.handed_in, config)
+    return back is not None and bulk.now >= back
 
 
 def after_search(bulk: Bulk, remotes: Sequence[str], poll_s: float) -> Moved:
@@ -235,7 +217,7 @@ def after_search(bulk: Bulk, remotes: Sequence[str], poll_s: float) -> Moved:
     return Moved(BulkState.UPLOADED)
 
 
-def after_look(bulk: Bulk, found: Progress, poll_s: float) -> Moved | GivenUp:
+def after_look(bulk: Bulk, found: Progress, config: EngineConfig) -> Moved | GivenUp:
     """What follows from how far the provider has come."""
     if found.refused is not None and _waits_for_others(bulk, found.refused):
         return Moved(BulkState.UPLOADED, LONGEST_PAUSE_S, detail=found.refused)
@@ -243,7 +225,9 @@ def after_look(bulk: Bulk, found: Progress, poll_s: float) -> Moved | GivenUp:
         return GivenUp(found.refused)
     if found.ended:
         return Moved(BulkState.ENDED, done=found.done)
-    return Moved(bulk.state, poll_s, done=found.done)
+    if _too_late(bulk, config):
+        return GivenUp(f"the provider has not ended it: {NO_TIME}", lost=True)
+    return Moved(bulk.state, config.batch_poll_s, done=found.done)
 
 
 def _waits_for_others(bulk: Bulk, refused: str) -> bool:
@@ -251,6 +235,31 @@ def _waits_for_others(bulk: Bulk, refused: str) -> bool:
     is begun later. One that is too much for an empty queue always will be."""
     full = trouble_in(refused) is Trouble.RATE_LIMITED
     return full and bulk.handed_in > bulk.requests
+
+
+def stranded(bulk: Bulk, config: EngineConfig) -> Moved | GivenUp:
+    """What becomes of a bulk whose provider no worker reaches any more: the engine has another
+    address, or no batch API. What was begun is waited for as long as that can still be mended."""
+    why = f"no worker reaches {bulk.host} with a batch API for {bulk.engine} any more"
+    match bulk.state:
+        case BulkState.GATHERING | BulkState.GATHERED | BulkState.UPLOADED:
+            return GivenUp(why, ours=False)
+        case BulkState.FETCHED:
+            return Moved(BulkState.CLOSED, detail=f"{NOT_DELETED}: {why}")
+        case _ if not _wanted(bulk, config):
+            return GivenUp(why, lost=True, ours=False)
+    mend = (
+        "give it back its address and provider_batch, or its answers are lost with what they cost"
+    )
+    return Moved(bulk.state, LONGEST_PAUSE_S, detail=f"{why}: {mend}")
+
+
+def in_time(bulk: Bulk, came: Moved, config: EngineConfig) -> Moved:
+    """The same, looked at again no later than the deadline demands something."""
+    find = (last_moment, live_from)
+    moments = (moment(bulk.deadline, bulk.handed_in, config) for moment in find)
+    left = [(at - bulk.now).total_seconds() for at in moments if at is not None and at > bulk.now]
+    return replace(came, delay_s=min(came.delay_s, *left)) if left else came
 
 
 @dataclass(slots=True)

@@ -57,7 +57,7 @@ class EngineAccess:
     """Calls that its engine is at, or was until they were cut off."""
     _cut: int = 0
     """Those of them that were cut off and are being looked at."""
-    _look: asyncio.Task[bool] = field(init=False)
+    _look: asyncio.Task[bool] = field(init=False, repr=False)
     """The look at them: whether the engine went down."""
 
     def gate(self, model: str) -> Gate:

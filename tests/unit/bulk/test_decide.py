@@ -10,11 +10,11 @@ import pytest
 from models.engines import OpenAIConfig
 from models.states import BulkState
 from models.words import Zone
+from worker.bulk.deadline import STOPS_WITHIN, WORTH, has_time, last_moment
 from worker.bulk.decide import (
     LONGEST_PAUSE_S,
-    STOPS_WITHIN,
+    NO_TIME,
     TRIES,
-    WORTH,
     Bulk,
     Due,
     GivenUp,
@@ -26,10 +26,10 @@ from worker.bulk.decide import (
     after_look,
     after_search,
     due,
-    has_time,
-    last_moment,
+    in_time,
     next_step,
     pause_s,
+    stranded,
 )
 from worker.llm.batches import Bounds, Progress
 from worker.llm.engine import EngineError, Trouble
@@ -42,6 +42,9 @@ FULL_QUEUE = "Enqueued token limit reached for gpt-5-mini. Please try again late
 
 def a_config(**more: Any) -> OpenAIConfig:
     return OpenAIConfig(zone=Zone.FRONTIER, provider_batch="openai", **more)
+
+
+POLLED = a_config(batch_poll_s=POLL_S)
 
 
 def a_bulk(state: BulkState = BulkState.SUBMITTED, **more: Any) -> Bulk:
@@ -165,17 +168,17 @@ AFTER_ERROR = [
 
 def test_after_an_error_nothing_that_may_have_begun_begins_again() -> None:
     for state, step, met, expected in AFTER_ERROR:
-        assert after_error(a_bulk(state), step, met, POLL_S) == expected, (step, met.trouble)
+        assert after_error(a_bulk(state), step, met, POLLED) == expected, (step, met.trouble)
 
 
 @pytest.mark.parametrize("step", [Step.LOOK, Step.FETCH, Step.STOP])
 def test_a_batch_that_its_provider_does_not_know_for_long_is_lost(step: Step) -> None:
-    came = after_error(a_bulk(tries=TRIES), step, GONE, POLL_S)
+    came = after_error(a_bulk(tries=TRIES), step, GONE, POLLED)
     assert came == GivenUp("said: the provider does not know it any more", lost=True)
 
 
 def test_what_cannot_be_deleted_is_let_be_and_says_so() -> None:
-    came = after_error(a_bulk(BulkState.FETCHED, tries=TRIES), Step.FORGET, AWAY, POLL_S)
+    came = after_error(a_bulk(BulkState.FETCHED, tries=TRIES), Step.FORGET, AWAY, POLLED)
     assert came == Moved(BulkState.CLOSED, detail="could not be deleted at the provider: said")
 
 
@@ -209,7 +212,7 @@ def test_what_is_read_is_compared_with_what_the_provider_says_to_have_answered()
 def test_no_server_makes_it_wait_for_longer_than_ten_minutes() -> None:
     for asked, waited in ((7.0, 7.0), (86_400.0, LONGEST_PAUSE_S)):
         met = error(Trouble.RATE_LIMITED, retry_after_s=asked)
-        came = after_error(a_bulk(BulkState.UPLOADED), Step.CREATE, met, POLL_S)
+        came = after_error(a_bulk(BulkState.UPLOADED), Step.CREATE, met, POLLED)
         assert isinstance(came, Moved)
         assert came.delay_s == waited
 
@@ -236,4 +239,57 @@ def test_a_look_says_whether_replies_can_be_fetched() -> None:
         (a_bulk(handed_in=10), Progress(ended=True, refused=FULL_QUEUE), GivenUp(FULL_QUEUE)),
     ]
     for bulk, progress, expected in table:
-        assert after_look(bulk, progress, POLL_S) == expected
+        assert after_look(bulk, progress, POLLED) == expected
+
+
+LATE = {"deadline": NOW + timedelta(seconds=1), "handed_in": 20}
+"""So late that twenty jobs cannot be asked one by one any more."""
+
+
+def test_a_deadline_ends_every_wait_for_a_provider() -> None:
+    waits = [
+        (BulkState.CREATING, Step.FIND),
+        (BulkState.SUBMITTED, Step.STOP),
+        (BulkState.STOPPING, Step.LOOK),
+        (BulkState.ENDED, Step.FETCH),
+    ]
+    for state, step in waits:
+        came = after_error(a_bulk(state, **LATE), step, AWAY, POLLED)
+        assert came == GivenUp(f"said: {NO_TIME}", lost=True), step
+    slow = after_look(a_bulk(BulkState.STOPPING, **LATE), Progress(ended=False, done=3), POLLED)
+    assert slow == GivenUp(f"the provider has not ended it: {NO_TIME}", lost=True)
+    kept = after_error(a_bulk(BulkState.FETCHED, **LATE), Step.FORGET, AWAY, POLLED)
+    assert kept == Moved(BulkState.FETCHED, POLL_S, detail="said")
+
+
+def test_a_bulk_is_looked_at_when_its_deadline_demands_something() -> None:
+    asked_live = timedelta(seconds=1.5 * 10 * 20)  # one at a time
+    one = a_config(slots=1)
+    last = NOW + timedelta(seconds=7)
+    table = [
+        (None, 600.0),
+        (last + STOPS_WITHIN + asked_live, 7.0),  # to be told to stop
+        (last + asked_live, 7.0),  # to be asked one by one
+        (NOW + DAY, 600.0),
+        (NOW, 600.0),  # it is over
+    ]
+    for deadline, delay_s in table:
+        came = in_time(a_bulk(deadline=deadline), Moved(None, 600.0), one)
+        assert came == Moved(None, delay_s), deadline
+
+
+def test_what_no_worker_can_reach_any_more_is_waited_for_while_that_can_be_mended() -> None:
+    why = "no worker reaches h:1 with a batch API for frontier any more"
+    for state in (BulkState.GATHERING, BulkState.GATHERED, BulkState.UPLOADED):
+        assert stranded(a_bulk(state), POLLED) == GivenUp(why, ours=False)
+    for state in (BulkState.CREATING, BulkState.SUBMITTED, BulkState.STOPPING, BulkState.ENDED):
+        waits = stranded(a_bulk(state), POLLED)
+        assert isinstance(waits, Moved)
+        assert (waits.state, waits.delay_s) == (state, LONGEST_PAUSE_S)
+        assert waits.detail is not None
+        assert waits.detail.startswith(why)
+        for over in ({"cancelled": True}, LATE):
+            lost = stranded(a_bulk(state, **over), POLLED)
+            assert lost == GivenUp(why, lost=True, ours=False), (state, over)
+    kept = stranded(a_bulk(BulkState.FETCHED), POLLED)
+    assert kept == Moved(BulkState.CLOSED, detail=f"could not be deleted at the provider: {why}")
