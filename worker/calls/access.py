@@ -113,17 +113,17 @@ class EngineAccess:
             self.ended(Ended(began, now(), trouble=error.trouble))
             if not error.cut or self.deployment.limited:
                 raise
-            raise await self._examined(error) from error
+            raise await self._examined(request.model_name, error) from error
         finally:
             self._under_way -= 1
         self.ended(Ended(began, now(), completion.usage.output_tokens))
         return completion
 
-    async def _examined(self, error: EngineError) -> EngineError:
+    async def _examined(self, model: str, error: EngineError) -> EngineError:
         """A call that was cut off: the engine went down, or it was the way there. Calls that are
         cut off together are looked at together."""
         if self._cut == 0:
-            self._look = asyncio.create_task(self._went_down())
+            self._look = asyncio.create_task(self._went_down(model))
         self._cut += 1
         try:
             went_down = await asyncio.shield(self._look)
@@ -133,11 +133,12 @@ class EngineAccess:
             return error
         return EngineError(Trouble.DIED, f"{error}; it went down", maybe_billed=True)
 
-    async def _went_down(self) -> bool:
+    async def _went_down(self, model: str) -> bool:
         """Nobody is there any more. Whoever is back by now, as under a supervisor, has cut off
-        every call that it was at."""
+        every call that it was at; one in trouble does that too, but has not been well."""
         health = await self.engine.health()
-        return health.trouble is Trouble.UNAVAILABLE or 1 < self._cut == self._under_way
+        cut_all = 1 < self._cut == self._under_way
+        return health.trouble is Trouble.UNAVAILABLE or (cut_all and self.healthy(model))
 
     async def traits(self, model: str) -> Traits:
         """What an engine of one's own does with a model, where it says which version and which

@@ -105,6 +105,7 @@ async def test_an_engine_that_is_back_at_once_has_cut_off_all_its_calls(
     engine = Restarted(cut)
     access = an_access(engine)
     asked = Request("fake", (Message("user", "text"),), 10, 100)
+    access.answered("fake")
     calls = [access.complete(asked) for _ in range(cut + answered)]
     ended = await asyncio.gather(*calls, return_exceptions=True)
     troubles = {one.trouble for one in ended if isinstance(one, EngineError)}
