@@ -4,7 +4,8 @@ Both fit the schema, and small models give them where they have nothing to say (
 2603.15118: below 4B parameters this comes before misreading). Pure.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from models.words import TaskType
@@ -42,7 +43,7 @@ def _echoes_schema(value: Mapping[str, Any], schema: Mapping[str, Any], text: st
     """One value that says what it should hold, and does not stand in the text, is enough; names of
     fields may be right, so it takes nothing but them."""
     said = [(one.strip().casefold(), *about) for one, *about in _strings(value, schema)]
-    if any(_is_the_forms(one, about) and one not in text for one, about, _ in said):
+    if any(one not in text and _is_the_forms(one, about) for one, about, _ in said):
         return True
     return bool(said) and all(one == key.casefold() for one, _, key in said)
 
@@ -54,12 +55,12 @@ def _strings(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[tu
 def _leaves(value: Any, schema: Any, key: str) -> Iterator[tuple[Any, Any, str]]:
     """Each value that is not null and that no enum allows, with its schema and the name of its
     field."""
-    node = schema if isinstance(schema, Mapping) else {}
-    if isinstance(value, Mapping):
+    node = schema if isinstance(schema, dict) else {}
+    if isinstance(value, dict):
         fields = node.get("properties", {})
         for name, inner in value.items():
             yield from _leaves(inner, fields.get(name), name)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
+    elif isinstance(value, list):
         for inner in value:
             yield from _leaves(inner, node.get("items"), key)
     elif value is not None and "enum" not in node:
@@ -73,14 +74,17 @@ def _is_the_forms(said: str, schema: Mapping[str, Any]) -> bool:
 
 def _copies_example(task: TaskType, value: Mapping[str, Any], text: str) -> bool:
     said = [leaf for leaf, _, _ in _strings(value, {})]
-    shown = {
-        leaf.casefold()
-        for shot in prompt(task).shots
-        for leaf, _, _ in _strings(shot["answer"], {})
-    }
+    shown = _shown(task)
     copied = [leaf for leaf in said if leaf.strip().casefold() in shown]
     if any(len(one) >= A_SENTENCE and one.strip().casefold() not in text for one in copied):
         return True
     tells = any(len(leaf.strip()) >= SHORTEST_COPIED for leaf in copied)
     elsewhere = any(leaf.strip().casefold() in text for leaf in copied)
     return tells and len(copied) == len(said) and not elsewhere
+
+
+@cache
+def _shown(task: TaskType) -> frozenset[str]:
+    """What the answers of a prompt's examples say."""
+    answers = (shot["answer"] for shot in prompt(task).shots)
+    return frozenset(leaf.casefold() for answer in answers for leaf, _, _ in _strings(answer, {}))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.jsonb import dumps
 from worker.llm.grammar import grammar
@@ -78,8 +78,7 @@ def _form(schema: bytes) -> tuple[Mapping[str, Any], FormWords]:
     return whole, _form_words(whole)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """Where in the answer the walk is."""
 
     form: FormWords

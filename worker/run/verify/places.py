@@ -1,7 +1,7 @@
 """Where a value stands in a text: to the letter, or in another form of the same. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from worker.run.verify.fold import NARROW, Folded, stands_alone
@@ -47,13 +47,29 @@ def _copies(said: str, text: str) -> Iterator[Run]:
 
 
 def _spaced(said: str, text: str) -> Iterator[Run]:
-    """To make a pattern takes a hundred times as long as to see that a word is not there. It looks
-    ahead, so that of two places that overlap the second is found, too."""
-    words = said.split()
-    if len(words) > 1 and all(word in text for word in words):
-        body = r"\s+".join(map(re.escape, words))
-        for match in re.finditer(f"(?=({body}))", text):
-            yield match.span(1)
+    """Where its words stand with any white space between them. To make a pattern of them takes
+    longer than to look."""
+    first, *others = said.split() or [""]
+    if not others or not all(word in text for word in others):
+        return
+    start = text.find(first)
+    while start >= 0:
+        end = _end_of_all(others, text, start + len(first))
+        if end is not None:
+            yield start, end
+        start = text.find(first, start + 1)
+
+
+def _end_of_all(words: Iterable[str], text: str, end: int) -> int | None:
+    """Where the last of these words ends, which stand one behind another from a place on."""
+    for word in words:
+        start = end
+        while text[start : start + 1].isspace():
+            start += 1
+        if start == end or not text.startswith(word, start):
+            return None
+        end = start + len(word)
+    return end
 
 
 def number_places(value: float, text: str) -> Iterator[Run]:
