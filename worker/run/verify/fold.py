@@ -66,7 +66,7 @@ def _fold(text: str) -> Folded:
     return _mapped(text, table, odd, joins)
 
 
-_fold_short = lru_cache(maxsize=8192)(_fold)
+_fold_short = lru_cache(maxsize=1024)(_fold)
 _fold_long = lru_cache(maxsize=16)(_fold)
 
 

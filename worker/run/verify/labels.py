@@ -44,7 +44,7 @@ _FIRST_WORDS = frozenset(term.split()[0] for term in _TERMS)
 _LONGEST = max(len(term.split()) for term in _TERMS)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def concepts_in(label: str) -> tuple[str, ...]:
     """What the terms of a label mean, in their order; of those that overlap the longest counts."""
     words = [
@@ -87,7 +87,7 @@ def _inside(word: str) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def label_words(label: str) -> frozenset[str]:
     """The words of a label."""
     return frozenset(word.strip(".'-/#@&") for word in _WORD.findall(label))
@@ -141,7 +141,7 @@ def _label_line(above: str) -> str:
     return _CELL.split(line)[-1]
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def strength_of(
     label: str, words: tuple[str, ...], accepted: frozenset[str], kind: str | None
 ) -> int:
@@ -162,7 +162,7 @@ def strength_of(
     return 3 if meant in narrow else 1
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def nearest_words(label: str, most: int = _MOST_WORDS) -> str:
     """The last words of a label: in a sentence those before them are about something else."""
     if label.count(" ") < most:

@@ -52,7 +52,7 @@ _AROUND = _MEASURES | frozenset(SCALES) | {"only"}
 """Words that stand around numbers."""
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _readings(run: str) -> tuple[Decimal, ...]:
     if run[0] == "0" and run[1:2].isdigit():
         return ()
