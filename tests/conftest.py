@@ -1,6 +1,8 @@
 """Real servers for every test that wants them: one embedded pair a session, one database a test."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -85,8 +87,18 @@ def _forget() -> None:
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """The URLs of an embedded Postgres and Valkey that live as long as the session."""
+    _remove_data_of_gone_tests()
     home = tmp_path_factory.mktemp("servers")
     return attach_postgres(home), attach_valkey(home)
+
+
+def _remove_data_of_gone_tests() -> None:
+    """Where root runs the tests, Postgres has its data under /var/tmp: it outlives the home folder,
+    which pytest removes some sessions later."""
+    for named in Path("/var/tmp").glob(f"docmill-{os.geteuid()}-*/home"):
+        home = Path(named.read_text("utf-8").strip())
+        if home.is_relative_to(tempfile.gettempdir()) and not home.exists():
+            shutil.rmtree(named.parent, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
