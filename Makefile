@@ -7,6 +7,8 @@ UV = .uv/bin/uv
 DOCS ?=
 BENCH ?=
 CHAOS_SEED ?= 1
+# What of the chaos every change meets; `make chaos` runs all of it, and longer.
+CHAOS = tests/chaos/test_chaos.py tests/chaos/test_bulk.py tests/chaos/test_loops.py tests/chaos/test_silence.py
 # Pure decisions: every branch of these has a test without I/O.
 DECISIONS = worker/route.py,worker/run/judge.py,worker/run/parts.py,worker/run/outcome.py,worker/calls/retry.py,worker/classify/cascade.py,worker/classify/rules.py,worker/flow/adapt.py,worker/flow/affinity.py,worker/ingest/jobs.py,worker/bulk/decide.py,worker/bulk/deadline.py,models/resolve.py
 
@@ -39,7 +41,7 @@ test: setup  ## the whole test suite
 	$(BIN)/coverage report --format=total
 	$(BIN)/coverage report --fail-under=100 --include=$(DECISIONS)
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration tests/acceptance
-	$(BIN)/python -m pytest tests/chaos
+	$(BIN)/python -m pytest $(CHAOS)
 
 chaos: setup  ## the long runs: 60 faults on 2,400 jobs (CHAOS_SEED=N: another schedule), 250 histories
 	$(BIN)/python -m pytest tests/chaos --chaos-faults 60 --chaos-jobs 2400 --chaos-seed $(CHAOS_SEED)
