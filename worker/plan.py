@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -237,13 +238,9 @@ class Planner:
         asked.output_tokens_max += self._config.task(task).max_tokens
 
     def _sum(self) -> Plan:
-        now = datetime.now().astimezone()
+        self._hand_in()
         for asked in self._plan.asks:
             engine = self._config.engines[asked.engine]
-            in_time = has_time(self._deadline, asked.jobs, engine, now)
-            asked.by_batch = asked.by_batch and asked.jobs > 0 and in_time
-            if asked.by_batch:
-                self._plan.waits_until = last_moment(self._deadline, asked.jobs, engine)
             discount = engine.batch_discount if asked.by_batch else Decimal(0)
             asked.cost_usd_max = live = self._cost(asked)
             asked.cost_usd_batch = None if live is None else live * (1 - discount)
@@ -254,6 +251,22 @@ class Planner:
             a.jobs > 0 and a.task == "auto" for a in self._plan.asks
         )
         return self._plan
+
+    def _hand_in(self) -> None:
+        """Which asks wait for a provider's batch, and until when. All that an engine's provider has
+        is taken back together, so it takes the time of all of it."""
+        jobs: Counter[str] = Counter()
+        for asked in self._plan.asks:
+            jobs[asked.engine] += asked.jobs if asked.by_batch else 0
+        now = datetime.now().astimezone()
+        until = []
+        for asked in self._plan.asks:
+            handed, engine = jobs[asked.engine], self._config.engines[asked.engine]
+            in_time = has_time(self._deadline, handed, engine, now)
+            asked.by_batch = asked.by_batch and asked.jobs > 0 and in_time
+            if asked.by_batch:
+                until.append(last_moment(self._deadline, handed, engine))
+        self._plan.waits_until = min(filter(None, until), default=None)
 
     def _cost(self, asked: AskPlan) -> Decimal | None:
         """None: the price is not known. Local work has no price per token."""

@@ -226,3 +226,16 @@ async def test_near_its_deadline_nothing_waits_and_before_it_is_said_until_when(
         assert made.verdict.startswith(said or "fits: about 1 min")
         assert (made.estimated_seconds is None) is waits
         json.loads(plan_module._as_json(made))
+
+
+async def test_all_that_an_engines_provider_would_have_counts_against_the_deadline():
+    config = a_config(
+        tasks={"summary": {"model": "big"}, "reasoning": {"model": "big"}},
+        engines={"frontier": {"provider_batch": "openai", "rpm": 1}},
+        prices=PRICED,
+    )
+    asks = [{**SUMMARY, "ask": f"Sum up {number}."} for number in range(12)]
+    for number, waits in ((2, True), (12, False)):
+        spec = a_spec(*asks[:number], allow_provider_batch=True, deadline="60m")
+        made = await planned(spec, LETTER, config=config)
+        assert {asked.by_batch for asked in made.asks} == {waits}, number
