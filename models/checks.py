@@ -291,7 +291,7 @@ def _kind(node: ast.Call, about: str, said: list[ast.expr]) -> str:
         case [other]:
             _refuse(other, f"is no kind of number that is known here; there are {known}")
     words = _WORD.findall(_HUMP.sub(" ", about.rpartition(".")[2]).lower())
-    kinds = [word for word in words if word in NUMBER_KINDS]
+    kinds: list[str] = [word for word in words if word in NUMBER_KINDS]
     if len(kinds) != 1:
         _refuse(node, f"does not say which kind of number; write {about} valid KIND, of {known}")
     return kinds[0]

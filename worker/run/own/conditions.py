@@ -192,7 +192,7 @@ class Conditions:
         if node.id not in self._fields:
             return self.today
         named = self._fields[node.id]
-        base = self._item if named.rows else ("", self.answer)
+        base: Item = self._item if named.rows else ("", self.answer)
         path, raw = follow(*base, named.rest)
         return Given(path, raw, self.formats.get(named.keys))
 
