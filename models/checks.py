@@ -232,7 +232,7 @@ class _Reader:
             _refuse(node, "is about a field")
         match name, args:
             case "valid", [named, *kind]:
-                args = [named, ast.Constant(_kind(node, about, kind))]
+                args = [named, ast.Constant(_kind(about, kind))]
             case "matches", [_, pattern]:
                 _check_pattern(node, pattern)
             case "round", [_, ast.Constant(int() as places)] if 0 <= places <= 9:
@@ -282,7 +282,7 @@ def _dotted(node: ast.expr) -> str:
     _refuse(node, "has no fields")
 
 
-def _kind(node: ast.Call, about: str, said: list[ast.expr]) -> str:
+def _kind(about: str, said: list[ast.expr]) -> str:
     """Of which kind a number must be: said, or else what its field's name says."""
     known = ", ".join(NUMBER_KINDS)
     match said:
@@ -293,7 +293,7 @@ def _kind(node: ast.Call, about: str, said: list[ast.expr]) -> str:
     words = _WORD.findall(_HUMP.sub(" ", about.rpartition(".")[2]).lower())
     kinds: list[str] = [word for word in words if word in NUMBER_KINDS]
     if len(kinds) != 1:
-        _refuse(node, f"does not say which kind of number; write {about} valid KIND, of {known}")
+        raise ValueError(f"does not say which kind of number; write {about} valid KIND, of {known}")
     return kinds[0]
 
 
