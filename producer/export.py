@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from models.errors import ConfigError
 from models.terminal import to_json
+from models.words import Ruling
 from producer.query import DOCUMENT_KEYS, RESULT_KEYS, AnswerKeys
 
 Row = Mapping[str, Any]
@@ -89,10 +90,16 @@ def _columns(keys: AnswerKeys) -> list[str]:
 
 def _flat(row: Row, keys: AnswerKeys) -> dict[str, Any]:
     value = row["value"] if isinstance(row["value"], dict) else {}
-    checks = row["fields"] or {}
     answers = {f"value.{key}": value.get(key) for key in keys.values}
-    forms = {f"normalised.{key}": checks.get(key, {}).get("normalised") for key in keys.normalised}
+    forms = {f"normalised.{key}": _normalised(row, key) for key in keys.normalised}
     return {**_contract(row), **answers, **forms}
+
+
+def _normalised(row: Row, field: str) -> Any:
+    """Of the value as it was given: nothing beside one that a person changed."""
+    ruling = (row["corrected"] or {}).get(field, {}).get("ruling", Ruling.CONFIRMED)
+    check = (row["fields"] or {}).get(field, {})
+    return check.get("normalised") if ruling == Ruling.CONFIRMED else None
 
 
 def csv_cell(value: Any) -> Any:

@@ -128,6 +128,23 @@ def test_an_answer_without_a_key_leaves_its_cell_empty():
     assert [(row["value.total"], row["value.vendor"]) for row in rows] == [("1", ""), ("", "")]
 
 
+def test_a_field_with_a_format_has_a_column_for_it_but_beside_what_a_person_changed():
+    check = {"date": {"normalised": "2024-05-03"}}
+    keys = AnswerKeys(["date"], ["date", "seller.since"])
+    rulings = [None, {"date": {"ruling": "confirmed"}}, {"date": {"ruling": "corrected"}}]
+    fields = [*[check] * 3, {"date": {"code": "labelled"}}, None]
+    rows = [
+        {**ROW, "value": {"date": "3 May 2024"}, "fields": each, "corrected": ruling}
+        for each, ruling in zip(fields, [*rulings, None, None], strict=True)
+    ]
+    out = io.StringIO(newline="")
+    write_csv(rows, out, keys)
+    out.seek(1)
+    found = list(csv.DictReader(out))
+    assert list(found[0])[-3:] == ["value.date", "normalised.date", "normalised.seller.since"]
+    assert [row["normalised.date"] for row in found] == ["2024-05-03", "2024-05-03", "", "", ""]
+
+
 def test_a_csv_without_rows_has_its_header():
     out = io.StringIO(newline="")
     write_csv([], out, AnswerKeys(["a"]))
