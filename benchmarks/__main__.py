@@ -20,6 +20,7 @@ from benchmarks import (
     journal,
     limits,
     occupancy,
+    own_checks,
     reading,
     real_model,
     routing,
@@ -64,6 +65,7 @@ def _all(parts: list[str] | None, *, smoke: bool) -> Iterator[Measured]:
         "m": fleet.run(2.0, 4, 3.0) if smoke else fleet.run(),
         "n": field_checks.run(10) if smoke else field_checks.run(),
         "o": routing.run(60, 2) if smoke else routing.run(),
+        "p": own_checks.run(1) if smoke else own_checks.run(),
     }
     for part in parts or runs:
         yield from runs[part]

@@ -55,6 +55,8 @@ class FieldCode(StrEnum):
     COMPUTED = "computed"  # worked out, so it need not stand there
     REWORDED = "reworded"  # free text in the model's own words
     MISSED = "missed"  # null, although something stands beside the field's label
+    UNCHECKABLE = "uncheckable"  # a check of the user's cannot be made with it
+    UNREADABLE = "unreadable"  # it cannot be read in the format that was given for it
 
     NOT_IN_TEXT = "not_in_text"
     NONE_IN_TEXT = "none_in_text"  # nor does any value of its kind
@@ -69,6 +71,7 @@ class FieldCode(StrEnum):
     PLACEHOLDER = "placeholder"  # "n/a" or the like, where null was meant
     EXAMPLE = "example"  # copied from the example in the prompt
     MISSING = "missing"  # required, and left empty
+    OWN_CHECK = "own_check"  # a check of the user's that names it does not hold
 
 
 _SURE = frozenset(
@@ -94,6 +97,8 @@ _CHECK = frozenset(
         FieldCode.COMPUTED,
         FieldCode.REWORDED,
         FieldCode.MISSED,
+        FieldCode.UNCHECKABLE,
+        FieldCode.UNREADABLE,
     }
 )
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from models.bounds import MOST_PRIORITY, MOST_USD, NOT_STORED
+from models.checks import MOST_CHECKS, Format, OwnChecks, read_check, read_format
 from models.config import explain
 from models.deadline import parse_deadline
 from models.errors import ConfigError
@@ -65,6 +66,7 @@ def _deadline(value: object) -> object:
 
 
 STORABLE = AfterValidator(_storable)
+MOST_FORMATS = 500
 FIELD_NAME = r"^[^\s\"{}\[\]:,]{1,64}$"
 
 
@@ -82,6 +84,10 @@ class Ask(BaseModel):
     scope: Scope = Scope.CHUNK
     documents: tuple[Annotated[str, STORABLE], ...] = ()
     """Glob patterns on the document's file name or path; empty: every document."""
+    checks: Annotated[tuple[Annotated[str, STORABLE], ...], Field(max_length=MOST_CHECKS)] = ()
+    """Conditions that a right answer fulfils (models/checks.py)."""
+    formats: Annotated[dict[Annotated[str, STORABLE], Format], Field(max_length=MOST_FORMATS)] = {}
+    """What the values of fields are, by their names: they are normalised beside their words."""
 
     @model_validator(mode="before")
     @classmethod
@@ -105,7 +111,14 @@ class Ask(BaseModel):
             raise ValueError("ask: an ask needs words")
         if self.json_schema is not None:
             check_schema(self.json_schema)
+        _check_own(self.checks, self.formats, self.answer_schema)
         return self
+
+    def own_checks(self, today: date) -> OwnChecks | None:
+        """What the user checks beyond the schema; None: nothing."""
+        if not self.checks and not self.formats:
+            return None
+        return OwnChecks(self.checks, tuple(self.formats.items()), today)
 
     @property
     def label(self) -> str:
@@ -151,6 +164,28 @@ class Spec(BaseModel):
         if twice:
             raise ValueError(f"two asks are called {twice[0]!r}; give each its own name")
         return self
+
+
+def _check_own(
+    checks: tuple[str, ...], formats: dict[str, Format], schema: dict[str, Any] | None
+) -> None:
+    """Raises ValueError where a check cannot be read, or names what the ask does not have."""
+    if schema is None:
+        if checks or formats:
+            raise ValueError(
+                f"{'checks' if checks else 'formats'} are about fields: give fields or a schema too"
+            )
+        return
+    for number, text in enumerate(checks, start=1):
+        try:
+            read_check(text, schema)
+        except ValueError as exc:
+            raise ValueError(f"check {number}, {text!r:.320}: {exc}") from exc
+    for name in formats:
+        try:
+            read_format(name, schema)
+        except ValueError as exc:
+            raise ValueError(f"formats: {exc}") from exc
 
 
 def fields_schema(fields: tuple[str, ...]) -> dict[str, Any]:

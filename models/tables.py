@@ -164,6 +164,11 @@ asks = Table(
     Column("task", Text, comment="task type given by the user; NULL: the classify step decides"),
     Column("scope", Text, nullable=False),
     Column("documents", ARRAY(Text), nullable=False, comment="glob patterns; empty: all"),
+    Column(
+        "checks",
+        JSON,
+        comment="{checks, formats, today}: what the user checks beyond the schema; NULL: nothing",
+    ),
     CheckConstraint(_one_of("task", TaskType), name="task"),
     CheckConstraint(_one_of("scope", Scope), name="scope"),
     UniqueConstraint("batch_id", "ordinal"),
@@ -622,7 +627,9 @@ answers = Table(
     Column("call_id", Uuid, nullable=False, comment="the call that gave it"),
     Column("created_at", Moment, nullable=False, server_default=func.now()),
     Column(
-        "fields", JSONB, comment="{field: {outcome, code, about, span, page}}; NULL: not checked"
+        "fields",
+        JSONB,
+        comment="{field: {outcome, code, about, span, page, normalised}}; NULL: not checked",
     ),
     comment="the answer of a done job; one per job by its key",
 )

@@ -10,7 +10,8 @@ from typing import Any, TextIO
 
 from models.errors import ConfigError
 from models.terminal import to_json
-from producer.query import DOCUMENT_KEYS, RESULT_KEYS
+from models.words import Ruling
+from producer.query import DOCUMENT_KEYS, RESULT_KEYS, AnswerKeys
 
 Row = Mapping[str, Any]
 
@@ -54,27 +55,26 @@ def _write_array(rows: Iterable[Row], out: TextIO) -> None:
     out.write("\n]\n")
 
 
-def write_csv(rows: Iterable[Row], out: TextIO, value_keys: list[str]) -> None:
-    """A column per key of the answers, after the columns of the contract; for spreadsheets."""
-    columns = [*RESULT_KEYS, *(f"value.{key}" for key in value_keys)]
+def write_csv(rows: Iterable[Row], out: TextIO, keys: AnswerKeys) -> None:
+    """Columns for the answers' own keys after those of the contract; for spreadsheets."""
+    columns = _columns(keys)
     out.write(BYTE_ORDER_MARK)
     writer = csv.DictWriter(out, columns, extrasaction="ignore")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: csv_cell(cell) for key, cell in _flat(row, value_keys).items()})
+        writer.writerow({key: csv_cell(cell) for key, cell in _flat(row, keys).items()})
 
 
-def write_parquet(rows: Iterable[Row], path: Path, value_keys: list[str]) -> None:
+def write_parquet(rows: Iterable[Row], path: Path, keys: AnswerKeys) -> None:
     """Every column as text or number. Raises ConfigError when pyarrow is not installed."""
     try:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
     except ImportError as exc:
         raise ConfigError("--format parquet needs pyarrow: pip install 'docmill[parquet]'") from exc
-    columns = [*RESULT_KEYS, *(f"value.{key}" for key in value_keys)]
-    schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in columns])
+    schema = arrow.schema([(name, _arrow_type(arrow, name)) for name in _columns(keys)])
     with parquet.ParquetWriter(path, schema) as writer:
-        for block in _blocks(_flat(row, value_keys) for row in rows):
+        for block in _blocks(_flat(row, keys) for row in rows):
             cells = [{key: _parquet_cell(key, cell) for key, cell in row.items()} for row in block]
             writer.write_table(arrow.Table.from_pylist(cells, schema=schema))
 
@@ -83,10 +83,23 @@ def _contract(row: Row) -> dict[str, Any]:
     return {key: row[key] for key in RESULT_KEYS}
 
 
-def _flat(row: Row, value_keys: list[str]) -> dict[str, Any]:
+def _columns(keys: AnswerKeys) -> list[str]:
+    own = [f"value.{key}" for key in keys.values]
+    return [*RESULT_KEYS, *own, *(f"normalised.{key}" for key in keys.normalised)]
+
+
+def _flat(row: Row, keys: AnswerKeys) -> dict[str, Any]:
     value = row["value"] if isinstance(row["value"], dict) else {}
-    answers = {f"value.{key}": value.get(key) for key in value_keys}
-    return {**_contract(row), **answers}
+    answers = {f"value.{key}": value.get(key) for key in keys.values}
+    forms = {f"normalised.{key}": _normalised(row, key) for key in keys.normalised}
+    return {**_contract(row), **answers, **forms}
+
+
+def _normalised(row: Row, field: str) -> Any:
+    """Of the value as it was given: nothing beside one that a person changed."""
+    ruling = (row["corrected"] or {}).get(field, {}).get("ruling", Ruling.CONFIRMED)
+    check = (row["fields"] or {}).get(field, {})
+    return check.get("normalised") if ruling == Ruling.CONFIRMED else None
 
 
 def csv_cell(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Every read: rows in, plain dictionaries out. Both doors, CLI and page, call these."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -422,6 +423,36 @@ def value_keys(batch: int | None) -> list[str]:
         schemas = [row[0] for row in connection.execute(query, {"batch": batch})]
     keys = [key for schema in schemas if schema for key in schema.get("properties", {})]
     return list(dict.fromkeys(keys))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerKeys:
+    """What answers hold that has a column of its own in a file."""
+
+    values: Sequence[str] = ()
+    """Their top-level keys."""
+    normalised: Sequence[str] = ()
+    """Fields with a format that stand in no list."""
+
+
+def answer_keys(batch: int | None) -> AnswerKeys:
+    """The keys of a batch's answers."""
+    return AnswerKeys(value_keys(batch), _normalised_keys(batch))
+
+
+def _normalised_keys(batch: int | None) -> list[str]:
+    query = (
+        "SELECT json_schema, checks->'formats' FROM asks WHERE checks IS NOT NULL "
+        "AND (%(batch)s::bigint IS NULL OR batch_id = %(batch)s) ORDER BY batch_id, ordinal"
+    )
+    with ready_connection() as connection:
+        asks = connection.execute(query, {"batch": batch}).fetchall()
+    if not asks:
+        return []
+    from models.fields import find_field  # loads the compiled schemas: most batches need none
+
+    named = ((name, find_field(schema, name)) for schema, formats in asks for name in formats)
+    return list(dict.fromkeys(name for name, found in named if found and not found.rows))
 
 
 def money(value: Decimal | None) -> str | None:

@@ -35,6 +35,8 @@ FIELDS = {
     FieldCode.COMPUTED: "It was worked out and does not stand in the text.",
     FieldCode.REWORDED: "It is in the model's own words, which no rule can look up.",
     FieldCode.MISSED: "Nothing was given, but the text has “{about}”.",
+    FieldCode.UNCHECKABLE: "Your check cannot be made with it: “{about}”.",
+    FieldCode.UNREADABLE: "It cannot be read as {about}, as your formats have it.",
     FieldCode.NOT_IN_TEXT: "It does not stand in the text.",
     FieldCode.NONE_IN_TEXT: "The text has no value of its kind at all.",
     FieldCode.SIGN: "The text has the number with the other sign: “{about}”.",
@@ -48,6 +50,7 @@ FIELDS = {
     FieldCode.PLACEHOLDER: "“{about}” stands for no value: null was meant.",
     FieldCode.EXAMPLE: "It is copied from the example in the prompt.",
     FieldCode.MISSING: "It is required, and was left empty.",
+    FieldCode.OWN_CHECK: "Your check does not hold: “{about}”.",
 }
 """What the checks of a value say, by their code."""
 

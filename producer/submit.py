@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -18,7 +19,7 @@ from models.configuration import applied
 from models.database import Connection, ready_connection
 from models.errors import DocmillError, InputError, NotFound
 from models.queue import KombuError, depths, redis_url, ring
-from models.spec import Spec
+from models.spec import Ask, Spec
 from models.states import BatchState
 from models.words import INGEST, Policy
 from producer.sources import Accepted, Refused, Source
@@ -207,8 +208,8 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
     batch = int(row[0])
     cursor.execute("SELECT docmill_begin_submit(%s)", (batch,))
     cursor.executemany(
-        "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents, "
+        "checks) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             (
                 batch,
@@ -219,11 +220,18 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
                 ask.task,
                 ask.scope,
                 list(ask.documents),
+                _checks(ask),
             )
             for ordinal, ask in enumerate(spec.asks, start=1)
         ],
     )
     return batch
+
+
+def _checks(ask: Ask) -> Json | None:
+    """The day is that of whoever submits, wherever workers are."""
+    own = ask.own_checks(datetime.now().astimezone().date())
+    return Json(own.as_json()) if own is not None else None
 
 
 def _copy_documents(

@@ -216,12 +216,12 @@ def results(
 
         render.results(rows)
     elif format is FormatChoice.PARQUET and out is not None:
-        export.write_parquet(rows, out, query.value_keys(batch))
+        export.write_parquet(rows, out, query.answer_keys(batch))
     else:
         with opened(out) as file:
             match format:
                 case FormatChoice.CSV:
-                    export.write_csv(rows, file, query.value_keys(batch))
+                    export.write_csv(rows, file, query.answer_keys(batch))
                 case FormatChoice.JSON:
                     export.write_json(rows, file)
                 case FormatChoice.JSONL:

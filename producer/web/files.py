@@ -75,7 +75,7 @@ def _filters(batch: int, filters: Filters) -> dict[str, Any]:
 
 
 def _csv(batch: int, rows: Rows) -> Iterator[str]:
-    keys = query.value_keys(batch)
+    keys = query.answer_keys(batch)
     header = StringIO()
     export.write_csv((), header, keys)
     yield header.getvalue()

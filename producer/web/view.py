@@ -110,15 +110,26 @@ class Leaf:
     check: Mapping[str, Any] | None = None
 
 
-def leaves(
-    value: Any, spans: Mapping[str, Any], checks: Mapping[str, Any], path: str = ""
+def leaves(value: Any, spans: Mapping[str, Any], checks: Mapping[str, Any]) -> Iterator[Leaf]:
+    """Every value of an answer, with the paths by which spans and checks name them; a list or an
+    object where a check is about it, and at the end what the answer lacks altogether."""
+    shown = set()
+    for leaf in _leaves(value, spans, checks, ""):
+        shown.add(leaf.path)
+        yield leaf
+    yield from (Leaf(name, None, None, checks[name]) for name in checks if name not in shown)
+
+
+def _leaves(
+    value: Any, spans: Mapping[str, Any], checks: Mapping[str, Any], path: str
 ) -> Iterator[Leaf]:
-    """Every value of an answer, with the paths by which spans and checks name them."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in items:
         name = f"{path}.{key}" if path else str(key)
         if isinstance(item, (dict, list)):
-            yield from leaves(item, spans, checks, name)
+            if name in checks:
+                yield Leaf(name, item, None, checks[name])
+            yield from _leaves(item, spans, checks, name)
         else:
             start, end = spans.get(name) or (None, None)
             span = None if start is None or end is None else (start, end)

@@ -178,7 +178,7 @@ def test_a_correction_of_what_was_corrected_meanwhile_is_refused(db: Connection)
 
 def exported(batch: int, path: Path) -> list[dict[str, str]]:
     with path.open("w", encoding="utf-8", newline="") as file:
-        export.write_csv(query.results(batch), file, query.value_keys(batch))
+        export.write_csv(query.results(batch), file, query.answer_keys(batch))
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from models.checks import OwnChecks
 from models.failure import Failure
 from models.reasons import HoldCode
 from models.words import Finder, Queue, Scope, Stage, TaskType, Zone
@@ -163,6 +164,7 @@ class JobClaims:
             ask_id=row["ask_id"],
             ask=ask["text"],
             schema=ask["json_schema"],
+            own=OwnChecks.from_json(ask["checks"]) if ask["checks"] is not None else None,
             pieces=tuple(_source(piece) for piece in row["pieces"] or ()),
             attempts=row["attempts"],
             deaths=row["deaths"],

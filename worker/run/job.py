@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from models.checks import OwnChecks
 from models.config import Config
 from models.failure import Failure
 from models.words import TaskType
@@ -49,6 +50,8 @@ class Job:
     known: KnownAnswer | None = None
     is_answered: bool = False
     """Its call was reserved for an answer that is there, and so at no cost."""
+    own: OwnChecks | None = None
+    """What the user checks in its answer beyond the schema."""
     is_part: bool = False
     level: int = 0
     found: tuple[Found, ...] = ()

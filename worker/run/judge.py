@@ -16,7 +16,9 @@ from worker.llm.grammar import grammar
 from worker.run.ground import ground
 from worker.run.job import Job
 from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Suspect
+from worker.run.own.own import judged
 from worker.run.verify.asked import asked_of
+from worker.run.verify.check import FieldCheck
 from worker.run.verify.verify import verify
 
 ENGINE_KILLER = "engine_killer"
@@ -43,16 +45,27 @@ def judge(job: Job, checked: Valid | Invalid, call_id: UUID) -> Outcome:
 
 
 def _judged(job: Job, value: dict[str, object], call_id: UUID) -> Outcome:
-    if job.task is not TaskType.EXTRACTION or job.is_part:
+    if job.is_part:
         return Done(value, None, None, call_id)
+    if job.task is not TaskType.EXTRACTION:
+        return Done(value, None, None, call_id, _own(job, value, None))
     values = asked_of(value, job.answer_schema)
     found = ground(values, job.pieces)
     if found.grounded is False:
         failure = Failure("ungrounded", "run", True, "a value is not in the text")
         if (onward := _next(job, failure)) is not None:
             return onward
-    fields = verify(job.task, values, job.pieces)
+    fields = _own(job, value, verify(job.task, values, job.pieces))
     return Done(value, found.grounded, found.spans, call_id, fields)
+
+
+def _own(
+    job: Job, value: dict[str, object], fields: dict[str, FieldCheck] | None
+) -> dict[str, FieldCheck] | None:
+    """What the values are worth with what the user checks."""
+    if job.own is None:
+        return fields
+    return judged(value, job.own, job.answer_schema, job.pieces, fields or {})
 
 
 def judge_error(job: Job, error: EngineError, *, own: bool, pause_s: float) -> Outcome:

@@ -260,3 +260,28 @@ def test_what_stays_in_the_building_is_handed_in_at_no_provider():
     stays = {"asks": asks, "policy": "local-only", "allow_provider_batch": True}
     with pytest.raises(ConfigError, match="nothing of a local-only batch leaves the building"):
         make_spec(stays, "spec")
+
+
+def test_checks_and_formats_of_an_ask_name_its_fields():
+    (ask,) = made(
+        {"ask": "x", "fields": ["a"], "checks": ["a > 0"], "formats": {"a": "currency"}}
+    ).asks
+    own = ask.own_checks(datetime.date(2026, 11, 28))
+    assert own is not None
+    assert (own.checks, own.formats) == (("a > 0",), (("a", "currency"),))
+    assert made({"ask": "x", "fields": ["a"]}).asks[0].own_checks(own.today) is None
+
+
+def test_a_check_or_format_that_cannot_be_kept_is_refused_with_its_place():
+    for more, said in (
+        ({"checks": ["b > 0"]}, "asks.0: check 1, 'b > 0': names 'b', which is no field of this"),
+        ({"checks": ["a > 0", "a = 1"]}, "asks.0: check 2, 'a = 1': cannot be read"),
+        ({"checks": ["a > 0"] * 51}, "asks.0.checks"),
+        ({"checks": ["a > '\x00'"]}, "cannot be stored"),
+        ({"formats": {"b": "date"}}, "asks.0: formats: names 'b', which is no field of this ask"),
+        ({"formats": {"a": "money"}}, "'date', 'number' or 'currency'"),
+    ):
+        assert said in refused({"asks": [{"ask": "x", "fields": ["a"], **more}]}), more
+    for key, value in (("checks", ["a > 0"]), ("formats", {"a": "date"})):
+        said = refused({"asks": [{"ask": "x", key: value}]})
+        assert f"asks.0: {key} are about fields: give fields or a schema too" in said

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.errors import ConfigError
 from producer.export import csv_cell, unguarded, write_csv, write_json, write_jsonl, write_parquet
-from producer.query import RESULT_KEYS
+from producer.query import RESULT_KEYS, AnswerKeys
 
 CONTRACT = [
     "batch",
@@ -72,11 +72,12 @@ ROW = {
     "stand_in": False,
 }
 KEYS = ["vendor", "total", "items"]
+ALL = AnswerKeys(KEYS)
 
 
 def csv_rows(rows: list[dict], keys: list[str]) -> list[dict[str, str]]:
     out = io.StringIO(newline="")
-    write_csv(rows, out, keys)
+    write_csv(rows, out, AnswerKeys(keys))
     assert out.getvalue().startswith("\ufeff")
     out.seek(1)
     return list(csv.DictReader(out))
@@ -127,9 +128,26 @@ def test_an_answer_without_a_key_leaves_its_cell_empty():
     assert [(row["value.total"], row["value.vendor"]) for row in rows] == [("1", ""), ("", "")]
 
 
+def test_a_field_with_a_format_has_a_column_for_it_but_beside_what_a_person_changed():
+    check = {"date": {"normalised": "2024-05-03"}}
+    keys = AnswerKeys(["date"], ["date", "seller.since"])
+    rulings = [None, {"date": {"ruling": "confirmed"}}, {"date": {"ruling": "corrected"}}]
+    fields = [*[check] * 3, {"date": {"code": "labelled"}}, None]
+    rows = [
+        {**ROW, "value": {"date": "3 May 2024"}, "fields": each, "corrected": ruling}
+        for each, ruling in zip(fields, [*rulings, None, None], strict=True)
+    ]
+    out = io.StringIO(newline="")
+    write_csv(rows, out, keys)
+    out.seek(1)
+    found = list(csv.DictReader(out))
+    assert list(found[0])[-3:] == ["value.date", "normalised.date", "normalised.seller.since"]
+    assert [row["normalised.date"] for row in found] == ["2024-05-03", "2024-05-03", "", "", ""]
+
+
 def test_a_csv_without_rows_has_its_header():
     out = io.StringIO(newline="")
-    write_csv([], out, ["a"])
+    write_csv([], out, AnswerKeys(["a"]))
     assert out.getvalue() == f"\ufeff{','.join([*CONTRACT, 'value.a'])}\r\n"
 
 
@@ -236,14 +254,14 @@ HAS_ARROW = importlib.util.find_spec("pyarrow") is not None
 @pytest.mark.skipif(HAS_ARROW, reason="pyarrow is installed")
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path):
     with pytest.raises(ConfigError, match=r"docmill\[parquet\]"):
-        write_parquet([ROW], tmp_path / "x.parquet", KEYS)
+        write_parquet([ROW], tmp_path / "x.parquet", ALL)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_parquet_keeps_numbers_numbers_and_texts_as_they_were(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "x.parquet"
-    write_parquet([ROW, {**ROW, "value": None}], path, KEYS)
+    write_parquet([ROW, {**ROW, "value": None}], path, ALL)
     first, second = parquet.read_table(path).to_pylist()
     assert list(first) == [*CONTRACT, *(f"value.{key}" for key in KEYS)]
     assert (first["batch"], first["grounded"], first["cost_usd"]) == (1, True, "0.0001")
@@ -254,5 +272,5 @@ def test_parquet_keeps_numbers_numbers_and_texts_as_they_were(tmp_path):
 def test_parquet_does_not_guard_against_formulas(tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "x.parquet"
-    write_parquet([with_value(total="=1+1")], path, ["total"])
+    write_parquet([with_value(total="=1+1")], path, AnswerKeys(["total"]))
     assert parquet.read_table(path).to_pylist()[0]["value.total"] == "=1+1"

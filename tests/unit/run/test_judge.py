@@ -1,6 +1,7 @@
 """The table of everything that a job's turn may come to."""
 
 from dataclasses import replace
+from datetime import date
 from typing import get_args
 from uuid import UUID
 
@@ -8,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.checks import OwnChecks
 from models.failure import Failure
 from models.reasons import FieldCode, FieldOutcome, HoldCode
 from models.words import TaskType
-from tests.factories import a_config, a_job, a_place
+from tests.factories import FIELDS, a_config, a_job, a_place
 from worker.calls.answer import Invalid, Valid
 from worker.calls.retry import ANOTHER_ENGINE_MAY, DEADLY, GiveUp, Retry, Wait
 from worker.llm.engine import CONCERN, Concern, EngineError, Trouble
@@ -246,6 +248,24 @@ def test_a_part_without_an_answer_leaves_the_whole_without_one_and_says_which(re
 
 
 ABOUT = {"model": "m", "spent_usd": 1, "budget_usd": 2}
+
+
+OWN = OwnChecks(("total == '99.99'",), (), date(2026, 11, 28))
+
+
+def test_the_users_checks_are_made_of_every_answer_but_not_of_parts():
+    extracted = outcome_of(a_job(own=OWN), Valid(IN_TEXT))
+    assert isinstance(extracted, Done)
+    assert extracted.fields is not None
+    assert extracted.fields["total"].code is FieldCode.OWN_CHECK
+    assert extracted.fields["total"].span == [13, 18]
+    assert outcome_of(a_job(own=OWN, is_part=True), Valid(IN_TEXT)).fields is None
+    for value, codes in ((IN_TEXT, [FieldCode.OWN_CHECK]), (NOT_IN_TEXT, [])):
+        job = a_job(task=TaskType.REASONING, schema=FIELDS, own=OWN)
+        answered = outcome_of(job, Valid(value))
+        assert [check.code for check in answered.fields.values()] == codes
+    plain = a_job(task=TaskType.REASONING, schema=FIELDS)
+    assert outcome_of(plain, Valid(IN_TEXT)).fields is None
 
 
 @pytest.mark.parametrize(

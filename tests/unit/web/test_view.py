@@ -106,6 +106,18 @@ def test_values_are_named_as_their_spans_are() -> None:
     ]
 
 
+def test_what_a_check_says_of_a_list_or_of_what_is_missing_is_shown() -> None:
+    value = {"items": [{"amount": "1"}], "date": None}
+    checks = {"items": {"code": "own_check"}, "due": {"code": "uncheckable"}}
+    found = [(leaf.path, leaf.value, leaf.check) for leaf in leaves(value, {}, checks)]
+    assert found == [
+        ("items", value["items"], checks["items"]),
+        ("items.0.amount", "1", None),
+        ("date", None, None),
+        ("due", None, checks["due"]),
+    ]
+
+
 def test_a_sure_value_is_marked_in_whatever_form_it_stands() -> None:
     checks = {
         "total": {"outcome": "sure", "code": "labelled", "span": [4, 9]},

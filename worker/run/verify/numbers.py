@@ -221,6 +221,7 @@ _AMOUNT = re.compile(
 )
 
 
+@lru_cache(maxsize=8192)
 def amount(value: str) -> Number | None:
     """A value that is a number with at most its sign, currency, scale word and unit."""
     text = folded(value).strip()
