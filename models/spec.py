@@ -118,6 +118,15 @@ class Ask(BaseModel):
         return self.json_schema if not self.fields else fields_schema(self.fields)
 
 
+class Accept(BaseModel):
+    """Which values are taken without a look."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    error: Annotated[float, Field(gt=0, lt=1)]
+    """The share of the accepted values that may be wrong."""
+
+
 class Spec(BaseModel):
     """A whole batch but for its documents."""
 
@@ -135,6 +144,8 @@ class Spec(BaseModel):
     """When it should be finished; None: no matter when."""
     reuse: bool = True
     """Whether the answer to an identical request may be taken from the ledger."""
+    accept: Accept | None = None
+    """None: every value that the checks do not call sure is for review."""
 
     @model_validator(mode="after")
     def _what_stays_is_handed_to_nobody(self) -> Self:
@@ -220,7 +231,7 @@ def _explained(exc: ValidationError) -> list[str]:
         if error["type"] == "too_short" and len(exc.errors()) > 1:
             continue  # the asks that are missing are those that the other lines are about
         if error["type"] == "extra_forbidden":
-            model = Ask if "asks" in error["loc"] else Spec
+            model = {"asks": Ask, "accept": Accept}.get(str(error["loc"][0]), Spec)
             names = ", ".join(f.alias or n for n, f in model.model_fields.items())
             line = f"unknown key {'.'.join(map(str, error['loc']))!r}; allowed here: {names}"
         lines.append(line)

@@ -84,7 +84,12 @@ def cost_reason(said: str | None) -> str:
 def field_check(check: Mapping[str, Any]) -> str:
     """What the checks of a value say, as one sentence; one of an answer's `fields`."""
     sentence = FIELDS.get(check["code"], str(check["code"]))
-    return sentence.format(about=check.get("about") or "nothing")
+    said = [sentence.format(about=check.get("about") or "nothing")]
+    if check.get("confidence") is not None:
+        said.append(f"likely right: {check['confidence']:.0%}")
+    if check.get("accepted") is not None:
+        said.append("accepted" if check["accepted"] else "for review")
+    return "; ".join(said)
 
 
 def held(code: str, about: Mapping[str, Any], batch: int) -> str:

@@ -16,6 +16,7 @@ from worker.llm.grammar import grammar
 from worker.run.ground import ground
 from worker.run.job import Job
 from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Suspect
+from worker.run.score import scored
 from worker.run.verify.asked import asked_of
 from worker.run.verify.verify import verify
 
@@ -51,8 +52,9 @@ def _judged(job: Job, value: dict[str, object], call_id: UUID) -> Outcome:
         failure = Failure("ungrounded", "run", True, "a value is not in the text")
         if (onward := _next(job, failure)) is not None:
             return onward
-    fields = verify(job.task, values, job.pieces)
-    return Done(value, found.grounded, found.spans, call_id, fields)
+    checks = verify(job.task, values, job.pieces)
+    fields = scored(checks, values, job.scores, job.accept_error)
+    return Done(value, found.grounded, found.spans, call_id, fields, job.scores.version)
 
 
 def judge_error(job: Job, error: EngineError, *, own: bool, pause_s: float) -> Outcome:

@@ -8,10 +8,15 @@ from models.reasons import FieldCode, FieldOutcome
 @dataclass(frozen=True, slots=True)
 class FieldCheck:
     """What a value is worth, and why. `about`: the words of the text that say so; `span`: where the
-    value stands, in characters of the document's text; `page`: from 1."""
+    value stands, in characters of the document's text; `page`: from 1. The last two are added by
+    worker/run/score.py."""
 
     outcome: FieldOutcome
     code: FieldCode
     about: str | None = None
     span: list[int] | None = None
     page: int | None = None
+    confidence: float | None = None
+    """How likely it is right, 0 to 1; None: its score does not rank errors."""
+    accepted: bool | None = None
+    """Whether it is taken without a look at the error that was stated; None: none was."""
