@@ -7,8 +7,8 @@ ANSWERS.jsonl holds what a model said, one {"id": ..., "value": {...}} a line. T
 how many of the values with each outcome are right.
 
 Then how well the scores of values rank errors, and what they accept at a stated error: weights,
-threshold and figures each from other documents. For that each right answer comes with one wrong one,
-so that half are wrong. --ship writes the scores that come with the product.
+threshold and figures each from other documents. For that each right answer comes with one wrong
+one, so that half are wrong. --ship writes the scores that come with the product.
 """
 
 import argparse

@@ -17,8 +17,8 @@ from worker.run.score import FIELD
 SHIPPED = Path(str(resources.files("models").joinpath("scores.json")))
 
 ABOUT = {
-    "documents": "120 receipts (SROIE) and 54 agreements (Kleister NDA), a right and a wrong answer "
-    "for each value, the wrong ones made by rule: half of all are wrong",
+    "documents": "120 receipts (SROIE) and 54 agreements (Kleister NDA); for each value a right "
+    "answer and a wrong one made by rule, so that half are wrong",
     "licence": "SROIE: CC BY 4.0. Kleister NDA: texts of public SEC filings, annotations published "
     "for research without a licence. These are counts and weights; no text, no answer.",
 }

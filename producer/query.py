@@ -119,9 +119,10 @@ ENDED = frozenset({BatchState.FINISHED, BatchState.PURGED})
 
 
 def status(batch: int) -> dict[str, Any]:
-    """How far a batch is: STATUS_KEYS, `submit` (a SubmitState), `accept` (an
-    Acceptance, or None), `unserved`: the queues that it waits in while no worker serves them, each with what mends that, and `bulks`: the batches of
-    providers that its jobs stand in, with what went wrong. Raises NotFound."""
+    """How far a batch is: STATUS_KEYS, `submit` (a SubmitState), `accept` (an Acceptance, or None),
+    `unserved`: the queues that it waits in while no worker serves them, each with what mends that,
+    and `bulks`: the batches of providers that its jobs stand in, with what went wrong. Raises
+    NotFound."""
     row = one("status", batch=batch)
     if row is None:
         raise _no_batch(batch)
