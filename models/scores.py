@@ -143,15 +143,19 @@ def threshold(bins: Sequence[Bin], error: float) -> float | None:
     there is none.
 
     Angelopoulos, Bates, Fisch, Lei and Schuster, "Conformal Risk Control" (ICLR 2024,
-    arXiv:2208.02814), theorem 1: with a loss of at most B, the mean loss R of n calibration points
-    is taken for (n R + B) / (n + 1), as if the next value were the worst possible one. Here the
-    loss is 1 for a wrong value and B = 1, and the mean goes over the values that a threshold
-    accepts, so that the error is stated of those (not of all values, of which it would be less).
+    arXiv:2208.02814): with a loss of at most B, the mean loss R of n calibration values is taken
+    for (n R + B) / (n + 1), as if the next value were the worst possible one. Here the loss is 1
+    for a wrong value, B is 1, and n counts the values that a threshold accepts, so that the error
+    is stated of those: of all values the share that is wrong and accepted is smaller still.
 
-    What it promises, for a new value from the same source as the calibration (exchangeable with
-    it): it is wrong and accepted with a probability of at most `error` times that of a value being
-    accepted by the loosest threshold whose accepted values, the new one among them, are wrong at
-    most `error` of the time. So the error holds on average over calibrations, not for each one.
+    That loss does not fall with the threshold, as their theorem 1 wants. What holds instead: where
+    a share r of what a threshold accepts is wrong, the mean of (n + 1) / (n R + 1) over
+    calibrations is at most 1 / r, so that by Markov's inequality the threshold is taken with a
+    probability of at most error / r; the choice of the lowest one is a stopping time, which changes
+    nothing where scores say nothing (Barber and Candes, "Controlling the false discovery rate via
+    knockoffs", Annals of Statistics 43, 2015, lemma 4). So on average over calibrations the
+    accepted values are wrong at most `error` of the time, where a calibration that accepts none
+    counts 0, for values like those of the calibration. One calibration may do worse.
     """
     least, wrong, taken = None, 0, 0
     for each in bins:

@@ -1,7 +1,7 @@
 """What a user asks for: a spec file or the equivalent command line, checked key by key."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -225,13 +225,17 @@ def make_spec(raw: dict[str, Any], source: str) -> Spec:
         raise ConfigError("\n".join(f"{source}: {line}" for line in _explained(exc))) from exc
 
 
+INNER: Mapping[str, type[BaseModel]] = {"asks": Ask, "accept": Accept}
+"""What stands under a key of a spec."""
+
+
 def _explained(exc: ValidationError) -> list[str]:
     lines = []
     for error, line in zip(exc.errors(), explain(exc), strict=True):
         if error["type"] == "too_short" and len(exc.errors()) > 1:
             continue  # the asks that are missing are those that the other lines are about
         if error["type"] == "extra_forbidden":
-            model = {"asks": Ask, "accept": Accept}.get(str(error["loc"][0]), Spec)
+            model = INNER.get(str(error["loc"][0]), Spec)
             names = ", ".join(f.alias or n for n, f in model.model_fields.items())
             line = f"unknown key {'.'.join(map(str, error['loc']))!r}; allowed here: {names}"
         lines.append(line)

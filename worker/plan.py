@@ -338,7 +338,7 @@ def _as_text(made: Plan) -> str:
                 f"USD <= {'unknown' if made.cost_usd_batch is None else made.cost_usd_batch}",
                 highlight=False,
             )
-        accept = made.accept and f"accept: {made.accept.sentence()}"
+        accept = f"accept: {made.accept.sentence()}" if made.accept is not None else None
         for line in filter(None, (accept, made.verdict)):
             console.print(escape(line), highlight=False)
         for asked in made.asks:
