@@ -33,6 +33,7 @@ STATUS = {
     "deadline": None,
     "unserved": [],
     "bulks": [],
+    "accept": None,
 }
 
 
@@ -432,6 +433,7 @@ HOSTILE_RESULT = {
     "state": "done",
     "grounded": True,
     "corrected": None,
+    "accepted": None,
     "fields": {HOSTILE: {"outcome": "wrong", "code": "sign", "about": HOSTILE}},
     "stand_in": False,
     "tier": "local",
