@@ -260,3 +260,20 @@ def test_what_stays_in_the_building_is_handed_in_at_no_provider():
     stays = {"asks": asks, "policy": "local-only", "allow_provider_batch": True}
     with pytest.raises(ConfigError, match="nothing of a local-only batch leaves the building"):
         make_spec(stays, "spec")
+
+
+def test_an_error_that_is_accepted_is_a_share_between_none_and_all():
+    raw = {"asks": [{"ask": "What?"}]}
+    found = make_spec({**raw, "accept": {"error": 0.02}}, "spec").accept
+    assert found is not None
+    assert found.error == 0.02
+    assert make_spec(raw, "spec").accept is None
+    for wrong, said in (
+        ({"error": 0}, "accept.error"),
+        ({"error": 1}, "accept.error"),
+        ({"error": "much"}, "accept.error"),
+        ({}, "accept.error"),
+        ({"error": 0.1, "share": 1}, "unknown key 'accept.share'; allowed here: error"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make_spec({**raw, "accept": wrong}, "spec")
