@@ -1,18 +1,24 @@
 """(n) What the checks of fields let through and turn away, on public documents with their right
 answers and on wrong ones made of them by rule; and what they cost.
 
-python -m benchmarks.field_checks [FILE.jsonl] [--show N] [--given ANSWERS.jsonl]
+python -m benchmarks.field_checks [FILE.jsonl] [--show N] [--given ANSWERS.jsonl] [--ship]
 
 ANSWERS.jsonl holds what a model said, one {"id": ..., "value": {...}} a line. Then the table says
 how many of the values with each outcome are right.
+
+Then how well the scores of values rank errors, and what they accept at a stated error: weights,
+threshold and figures each from other documents. For that each right answer comes with one wrong
+one, so that half are wrong. --ship writes the scores that come with the product.
 """
 
 import argparse
 import json
+import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -20,11 +26,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import scores
 from benchmarks.rig import Measured
 from benchmarks.wrong_answers import same, wrong_answers
 from models.reasons import FieldOutcome
+from models.scores import shipped
 from models.words import TaskType
+from worker.run.figures import STATED
+from worker.run.fit import Ruled
 from worker.run.ground import Source
+from worker.run.score import features, scored
 from worker.run.verify.asked import asked_of
 from worker.run.verify.check import FieldCheck
 from worker.run.verify.dates import dates
@@ -37,7 +48,9 @@ PUBLIC = Path(__file__).parent.parent.parent / "shared" / "data" / "extraction_o
 MOST_ACCEPTED, MOST_TURNED_AWAY = 0.09, 0.01
 """Of the wrong, and of the right: what fixed checks reached on 940 wrong values in public."""
 
-MOST_CPU_MS = 0.5
+LEAST_AUROC, LEAST_SURE_RIGHT = 0.8, 0.9
+
+MOST_CPU_MS, MOST_SCORE_MS = 0.5, 0.1
 
 CACHES = (view_of, runs, dates)
 """What is kept of a text: a worker sees most texts once."""
@@ -57,6 +70,8 @@ class Judged:
     value: str
     document: str
     check: FieldCheck | None
+    features: tuple[str, ...] = ()
+    """What its score goes by."""
 
     @property
     def outcome(self) -> FieldOutcome | None:
@@ -78,9 +93,15 @@ def run(limit: int | None = None) -> Iterator[Measured]:
     yield Measured("n: wrong values called sure", accepted, MOST_ACCEPTED, at_most=True)
     yield Measured("n: right values called wrong", away, MOST_TURNED_AWAY, at_most=True)
     yield Measured("n: right values called sure", share(right, FieldOutcome.SURE))
+    ranked = scores.show("scores", list(map(scores.without_names, ruled(judged))))
+    yield Measured("n: AUROC of the scores", ranked.auroc, LEAST_AUROC)
+    yield Measured("n: right of what is called sure", ranked.sure_right.value, LEAST_SURE_RIGHT)
+    yield Measured("n: wrong of what is accepted at 2 % error", ranked.at(0.02).wrong.value)
+    yield Measured("n: accepted at 2 % error", ranked.at(0.02).coverage.value)
     yield Measured(
         "n: CPU of the checks of an ordinary answer", cpu_ms(rows), MOST_CPU_MS, True, "ms"
     )
+    yield Measured("n: CPU of the scores of an answer", score_ms(rows), MOST_SCORE_MS, True, "ms")
 
 
 def load(path: Path) -> list[dict[str, Any]]:
@@ -102,18 +123,40 @@ def judge_all(rows: Iterable[Mapping[str, Any]]) -> Iterator[Judged]:
                 made = wrong_answers(value, row["text"], flat, seed)
                 given += [(each.mistake, each.value) for each in made if each.value not in values]
                 for kind, said in given:
-                    check = _check(name, [said] if isinstance(right, list) else said, sources)
-                    yield Judged(kind, name, said, row["id"], check)
+                    answer = {name: [said] if isinstance(right, list) else said}
+                    [(_, check, found)] = checks_of(answer, sources)
+                    yield Judged(kind, name, said, row["id"], check, found)
 
 
-def _check(name: str, value: Any, sources: tuple[Source, ...]) -> FieldCheck | None:
-    found = checks_of({name: value}, sources)
-    return found.get(name) or found.get(f"{name}.0")
+def ruled(judged: Iterable[Judged]) -> list[Ruled]:
+    """The right answers, each with one of the wrong ones that were made of it."""
+    answers: list[list[Judged]] = []
+    for each in judged:
+        if each.kind == "right":
+            answers.append([])
+        answers[-1].append(each)
+    drawn = [
+        (right, random.Random(f"{right.document} {right.field}").choice(wrong))
+        for right, *wrong in answers
+        if wrong
+    ]
+    return [_ruled(each) for pair in drawn for each in pair if each.check is not None]
 
 
-def checks_of(value: Mapping[str, Any], sources: tuple[Source, ...]) -> dict[str, FieldCheck]:
-    """What the values of an answer come to."""
-    return verify(TaskType.EXTRACTION, asked_of(value, schema_of(value)), sources)
+def _ruled(judged: Judged) -> Ruled:
+    document = sha256(judged.document.encode()).hexdigest()
+    return Ruled(document, judged.features, judged.kind == "right")
+
+
+def checks_of(
+    value: Mapping[str, Any], sources: tuple[Source, ...]
+) -> Iterator[tuple[str, FieldCheck | None, tuple[str, ...]]]:
+    """What each value of an answer comes to, by its path, and what its score goes by."""
+    asked = asked_of(value, schema_of(value))
+    found = verify(TaskType.EXTRACTION, asked, sources)
+    for each in asked:
+        check = found.get(each.path)
+        yield each.path, check, features(check, each) if check is not None else ()
 
 
 def schema_of(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,6 +205,23 @@ def _middle_ms(rows: Iterable[Mapping[str, Any]], end: str) -> float:
     return sorted(spent)[len(spent) // 2] * 1000
 
 
+def score_ms(rows: Iterable[Mapping[str, Any]], turns: int = 5) -> float:
+    """CPU of scoring all fields of an answer together: the mean of the least disturbed turn, in
+    milliseconds."""
+    answers = []
+    for row in rows:
+        asked = asked_of(row["fields"], schema_of(row["fields"]))
+        sources = (Source(0, row["text"]),)
+        answers.append((verify(TaskType.EXTRACTION, asked, sources), asked))
+    spent = []
+    for _ in range(turns):
+        started = time.process_time()
+        for checks, asked in answers:
+            scored(checks, asked, shipped(), STATED[0])
+        spent.append((time.process_time() - started) / len(answers))
+    return min(spent) * 1000
+
+
 def show(judged: Iterable[Judged]) -> None:
     """The shares by kind of answer, with their intervals, and by field."""
     every = list(judged)
@@ -185,12 +245,11 @@ def judge_given(
     """What a model said of the documents, each value `right` or `wrong`; of lists nothing."""
     for row in rows:
         value = answers.get(row["id"], {})
-        checks = checks_of(value, (Source(0, row["text"]),))
-        for name, said in value.items():
-            right = row["fields"].get(name)
+        for name, check, found in checks_of(value, (Source(0, row["text"]),)):
+            right, said = row["fields"].get(name), value.get(name)
             if said is not None and isinstance(right, str):
                 kind = "right" if same(str(said), right) else "wrong"
-                yield Judged(kind, name, str(said), row["id"], checks.get(name))
+                yield Judged(kind, name, str(said), row["id"], check, found)
 
 
 def show_given(judged: Iterable[Judged]) -> None:
@@ -227,16 +286,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", nargs="?", type=Path, default=PUBLIC)
     parser.add_argument("--show", type=int, default=0, help="so many mistakes of each kind")
+    parser.add_argument("--ship", action="store_true", help="write the scores that ship")
     parser.add_argument("--given", type=Path, help="a model's answers to them")
     chosen = parser.parse_args()
     rows = load(chosen.file)
     if chosen.given:
-        show_given(judge_given(rows, {each["id"]: each["value"] for each in load(chosen.given)}))
+        answers = {each["id"]: each["value"] for each in load(chosen.given)}
+        given = list(judge_given(rows, answers))
+        show_given(given)
+        values = [_ruled(each) for each in given if each.check is not None]
+        scores.show("scores of a model's values", values)
         return
     judged = list(judge_all(rows))
     show(judged)
     _show_odd(judged, chosen.show)
+    values = ruled(judged)
+    scores.show("scores of right and wrong values", list(map(scores.without_names, values)))
+    if chosen.ship:
+        print(f"{scores.SHIPPED}: {scores.ship(values).version}")
     print(f"CPU of an ordinary answer: {cpu_ms(rows):.3f} ms")
+    print(f"CPU of the scores of an answer: {score_ms(rows):.4f} ms")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a user asks for: a spec file or the equivalent command line, checked key by key."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -131,6 +131,15 @@ class Ask(BaseModel):
         return self.json_schema if not self.fields else fields_schema(self.fields)
 
 
+class Accept(BaseModel):
+    """Which values are taken without a look."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    error: Annotated[float, Field(gt=0, lt=1)]
+    """The share of the accepted values that may be wrong."""
+
+
 class Spec(BaseModel):
     """A whole batch but for its documents."""
 
@@ -148,6 +157,8 @@ class Spec(BaseModel):
     """When it should be finished; None: no matter when."""
     reuse: bool = True
     """Whether the answer to an identical request may be taken from the ledger."""
+    accept: Accept | None = None
+    """None: every value that the checks do not call sure is for review."""
 
     @model_validator(mode="after")
     def _what_stays_is_handed_to_nobody(self) -> Self:
@@ -249,13 +260,17 @@ def make_spec(raw: dict[str, Any], source: str) -> Spec:
         raise ConfigError("\n".join(f"{source}: {line}" for line in _explained(exc))) from exc
 
 
+INNER: Mapping[str, type[BaseModel]] = {"asks": Ask, "accept": Accept}
+"""What stands under a key of a spec."""
+
+
 def _explained(exc: ValidationError) -> list[str]:
     lines = []
     for error, line in zip(exc.errors(), explain(exc), strict=True):
         if error["type"] == "too_short" and len(exc.errors()) > 1:
             continue  # the asks that are missing are those that the other lines are about
         if error["type"] == "extra_forbidden":
-            model = Ask if "asks" in error["loc"] else Spec
+            model = INNER.get(str(error["loc"][0]), Spec)
             names = ", ".join(f.alias or n for n, f in model.model_fields.items())
             line = f"unknown key {'.'.join(map(str, error['loc']))!r}; allowed here: {names}"
         lines.append(line)

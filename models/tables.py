@@ -140,8 +140,14 @@ batches = Table(
         server_default="true",
         comment="whether the ledger says what it cost when it is purged",
     ),
+    Column(
+        "accept_error",
+        Double,
+        comment="share of the accepted values that may be wrong; NULL: nothing is accepted",
+    ),
     CheckConstraint(_one_of("state", BatchState), name="state"),
     CheckConstraint("NOT (local_only AND allow_provider_batch)", name="provider_batch"),
+    CheckConstraint("accept_error > 0 AND accept_error < 1", name="accept_error"),
     UniqueConstraint("id", "local_only"),
     Index("ix_batches_open", "id", postgresql_where=text("finished_at IS NULL")),
     Index("ix_batches_purge", "purge_at", postgresql_where=text("purge_at IS NOT NULL")),
@@ -617,6 +623,20 @@ learned_models = Table(
     "product's own",
 )
 
+score_models = Table(
+    "score_models",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("version", Text, nullable=False, comment="as answers.scored_by has it"),
+    Column("model", JSONB, nullable=False, comment="as models/scores.py reads it"),
+    Column(
+        "report", JSONB, nullable=False, comment="how well it ranked values that it had not seen"
+    ),
+    Column("made_at", Moment, nullable=False, server_default=func.now()),
+    comment="the installation's own scores of values, fitted on its corrected answers; the newest "
+    "counts, and without one the product's own",
+)
+
 answers = Table(
     "answers",
     metadata,
@@ -629,8 +649,10 @@ answers = Table(
     Column(
         "fields",
         JSONB,
-        comment="{field: {outcome, code, about, span, page, normalised}}; NULL: not checked",
+        comment="{field: {outcome, code, about, span, page, normalised, confidence, accepted}}; "
+        "NULL: not checked",
     ),
+    Column("scored_by", Text, comment="version of the scores in fields; NULL: there are none"),
     comment="the answer of a done job; one per job by its key",
 )
 

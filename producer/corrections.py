@@ -300,8 +300,21 @@ def unruled(
 
 
 def open_fields(answer: Answer) -> list[str]:
-    """The fields that a person should look at, the worst first: what the checks called wrong or
-    could not tell, and nobody has ruled on."""
+    """The fields that a person should look at, the worst first: what is not accepted, or where
+    nothing is to be, what the checks called wrong or could not tell; and nobody has ruled on."""
     rest = unruled(answer.fields, answer.rulings)
-    doubtful = [field for field, check in rest.items() if check["outcome"] != FieldOutcome.SURE]
-    return sorted(doubtful, key=lambda field: rest[field]["outcome"] != FieldOutcome.WRONG)
+    doubtful = [field for field, check in rest.items() if is_for_review(check)]
+    return sorted(doubtful, key=lambda field: _sureness(rest[field]))
+
+
+def is_for_review(check: Mapping[str, Any]) -> bool:
+    """Whether a person should look at a value; docmill_harm says the same in Postgres."""
+    accepted = check.get("accepted")
+    return check["outcome"] != FieldOutcome.SURE if accepted is None else not accepted
+
+
+def _sureness(check: Mapping[str, Any]) -> float:
+    """How likely it is right, where that is known, else what its outcome says."""
+    if check.get("confidence") is not None:
+        return float(check["confidence"])
+    return float(check["outcome"] != FieldOutcome.WRONG)

@@ -128,13 +128,14 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+FLAGS = {"grounded", "accepted"}
 NUMBERS = {"batch", "job", "chunk", "attempts", "input_tokens", "output_tokens", "latency_ms"}
 
 
 def _arrow_type(arrow: Any, name: str) -> Any:
     if name in NUMBERS:
         return arrow.int64()
-    return arrow.bool_() if name == "grounded" else arrow.string()
+    return arrow.bool_() if name in FLAGS else arrow.string()
 
 
 def _blocks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

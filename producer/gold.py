@@ -22,16 +22,13 @@ from models.errors import InputError, NotFound
 from models.schema import place, validator
 from models.spec import check_schema, fields_schema
 from models.sql import load_sql
-from models.words import SEPARATOR, Split, TaskType
+from models.words import SEPARATOR, Split, TaskType, split_of
 from producer.corrections import Answer, is_settled, kept_kinds, leaves
 from producer.lines import Problems, json_lines
 from producer.query import FETCH, Row, every, in_order, one, require
 
 BLOCK = 200
 """Rows that are stored at a time: each holds a text."""
-
-HELD_OF = 3
-"""One document of so many is held."""
 
 NAME = re.compile(r"[^\s/\\.-][^\s/\\]{0,79}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -92,11 +89,6 @@ class Added:
     replaced: int = 0
     unsettled: int = 0
     first_unsettled: int | None = None
-
-
-def split_of(document: str) -> Split:
-    """Train or held, by the SHA-256 of the document in hex: one of HELD_OF is held."""
-    return Split.HELD if int(document[:16], 16) % HELD_OF == 0 else Split.TRAIN
 
 
 def set_name(given: str) -> str:

@@ -1,7 +1,7 @@
 """Every read: rows in, plain dictionaries out. Both doors, CLI and page, call these."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 
 from models.database import ready_connection
 from models.errors import NotFound
+from models.scores import Acceptance, acceptance, opened, shipped
 from models.sql import load_sql
 from models.states import (
     ACTIVE_JOBS,
@@ -70,6 +71,8 @@ RESULT_KEYS = (
     "job",
     "corrected",
     "answered",
+    "accepted",
+    "scored_by",
 )
 """What each line of `results --format jsonl` holds, in this order."""
 
@@ -88,8 +91,8 @@ STATUS_KEYS = (
     "finished_at",
     "deadline",
 )
-"""What `status --json` holds, in this order; `expected_finish`, `unserved`, `bulks`, `troubles`
-follow."""
+"""What `status --json` holds, in this order; `expected_finish`, `unserved`, `bulks`,
+`troubles` and `accept` follow."""
 
 DOCUMENT_KEYS = (
     "document",
@@ -116,9 +119,10 @@ ENDED = frozenset({BatchState.FINISHED, BatchState.PURGED})
 
 
 def status(batch: int) -> dict[str, Any]:
-    """How far a batch is: STATUS_KEYS, `submit` (a SubmitState), `unserved`: the queues that it
-    waits in while no worker serves them, each with what mends that, and `bulks`: the batches of
-    providers that its jobs stand in, with what went wrong. Raises NotFound."""
+    """How far a batch is: STATUS_KEYS, `submit` (a SubmitState), `accept` (an Acceptance, or None),
+    `unserved`: the queues that it waits in while no worker serves them, each with what mends that,
+    and `bulks`: the batches of providers that its jobs stand in, with what went wrong. Raises
+    NotFound."""
     row = one("status", batch=batch)
     if row is None:
         raise _no_batch(batch)
@@ -140,6 +144,7 @@ def status(batch: int) -> dict[str, Any]:
         "finished_at": moment(row["changed_at"]) if over else None,
         "deadline": moment(row["deadline"]),
         "submit": row["submit"],
+        "accept": acceptance_of(row["accept_error"]),
         "unserved": [
             {"queue": waits["queue"], "mend": serve(waits["stage"], waits["zone"])}
             for waits in every("unserved", batch=batch)
@@ -160,7 +165,16 @@ def status_json(found: Row) -> dict[str, Any]:
         "unserved": found["unserved"],
         "bulks": found["bulks"],
         "troubles": troubles(batch),
+        "accept": found["accept"] and asdict(found["accept"]),
     }
+
+
+def acceptance_of(error: float | None) -> Acceptance | None:
+    """What the scores that count here accept at this error; None: nothing is to be accepted."""
+    if error is None:
+        return None
+    row = one("newest_scores")
+    return acceptance(opened(row["model"]) if row else shipped(), error)
 
 
 def batch_state(

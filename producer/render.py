@@ -71,6 +71,13 @@ FIELD_NOTE = (
     "say at which, and why"
 )
 
+ACCEPTED: Mapping[bool | None, str] = {
+    True: "[dim]accepted[/] ",
+    False: "[yellow]for review[/] ",
+    None: "",
+}
+"""Before an answer of a batch that states the error which it accepts."""
+
 CORRECTED = "[cyan]✎[/] "
 """Before an answer that a person ruled on, in place of whether all of it stands in the text."""
 
@@ -119,6 +126,8 @@ def submitted(result: "Submitted") -> None:
         f"batch [bold]{result.batch}[/]: {_count(result.documents, 'document')} submitted"
         + (f", {len(result.refused)} refused" if result.refused else "")
     )
+    if result.accept is not None:
+        console.print(f"accept: {result.accept.sentence()}", highlight=False)
     console.print(f"follow it with: docmill watch {result.batch}", style="dim")
 
 
@@ -172,6 +181,8 @@ def status(
     now = datetime.now().astimezone()
     if line := deadline_line(found, stages, now, partial(to_the_minute, now=now)):
         console.print(f"deadline:  {line}")
+    if found["accept"] is not None:
+        console.print(f"accept:    {found['accept'].sentence()}", highlight=False)
     console.print(f"cost:      {_cost_line(found['cost_usd'], currency)}")
     if unknown := found["cost_unknown_calls"]:
         why = escape("; ".join(reasons(costs)))
@@ -393,6 +404,7 @@ def _result_cells(row: Row) -> list[str]:
     if row["corrected"]:
         mark = CORRECTED
     mark += FIELD_MARKS.get(worst(unruled(row["fields"], row["corrected"])), "")
+    mark += ACCEPTED[row["accepted"]]
     return [
         escape(_short(name, DOCUMENT_WIDTH - len(pages) - 2) + (f" p{pages}" if pages else "")),
         escape(_short(row["ask"] or "", ASK_WIDTH)),

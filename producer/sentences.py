@@ -85,9 +85,15 @@ def cost_reason(said: str | None) -> str:
 
 
 def field_check(check: Mapping[str, Any]) -> str:
-    """What the checks of a value say, as one sentence; one of an answer's `fields`."""
+    """What the checks of a value say, as one sentence; and what its score does, where it has one.
+    `check`: one of an answer's `fields`."""
     sentence = FIELDS.get(check["code"], str(check["code"]))
-    return sentence.format(about=check.get("about") or "nothing")
+    said = [sentence.format(about=check.get("about") or "nothing")]
+    if check.get("confidence") is not None:
+        said.append(f"Likely right: {check['confidence']:.0%}.")
+    if check.get("accepted") is not None:
+        said.append("Accepted." if check["accepted"] else "For review.")
+    return " ".join(said)
 
 
 def held(code: str, about: Mapping[str, Any], batch: int) -> str:

@@ -19,9 +19,11 @@ from models.configuration import applied
 from models.database import Connection, ready_connection
 from models.errors import DocmillError, InputError, NotFound
 from models.queue import KombuError, depths, redis_url, ring
+from models.scores import Acceptance
 from models.spec import Ask, Spec
 from models.states import BatchState
 from models.words import INGEST, Policy
+from producer.query import acceptance_of
 from producer.sources import Accepted, Refused, Source
 
 BLOCK = 256
@@ -42,6 +44,8 @@ class Submitted:
     refused: list[Refused] = field(default_factory=list)
     locked: int = 0
     """Documents that need a password which was not among those that were given."""
+    accept: Acceptance | None = None
+    """What of its values is accepted, and what to expect for review."""
 
     def as_json(self) -> dict[str, Any]:
         """The object that `submit --json` prints."""
@@ -49,6 +53,7 @@ class Submitted:
             "batch": self.batch,
             "documents": self.documents,
             "refused": [asdict(refused) for refused in self.refused],
+            "accept": self.accept and asdict(self.accept),
         }
 
 
@@ -74,7 +79,7 @@ def submit(
     Postgres cannot be reached, ConfigError for a wrong URL or docmill.toml."""
     redis_url()  # a wrong one is said before anything is stored
     configuration = applied().number
-    result = Submitted(None, 0)
+    result = Submitted(None, 0, accept=acceptance_of(spec.accept.error if spec.accept else None))
     with ready_connection() as connection:
         for block in _blocks(iter(sources), result.refused):
             with connection.transaction(), connection.cursor() as cursor:
@@ -190,7 +195,8 @@ def _blocks(sources: Iterator[Source], refused: list[Refused]) -> Iterator[list[
 def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int) -> int:
     cursor.execute(
         "INSERT INTO batches (name, configuration_id, local_only, priority, max_cost_usd, "
-        "deadline, reuse, allow_provider_batch) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) "
+        "deadline, reuse, allow_provider_batch, accept_error) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) "
         "RETURNING id",
         (
             spec.name,
@@ -201,6 +207,7 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
             spec.deadline,
             spec.reuse,
             spec.allow_provider_batch,
+            spec.accept.error if spec.accept else None,
         ),
     )
     row = cursor.fetchone()

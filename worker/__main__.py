@@ -36,6 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     reroute.add_argument("batch", type=int)
     classifier = commands.add_parser("classifier", help="what finds task types: train, report")
     classifier.add_argument("what", choices=["train", "report", "ship"])
+    scores = commands.add_parser("scores", help="what says how likely values are right")
+    scores.add_argument("what", choices=["train", "report"])
     return parser
 
 
@@ -115,6 +117,12 @@ def _classifier(chosen: argparse.Namespace) -> int:
     return does[chosen.what]()
 
 
+def _scores(chosen: argparse.Namespace) -> int:
+    from worker import scores
+
+    return {"train": scores.train, "report": scores.report}[chosen.what]()
+
+
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "serve": _serve,
     "doctor": _doctor,
@@ -126,6 +134,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "unlock": _unlock,
     "reroute": _reroute,
     "classifier": _classifier,
+    "scores": _scores,
 }
 
 

@@ -39,6 +39,7 @@ class JobRow:
     grounded: bool | None = None
     spans: dict[str, list[int]] | None = None
     fields: dict[str, FieldCheck] | None = None
+    scored_by: str | None = None
     call_id: UUID | None = None
     parts: list[dict[str, int]] | None = None
 
@@ -77,7 +78,7 @@ def job_row(turn: Turn) -> JobRow:
     """The row that an outcome means."""
     job = turn.job_id
     match turn.outcome:
-        case Done(value, grounded, spans, call_id, fields):
+        case Done(value, grounded, spans, call_id, fields, scored_by):
             return JobRow(
                 job,
                 JobState.DONE,
@@ -86,6 +87,7 @@ def job_row(turn: Turn) -> JobRow:
                 grounded=grounded,
                 spans=spans,
                 fields=fields,
+                scored_by=scored_by,
                 call_id=call_id,
             )
         case Escalate(place, step, left, failure):

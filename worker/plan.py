@@ -20,6 +20,7 @@ from models.config import Config
 from models.configuration import proposed
 from models.deadline import to_the_minute
 from models.errors import ReadError
+from models.scores import Acceptance, acceptance
 from models.spec import Ask, Spec, make_spec
 from models.states import JobState
 from models.terminal import to_json, visible
@@ -37,6 +38,7 @@ from worker.llm.grammar import grammar
 from worker.prompts import fixed_tokens
 from worker.read.sandbox import Reader, make_reader
 from worker.route import Facts, route
+from worker.run.models import newest_scores
 
 DEAREST = TaskType.REASONING
 """What an ask without a task type may at worst turn out to be."""
@@ -98,6 +100,9 @@ class Plan:
     """Whether it keeps its deadline; None: it has none, or nobody can know."""
     verdict: str | None = None
     """The same for people; None: it has no deadline."""
+    accept: Acceptance | None = None
+    """What of its values would be accepted, and what to expect for review; None: nothing is to be
+    accepted."""
     asks: list[AskPlan] = field(default_factory=list)
     unreadable: list[dict[str, str]] = field(default_factory=list)
 
@@ -109,6 +114,8 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
     paces = {row["queue"]: Pace(**row) for row in json.loads(next(stream))}
     config = proposed()
     made = asyncio.run(Planner(spec, config, _learned()).read(map(json.loads, stream)))
+    if spec.accept is not None:
+        made.accept = _acceptance(spec.accept.error)
     add_time(made, estimate(list(work(made, config)), paces), spec.deadline)
     sys.stdout.write(_as_json(made) if as_json else _as_text(made))
     return 0 if made.documents else 1
@@ -117,6 +124,11 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
 def _learned() -> Learned:
     with one_connection() as connection:
         return newest(connection)
+
+
+def _acceptance(error: float) -> Acceptance:
+    with one_connection() as connection:
+        return acceptance(newest_scores(connection), error)
 
 
 def work(made: Plan, config: Config) -> Iterator[Work]:
@@ -339,8 +351,9 @@ def _as_text(made: Plan) -> str:
                 f"USD <= {'unknown' if made.cost_usd_batch is None else made.cost_usd_batch}",
                 highlight=False,
             )
-        if made.verdict:
-            console.print(escape(made.verdict), highlight=False)
+        accept = f"accept: {made.accept.sentence()}" if made.accept is not None else None
+        for line in filter(None, (accept, made.verdict)):
+            console.print(escape(line), highlight=False)
         for asked in made.asks:
             if asked.only_checked:
                 listed = ", ".join(asked.only_checked)

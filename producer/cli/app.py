@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import classifier, config, db, gold, look, remove, review, run, steer
+from producer.cli import classifier, config, db, gold, look, remove, review, run, scores, steer
 from producer.cli.submit import submit
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -48,6 +48,10 @@ CLASSIFIER_COMMANDS: dict[str, Callable[..., None]] = {
     "report": classifier.report,
     "train": classifier.train,
 }
+SCORES_COMMANDS: dict[str, Callable[..., None]] = {
+    "report": scores.report,
+    "train": scores.train,
+}
 GOLD_COMMANDS: dict[str, Callable[..., None]] = {
     "add": gold.add,
     "list": gold.list_sets,
@@ -79,6 +83,7 @@ app = typer.Typer(
         "default_map": {
             **dict.fromkeys(COMMANDS, NO_HELP),
             "classifier": {**dict.fromkeys(CLASSIFIER_COMMANDS, NO_HELP), **NO_HELP},
+            "scores": {**dict.fromkeys(SCORES_COMMANDS, NO_HELP), **NO_HELP},
             "config": {**dict.fromkeys(CONFIG_COMMANDS, NO_HELP), **NO_HELP},
             "gold": {**dict.fromkeys(GOLD_COMMANDS, NO_HELP), **NO_HELP},
             "db": {**dict.fromkeys(DATABASE_COMMANDS, NO_HELP), **NO_HELP},
@@ -119,6 +124,9 @@ app.add_typer(_config, name="config")
 _classifier = typer.Typer(help="What finds the task types of asks.", no_args_is_help=True)
 _add(CLASSIFIER_COMMANDS, _classifier)
 app.add_typer(_classifier, name="classifier")
+_scores = typer.Typer(help="What says how likely values are right.", no_args_is_help=True)
+_add(SCORES_COMMANDS, _scores)
+app.add_typer(_scores, name="scores")
 _gold = typer.Typer(
     help="Texts with their right answers, to measure with and to train on.", no_args_is_help=True
 )

@@ -16,7 +16,7 @@ WITH shown AS (
       AND (cast(%(state)s AS text) IS NULL OR (SELECT state FROM job_states WHERE id = j.id) = %(state)s)
     ORDER BY j.document_id, j.id LIMIT %(most)s
 )
-SELECT r.batch, r.job, r.document, r.pages, r.ask, r.task, r.tier, r.model, r.state, r.value, r.grounded, r.fields, r.corrected,
+SELECT r.batch, r.job, r.document, r.pages, r.ask, r.task, r.tier, r.model, r.state, r.value, r.grounded, r.fields, r.corrected, r.accepted,
        r.escalated_from, r.cost_usd, r.input_tokens, r.output_tokens, r.latency_ms,
        r.error, r.reason, r.stand_in, r.engine, r.held_for, r.held_about
 FROM results r WHERE r.job IN (SELECT id FROM shown)

@@ -1,6 +1,7 @@
 SELECT batch, document, chunk, pages, ask, task, tier, model, state, value, grounded, spans, fields,
        escalated_from, escalation_reason, attempts, cost_usd, input_tokens, output_tokens,
        latency_ms, error, reason, stand_in, engine, chain, job, corrected, answered,
+       accepted, scored_by,
        held_for, held_about
 FROM results
 WHERE (cast(%(batch)s AS bigint) IS NULL OR batch = %(batch)s)

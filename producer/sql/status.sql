@@ -1,7 +1,7 @@
 -- One batch: how far it is and what it cost.
 SELECT
     b.id AS batch, b.name, b.state, b.local_only, b.priority, b.max_cost_usd, b.configuration_id,
-    b.keeps_costs, b.deadline,
+    b.keeps_costs, b.deadline, b.accept_error,
     b.created_at, b.started_at, docmill_submit_state(b.id) AS submit,
     coalesce(b.finished_at, (SELECT max(at) FROM counts WHERE batch_id = b.id)) AS changed_at,
     coalesce((SELECT jsonb_object_agg(state, n) FROM (

@@ -11,7 +11,11 @@ from benchmarks.field_checks import (
     load,
     share,
 )
+from benchmarks.field_checks import ruled as ruled_of
+from benchmarks.scores import without_names
 from models.reasons import FieldOutcome
+from worker.run.figures import figures
+from worker.run.fit import measured
 
 pytestmark = pytest.mark.skipif(not PUBLIC.is_file(), reason="the shared data is not here")
 
@@ -33,3 +37,14 @@ def test_next_to_no_right_value_is_called_wrong(judged: list[Judged]) -> None:
     right = [each for each in judged if each.kind == "right"]
     assert share(right, FieldOutcome.WRONG) <= MOST_TURNED_AWAY
     assert share(right, FieldOutcome.SURE) >= 0.6
+
+
+def test_scores_rank_errors_and_keep_the_stated_one_on_documents_they_have_not_seen(
+    judged: list[Judged],
+) -> None:
+    values = [without_names(each) for each in ruled_of(judged)]
+    found = figures(list(measured(values, {})))
+    assert found.auroc_interval[0] >= 0.8
+    assert found.sure_right.interval[0] >= 0.9
+    assert found.at(0.02).wrong.value <= 0.02
+    assert found.at(0.02).coverage.value >= 0.3

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from models.errors import InputError, NotFound
-from models.words import Split
+from models.words import Split, split_of
 from producer import gold, review
 from producer.cli.app import app
 from producer.gold import Defaults
@@ -51,7 +51,7 @@ def test_a_corrected_answer_becomes_gold_with_its_text_and_where_it_comes_from(
     assert (row["source"], row["model"]) == (f"batch {batch}, job {job}", "local/phi4-mini")
     assert list(row["schema"]["properties"]) == ["total"]
     digest = value(db, "SELECT encode(sha256, 'hex') FROM documents")
-    assert (row["document"], row["split"]) == (digest, gold.split_of(digest))
+    assert (row["document"], row["split"]) == (digest, split_of(digest))
 
 
 def test_a_later_correction_replaces_the_answer_of_the_same_row(db: Connection) -> None:

@@ -259,6 +259,10 @@ def statements(live: Live) -> dict[str, Params]:
                 ]
             )
         },
+        "scores/keep": {"version": "v", "model": as_json({}), "report": as_json({})},
+        "scores/models": {"ids": [1]},
+        "scores/newest": {},
+        "scores/ruled": {"after": 0, "most": 10},
         "flow/alive": {"machine": "m", "silence_s": 15.0},
         "flow/beat": {},
         "flow/bring_due": {"since": BEGINNING, "most": 2000},

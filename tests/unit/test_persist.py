@@ -34,7 +34,7 @@ SURE = FieldCheck(FieldOutcome.SURE, FieldCode.LABELLED, "total:", [1, 6], 1)
 
 ROWS: dict[type, tuple[Outcome, JobRow]] = {
     Done: (
-        Done({"total": "75.00"}, True, {"total": [1, 6]}, CALL, {"total": SURE}),
+        Done({"total": "75.00"}, True, {"total": [1, 6]}, CALL, {"total": SURE}, "v1"),
         JobRow(
             5,
             JobState.DONE,
@@ -43,6 +43,7 @@ ROWS: dict[type, tuple[Outcome, JobRow]] = {
             grounded=True,
             spans={"total": [1, 6]},
             fields={"total": SURE},
+            scored_by="v1",
             call_id=CALL,
         ),
     ),

@@ -9,6 +9,7 @@ from uuid import UUID
 from models.checks import OwnChecks
 from models.failure import Failure
 from models.reasons import HoldCode
+from models.scores import Scores
 from models.words import Finder, Queue, Scope, Stage, TaskType, Zone
 from worker.calls.access import EngineAccess
 from worker.calls.asks import recent_asks
@@ -25,6 +26,7 @@ from worker.route import Facts, Place
 from worker.run.ground import Source
 from worker.run.job import Found, Job
 from worker.run.judge import SHORT_OF, judge_budget
+from worker.run.models import recent_scores
 from worker.run.outcome import HoldRow
 from worker.settings import LEASE_S, TWIN_S
 
@@ -70,6 +72,7 @@ class JobClaims:
         self._owner = owner
         self._terms = terms
         self._asks = recent_asks(db)
+        self._scores = recent_scores(db)
         self._versions = as_json(
             [{"task": task, "version": prompt(task).version} for task in TaskType]
         )
@@ -84,11 +87,12 @@ class JobClaims:
         # of an earlier try of this claim, whose COMMIT went through unheard
         answers |= {row["id"]: row["known"] for row in rows if row["known"] is not None}
         asks = await self._asks.of({row["ask_id"] for row in rows})
+        scores = await self._scores.of({row["scores"] for row in rows})
         held = [
             Held(
                 Lease(self._terms.stage, row["id"], claim),
                 row["line_id"],
-                await self._job(row, asks[row["ask_id"]], answers),
+                await self._job(row, asks[row["ask_id"]], scores[row["scores"]], answers),
                 alone=row["deaths"] > 0,
             )
             for row in rows
@@ -152,7 +156,7 @@ class JobClaims:
             )
         await self._db.run_all(statements)
 
-    async def _job(self, row: Row, ask: Row, answers: Mapping[int, Any]) -> Job:
+    async def _job(self, row: Row, ask: Row, scores: Scores, answers: Mapping[int, Any]) -> Job:
         broken = row["broken"]
         return Job(
             id=row["id"],
@@ -165,7 +169,7 @@ class JobClaims:
             ask=ask["text"],
             schema=ask["json_schema"],
             own=OwnChecks.from_json(ask["checks"]) if ask["checks"] is not None else None,
-            pieces=tuple(_source(piece) for piece in row["pieces"] or ()),
+            pieces=tuple(source_of(piece) for piece in row["pieces"] or ()),
             attempts=row["attempts"],
             deaths=row["deaths"],
             call_id=row["call_id"],
@@ -176,6 +180,8 @@ class JobClaims:
             level=row["found_level"] or row["level"],
             found=tuple(map(_found, row["found"] or ())) if broken is None else (),
             broken=Failure(**broken) if broken is not None else None,
+            scores=scores,
+            accept_error=row["accept_error"],
         )
 
     async def release(self, held: Sequence[Held]) -> None:
@@ -218,7 +224,8 @@ def _holds(rows: Iterable[Row], usd_per_day: Decimal | None) -> list[HoldRow]:
     return list(holds.values())
 
 
-def _source(piece: Mapping[str, Any]) -> Source:
+def source_of(piece: Mapping[str, Any]) -> Source:
+    """A chunk as a row names it."""
     first, last = piece["pages"]
     return Source(piece["start"], piece["text"], piece["ordinal"], (first, last))
 

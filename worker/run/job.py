@@ -1,13 +1,14 @@
 """A claimed job with everything that running it takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from models.checks import OwnChecks
 from models.config import Config
 from models.failure import Failure
+from models.scores import Scores, shipped
 from models.words import TaskType
 from worker.calls.ledger import KnownAnswer
 from worker.prompts import prompt
@@ -58,6 +59,10 @@ class Job:
     """What the parts said that it puts together."""
     broken: Failure | None = None
     """Why one of them could not be answered."""
+    scores: Scores = field(default_factory=shipped)
+    """What says how likely its values are right."""
+    accept_error: float | None = None
+    """The share of accepted values that may be wrong; None: nothing is to be accepted."""
 
     @property
     def task(self) -> TaskType:

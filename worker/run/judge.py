@@ -17,6 +17,7 @@ from worker.run.ground import ground
 from worker.run.job import Job
 from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Suspect
 from worker.run.own.own import judged
+from worker.run.score import scored
 from worker.run.verify.asked import asked_of
 from worker.run.verify.check import FieldCheck
 from worker.run.verify.verify import verify
@@ -48,24 +49,25 @@ def _judged(job: Job, value: dict[str, object], call_id: UUID) -> Outcome:
     if job.is_part:
         return Done(value, None, None, call_id)
     if job.task is not TaskType.EXTRACTION:
-        return Done(value, None, None, call_id, _own(job, value, None))
+        return Done(value, None, None, call_id, _own(job, value, {}) or None)
     values = asked_of(value, job.answer_schema)
     found = ground(values, job.pieces)
     if found.grounded is False:
         failure = Failure("ungrounded", "run", True, "a value is not in the text")
         if (onward := _next(job, failure)) is not None:
             return onward
-    fields = _own(job, value, verify(job.task, values, job.pieces))
-    return Done(value, found.grounded, found.spans, call_id, fields)
+    checks = _own(job, value, verify(job.task, values, job.pieces))
+    fields = scored(checks, values, job.scores, job.accept_error)
+    return Done(value, found.grounded, found.spans, call_id, fields, job.scores.version)
 
 
 def _own(
-    job: Job, value: dict[str, object], fields: dict[str, FieldCheck] | None
-) -> dict[str, FieldCheck] | None:
+    job: Job, value: dict[str, object], fields: dict[str, FieldCheck]
+) -> dict[str, FieldCheck]:
     """What the values are worth with what the user checks."""
     if job.own is None:
         return fields
-    return judged(value, job.own, job.answer_schema, job.pieces, fields or {})
+    return judged(value, job.own, job.answer_schema, job.pieces, fields)
 
 
 def judge_error(job: Job, error: EngineError, *, own: bool, pause_s: float) -> Outcome:

@@ -22,6 +22,8 @@ class Done:
     call_id: UUID
     fields: dict[str, FieldCheck] | None = None
     """What each value is worth, by its path; None: not checked."""
+    scored_by: str | None = None
+    """Version of the scores in `fields`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,3 +285,20 @@ def test_a_check_or_format_that_cannot_be_kept_is_refused_with_its_place():
     for key, value in (("checks", ["a > 0"]), ("formats", {"a": "date"})):
         said = refused({"asks": [{"ask": "x", key: value}]})
         assert f"asks.0: {key} are about fields: give fields or a schema too" in said
+
+
+def test_an_error_that_is_accepted_is_a_share_between_none_and_all():
+    raw = {"asks": [{"ask": "What?"}]}
+    found = make_spec({**raw, "accept": {"error": 0.02}}, "spec").accept
+    assert found is not None
+    assert found.error == 0.02
+    assert make_spec(raw, "spec").accept is None
+    for wrong, said in (
+        ({"error": 0}, "accept.error"),
+        ({"error": 1}, "accept.error"),
+        ({"error": "much"}, "accept.error"),
+        ({}, "accept.error"),
+        ({"error": 0.1, "share": 1}, "unknown key 'accept.share'; allowed here: error"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make_spec({**raw, "accept": wrong}, "spec")

@@ -184,6 +184,17 @@ def test_what_is_wrong_is_looked_at_before_what_cannot_be_told_and_what_was_rule
     assert open_fields(answer(rulings=rulings, fields=CHECKS)) == left
 
 
+def test_what_was_accepted_is_not_for_review_and_what_was_not_is_whatever_its_outcome():
+    checks = {
+        "kept": {"outcome": "check", "confidence": 0.99, "accepted": True},
+        "likely": {"outcome": "sure", "confidence": 0.9, "accepted": False},
+        "unlikely": {"outcome": "check", "confidence": 0.1, "accepted": False},
+        "before": {"outcome": "check"},  # of a time without scores
+    }
+    found = answer(dict.fromkeys(checks, "x"), rulings={}, fields=checks)
+    assert open_fields(found) == ["unlikely", "likely", "before"]
+
+
 @pytest.mark.parametrize(
     ("value", "fields", "rulings", "settled"),
     [

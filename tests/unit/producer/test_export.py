@@ -39,6 +39,8 @@ CONTRACT = [
     "job",
     "corrected",
     "answered",
+    "accepted",
+    "scored_by",
 ]
 
 ROW = {
@@ -68,6 +70,8 @@ ROW = {
     "job": 12,
     "corrected": {"total": {"ruling": "corrected", "by": "=Asha", "at": "2026-11-28T09:00:00Z"}},
     "answered": {"total": "=75"},
+    "accepted": False,
+    "scored_by": "6b2aee5b",
     "reason": "not of the contract",
     "stand_in": False,
 }

@@ -3,8 +3,8 @@ import hashlib
 import pytest
 
 from models.errors import InputError
-from models.words import Split
-from producer.gold import Defaults, Gold, as_json, read_row, set_name, split_of
+from models.words import Split, split_of
+from producer.gold import Defaults, Gold, as_json, read_row, set_name
 
 DEFAULTS = Defaults(ask="Which total?", source="here", licence="CC0-1.0")
 ROW = {"text": "Total: 42.50", "fields": {"total": "42.50"}}

@@ -147,6 +147,7 @@ STATUS = {
     "cost_usd": None,
     "calls": 0,
     "keeps_costs": True,
+    "accept_error": None,
     "cost_unknown_calls": 0,
     "submit": SubmitState.WHOLE,
     "deadline": None,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.reasons import CostReason
+from models.scores import Acceptance
 from models.states import BatchState, SubmitState
 from models.words import Ruling
 from producer import render
@@ -33,6 +34,7 @@ STATUS = {
     "deadline": None,
     "unserved": [],
     "bulks": [],
+    "accept": None,
 }
 
 
@@ -393,6 +395,27 @@ def test_a_list_of_batches_says_what_is_held_cut_off_or_not_asked(terminal):
     assert "not asked: gpu2/phi4-mini at gpu2:11434" in said
 
 
+ACCEPTS = Acceptance(0.02, 0.9, 0.66, "6b2aee5b")
+
+
+def test_a_submit_and_a_status_say_what_share_of_the_values_to_expect_for_review(terminal):
+    render.submitted(Submitted(7, 3, accept=ACCEPTS))
+    assert "about 66% of the values for review" in " ".join(terminal().split())
+    said = shown_status(terminal, found={"accept": ACCEPTS})
+    assert "at most 2.0% of the accepted values wrong" in said
+
+
+@pytest.mark.parametrize(
+    ("accepted", "mark"), [(True, "accepted Tea"), (False, "for review Tea"), (None, "✓ Tea")]
+)
+def test_an_answer_says_whether_it_is_accepted_where_its_batch_states_an_error(
+    accepted, mark, capsys
+):
+    row = {**HOSTILE_RESULT, "document": "a.txt", "ask": "a", "value": {"f0": "Tea"}}
+    render.results([{**row, "fields": None, "accepted": accepted}])
+    assert mark in capsys.readouterr().out
+
+
 def test_a_submit_that_was_broken_off_says_the_batch_and_how_it_goes_on(capsys):
     render.broken_off(Submitted(7, 512), "in/ 'b c.pdf'")
     assert capsys.readouterr().err == (
@@ -432,6 +455,7 @@ HOSTILE_RESULT = {
     "state": "done",
     "grounded": True,
     "corrected": None,
+    "accepted": None,
     "fields": {HOSTILE: {"outcome": "wrong", "code": "sign", "about": HOSTILE}},
     "stand_in": False,
     "tier": "local",

@@ -50,6 +50,16 @@ def test_no_two_codes_of_a_value_are_said_in_the_same_words():
     assert len({field_check({"code": code}) for code in FieldCode}) == len(FieldCode)
 
 
+def test_a_score_and_what_became_of_a_value_follow_the_sentence():
+    check = {"code": FieldCode.LABELLED, "about": "Total:"}
+    plain = field_check({**check, "confidence": None, "accepted": None})
+    assert plain == field_check(check)
+    assert field_check({**check, "confidence": 0.934}) == f"{plain} Likely right: 93%."
+    assert field_check({**check, "accepted": True}) == f"{plain} Accepted."
+    scored = {**check, "confidence": 0.5, "accepted": False}
+    assert field_check(scored) == f"{plain} Likely right: 50%. For review."
+
+
 def test_a_code_that_is_not_known_here_is_said_as_it_is():
     assert field_check({"code": "of_a_later_version", "about": "x"}) == "of_a_later_version"
 

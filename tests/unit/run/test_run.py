@@ -73,7 +73,7 @@ def codes(turn: Turn) -> dict[str, str]:
 def taken(turn: Turn) -> Done:
     """An answer without what its checks came to."""
     assert isinstance(turn.outcome, Done)
-    return replace(turn.outcome, fields=None)
+    return replace(turn.outcome, fields=None, scored_by=None)
 
 
 async def test_a_good_answer_is_done_with_the_call_that_the_claim_reserved():

@@ -9,7 +9,8 @@ from models.reasons import FieldCode, FieldOutcome
 class FieldCheck:
     """What a value is worth, and why. `about`: the words of the text that say so, or the user's
     check; `span`: where the value stands, in characters of the document's text; `page`: from 1;
-    `normalised`: the value in the format that the user gave for its field."""
+    `normalised`: the value in the format that the user gave for its field. The last two are added
+    by worker/run/score.py."""
 
     outcome: FieldOutcome
     code: FieldCode
@@ -17,3 +18,7 @@ class FieldCheck:
     span: list[int] | None = None
     page: int | None = None
     normalised: str | None = None
+    confidence: float | None = None
+    """How likely it is right, 0 to 1; None: its score does not rank errors."""
+    accepted: bool | None = None
+    """Whether it is taken without a look at the error that was stated; None: none was."""

@@ -4,6 +4,7 @@ SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS
        b.allow_provider_batch, j.document_id, j.chunk_id,
        j.ask_id, j.parent_id, j.level, j.task, j.found_by, j.confidence, j.zone, j.engine, j.model,
        j.step, j.tokens, j.language, j.attempts, j.waits, j.deaths, b.configuration_id, s.line_id,
+       b.accept_error, coalesce((SELECT max(id) FROM score_models), 0) AS scores,
        c.id AS call_id,
        CASE WHEN j.chunk_id IS NULL THEN whole.pieces
             ELSE jsonb_build_array(jsonb_build_object(

@@ -1,0 +1,52 @@
+"""How well scores of values rank errors and what they accept, and the scores that ship."""
+
+import json
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from models.scores import Scores, made
+from models.words import Split, split_of
+from worker.run.figures import Figures, figures
+from worker.run.fit import Ruled, calibrated, fit, measured
+from worker.run.score import FIELD
+
+SHIPPED = Path(str(resources.files("models").joinpath("scores.json")))
+
+ABOUT = {
+    "documents": "120 receipts (SROIE) and 54 agreements (Kleister NDA); for each value a right "
+    "answer and a wrong one made by rule, so that half are wrong",
+    "licence": "SROIE: CC BY 4.0. Kleister NDA: texts of public SEC filings, annotations published "
+    "for research without a licence. These are counts and weights; no text, no answer.",
+}
+
+
+def ship(values: Iterable[Ruled]) -> Scores:
+    """Write the scores that come with the product: fitted on documents to train on, calibrated on
+    those that are held. A field's own name is worth nothing to strangers."""
+    sides: dict[Split, list[Ruled]] = {side: [] for side in Split}
+    for value in values:
+        sides[split_of(value.document)].append(without_names(value))
+    weights = fit(sides[Split.TRAIN], {})
+    scores = made(weights, calibrated(weights, sides[Split.HELD]), ABOUT)
+    SHIPPED.write_text(json.dumps(scores.as_json(), indent=1) + "\n", "utf-8")
+    return scores
+
+
+def without_names(value: Ruled) -> Ruled:
+    """A value without the feature of its field's name."""
+    general = tuple(each for each in value.features if not each.startswith(FIELD))
+    return Ruled(value.document, general, value.right)
+
+
+def show(title: str, values: Sequence[Ruled]) -> Figures:
+    """Print what scores do with values whose documents they have not seen."""
+    found = figures(list(measured(values, {})))
+    table = Table("figure", "value (95 % interval)", title=title)
+    for name, value in found.told():
+        table.add_row(name, value)
+    Console(width=110).print(table)
+    return found
