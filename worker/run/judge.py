@@ -49,7 +49,8 @@ def _judged(job: Job, value: dict[str, object], call_id: UUID) -> Outcome:
     if job.is_part:
         return Done(value, None, None, call_id)
     if job.task is not TaskType.EXTRACTION:
-        return Done(value, None, None, call_id, _own(job, value, {}) or None)
+        own = _own(job, value, {}) if job.own is not None else None
+        return Done(value, None, None, call_id, own)
     values = asked_of(value, job.answer_schema)
     found = ground(values, job.pieces)
     if found.grounded is False:
