@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    escalation,
     field_checks,
     fleet,
     footprint,
@@ -64,6 +65,7 @@ def _all(parts: list[str] | None, *, smoke: bool) -> Iterator[Measured]:
         "m": fleet.run(2.0, 4, 3.0) if smoke else fleet.run(),
         "n": field_checks.run(10) if smoke else field_checks.run(),
         "o": routing.run(60, 2) if smoke else routing.run(),
+        "p": escalation.run(10) if smoke else escalation.run(),
     }
     for part in parts or runs:
         yield from runs[part]

@@ -80,6 +80,8 @@ class Ask(BaseModel):
     task: TaskType | None = None
     """None: the classify step decides."""
     scope: Scope = Scope.CHUNK
+    important: tuple[Annotated[str, STORABLE], ...] = ()
+    """Fields that are read a second time even where they are only to be checked."""
     documents: tuple[Annotated[str, STORABLE], ...] = ()
     """Glob patterns on the document's file name or path; empty: every document."""
 
@@ -105,6 +107,15 @@ class Ask(BaseModel):
             raise ValueError("ask: an ask needs words")
         if self.json_schema is not None:
             check_schema(self.json_schema)
+        return self
+
+    @model_validator(mode="after")
+    def _important_is_asked_for(self) -> Self:
+        asked = (self.answer_schema or {}).get("properties", {})
+        for name in self.important:
+            if name not in asked:
+                known = ", ".join(asked) or "none, give the ask fields or a schema"
+                raise ValueError(f"important: there is no field {name!r}; there are: {known}")
         return self
 
     @property

@@ -207,8 +207,8 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
     batch = int(row[0])
     cursor.execute("SELECT docmill_begin_submit(%s)", (batch,))
     cursor.executemany(
-        "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents, "
+        "important) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             (
                 batch,
@@ -219,6 +219,7 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
                 ask.task,
                 ask.scope,
                 list(ask.documents),
+                list(ask.important),
             )
             for ordinal, ask in enumerate(spec.asks, start=1)
         ],

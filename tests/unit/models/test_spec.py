@@ -260,3 +260,11 @@ def test_what_stays_in_the_building_is_handed_in_at_no_provider():
     stays = {"asks": asks, "policy": "local-only", "allow_provider_batch": True}
     with pytest.raises(ConfigError, match="nothing of a local-only batch leaves the building"):
         make_spec(stays, "spec")
+
+
+def test_what_is_important_is_a_field_that_is_asked_for():
+    for shape in ({"fields": ["a", "b"]}, {"schema": SCHEMA}):
+        assert made({"ask": "x", **shape, "important": ["a"]}).asks[0].important == ("a",)
+    said = refused({"asks": [{"ask": "x", "fields": ["a", "b"], "important": ["c"]}]})
+    assert "important: there is no field 'c'; there are: a, b" in said
+    assert "give the ask fields" in refused({"asks": [{"ask": "x", "important": ["c"]}]})
