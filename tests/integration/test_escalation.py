@@ -16,7 +16,7 @@ import pytest
 from psycopg.types.json import Json
 
 from models.config import Config
-from models.words import Zone
+from models.words import TaskType, Zone
 from producer import query
 from tests.recount import offences
 from tests.rows import (
@@ -119,8 +119,7 @@ class Plant:
             (Json(SCHEMA), list(important), batch.ask),
         )
         for n in range(number):
-            add_jobs(self.db, batch, 1, text=text_of(n + 1))
-        self.db.execute("UPDATE jobs SET task = 'extraction' WHERE batch_id = %s", (batch.id,))
+            add_jobs(self.db, batch, 1, text=text_of(n + 1), task=TaskType.EXTRACTION)
         return batch
 
     def stage(self, place: Place) -> RunStage:
@@ -270,7 +269,9 @@ async def test_what_must_stay_escalates_in_the_building_alone(
     plant.submit(12, local_only=why == "local-only")
     if why == "pinned":
         db.execute("UPDATE chunks SET pinned = 'pan'")
+        db.execute("SET session_replication_role = replica")  # they stand in line already
         db.execute("UPDATE jobs SET pinned = 'pan'")
+        db.execute("RESET session_replication_role")
     await plant.drain()
     assert plant.engines[LARGE].asked == [["total"]] * 12
     assert plant.engines[FRONTIER].requests == []
@@ -336,14 +337,14 @@ async def test_a_second_reading_that_cannot_be_had_leaves_the_answer_as_it_was(
 async def test_what_the_batchs_budget_does_not_cover_is_not_waited_for(
     plant: Plant, db: Connection
 ) -> None:
-    plant.submit(40, max_cost_usd=Decimal("0.02"))
+    plant.submit(40, max_cost_usd=Decimal("0.012"))
     for _ in range(40):
         await plant.drain()
         db.execute("UPDATE holds SET until = now() WHERE passing")
         run(db, "flow/end_holds")
     assert column(db, "SELECT DISTINCT state FROM jobs") == ["done"]
     paid = value(db, "SELECT sum(cost_usd) FROM calls WHERE zone = 'frontier'")
-    assert 0 < paid <= Decimal("0.02")
+    assert 0 < paid <= Decimal("0.012")
     assert 2 <= plant.right() - 28 < 12
     why = "unread: total wrong (not_in_text); at frontier/m: budget: no budget covers a second "
     stood = column(db, "SELECT escalation_reason FROM jobs WHERE escalation_reason LIKE 'unread%'")

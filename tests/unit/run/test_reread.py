@@ -9,7 +9,7 @@ import pytest
 
 from models.failure import Failure
 from models.reasons import HoldCode
-from tests.factories import PRICED, a_config, a_job, a_place
+from tests.factories import PRICED, a_config, a_job
 from worker.calls.answer import Invalid, Valid
 from worker.calls.prices import PriceBook
 from worker.calls.retry import GiveUp, Retry, Wait
@@ -129,7 +129,7 @@ def test_what_must_stay_is_read_again_in_the_building_alone(stays):
     assert isinstance(outcome_of(the_job(config=TO_FRONTIER, facts=facts), wrong), Done)
     inside = outcome_of(the_job(facts=facts), wrong)
     assert isinstance(inside, Reread)
-    assert inside.place == a_place(GPU2)
+    assert (str(inside.place), inside.place.zone) == (GPU2, "local")
     job = again(wrong.value, "total", facts=facts)
     assert isinstance(outcome_of(job, wrong), Done), "the next one would be the frontier"
     assert isinstance(outcome_of(job, Invalid("empty", "nothing")), GiveUp)
