@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    escalation,
     field_checks,
     fleet,
     footprint,
@@ -66,6 +67,7 @@ def _all(parts: list[str] | None, *, smoke: bool) -> Iterator[Measured]:
         "n": field_checks.run(10) if smoke else field_checks.run(),
         "o": routing.run(60, 2) if smoke else routing.run(),
         "p": own_checks.run(1) if smoke else own_checks.run(),
+        "q": escalation.run(10) if smoke else escalation.run(),
     }
     for part in parts or runs:
         yield from runs[part]

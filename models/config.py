@@ -113,6 +113,15 @@ class LimitsConfig(Section):
     """What frontier calls may cost in a day (UTC), all batches together."""
 
 
+class EscalationConfig(Section):
+    """How much of a batch has fields read a second time, by the next engine of a task's chain."""
+
+    share: Share = 0.2
+    """Of its jobs, rounded up so that one of a few may be; 0: none."""
+    cost_usd: Price | None = None
+    """What it may cost; None: what the budgets allow."""
+
+
 class RetentionConfig(Section):
     """How long a batch's texts and answers are kept once it is finished."""
 
@@ -199,6 +208,7 @@ class Config(Section):
     classifier: ClassifierConfig = Field(default={}, validate_default=True)
     chunks: ChunkConfig = ChunkConfig()
     limits: LimitsConfig = LimitsConfig()
+    escalation: EscalationConfig = EscalationConfig()
     retention: RetentionConfig = RetentionConfig()
     pin: PinConfig = PinConfig()
     prices: dict[str, PriceConfig] = Field(default_factory=dict)

@@ -16,6 +16,15 @@ class CostReason(StrEnum):
     LOST_UNKNOWN = "lost_unknown"  # its answer never arrived, at no known price
 
 
+class StandsCode(StrEnum):
+    """Why an answer with fields in question stands as it is: how its `escalation_reason` begins."""
+
+    SHARE_CAP = "share_cap"  # as many jobs of its batch as may were read again
+    COST_CAP = "cost_cap"  # what is left of its batch's cap does not cover another reading
+    NO_PRICE = "no_price"  # without the model's price no cap can be kept
+    UNREAD = "unread"  # the second reading brought no answer
+
+
 class HoldCode(StrEnum):
     """What a hold is for."""
 

@@ -82,6 +82,8 @@ class Ask(BaseModel):
     task: TaskType | None = None
     """None: the classify step decides."""
     scope: Scope = Scope.CHUNK
+    important: tuple[Annotated[str, STORABLE], ...] = ()
+    """Fields that are read a second time even where they are only to be checked."""
     documents: tuple[Annotated[str, STORABLE], ...] = ()
     """Glob patterns on the document's file name or path; empty: every document."""
     checks: Annotated[tuple[Annotated[str, STORABLE], ...], Field(max_length=MOST_CHECKS)] = ()
@@ -119,6 +121,15 @@ class Ask(BaseModel):
         if not self.checks and not self.formats:
             return None
         return OwnChecks(self.checks, tuple(self.formats.items()), today)
+
+    @model_validator(mode="after")
+    def _important_is_asked_for(self) -> Self:
+        asked = (self.answer_schema or {}).get("properties", {})
+        for name in self.important:
+            if name not in asked:
+                known = ", ".join(asked) or "none, give the ask fields or a schema"
+                raise ValueError(f"important: there is no field {name!r}; there are: {known}")
+        return self
 
     @property
     def label(self) -> str:

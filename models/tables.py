@@ -175,6 +175,13 @@ asks = Table(
         JSON,
         comment="{checks, formats, today}: what the user checks beyond the schema; NULL: nothing",
     ),
+    Column(
+        "important",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{}",
+        comment="fields that are read again where they are only to be checked, too",
+    ),
     CheckConstraint(_one_of("task", TaskType), name="task"),
     CheckConstraint(_one_of("scope", Scope), name="scope"),
     UniqueConstraint("batch_id", "ordinal"),
@@ -322,7 +329,8 @@ jobs = Table(
     Column(
         "escalation_reason",
         Text,
-        comment="what was wrong with it, or why the job began at the frontier",
+        comment="what was wrong with it, why it was not read again, or why the job began at the "
+        "frontier",
     ),
     Column("finished_at", Moment),
     CheckConstraint(_one_of("state", WRITTEN_JOBS), name="state"),
@@ -649,11 +657,48 @@ answers = Table(
     Column(
         "fields",
         JSONB,
-        comment="{field: {outcome, code, about, span, page, normalised, confidence, accepted}}; "
-        "NULL: not checked",
+        comment="{field: {outcome, code, about, span, page, by, normalised, confidence, "
+        "accepted}}; NULL: not checked",
     ),
     Column("scored_by", Text, comment="version of the scores in fields; NULL: there are none"),
     comment="the answer of a done job; one per job by its key",
+)
+
+readings = Table(
+    "readings",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("batch_id", BigInteger, nullable=False),
+    Column("place", Text, nullable=False, comment="ENGINE/MODEL that reads it again"),
+    Column("value", JSONB, nullable=False, comment="the answer so far"),
+    Column("call_id", Uuid, nullable=False, comment="the call that gave it"),
+    Column("asked", ARRAY(Text), nullable=False, comment="its top-level fields in question"),
+    Column(
+        "by",
+        JSONB,
+        nullable=False,
+        comment="{field: ENGINE/MODEL} that each top-level field is from",
+    ),
+    Column("most_usd", Money, comment="what is reserved of the cap; NULL: the price is not known"),
+    Column("short_of", Text, comment="the budget that does not cover it; NULL: none known"),
+    comment="open jobs that have an answer, of which fields are read a second time",
+)
+
+escalations = Table(
+    "escalations",
+    metadata,
+    Column("batch_id", ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("jobs", Integer, nullable=False, comment="with a second reading"),
+    Column("fields", Integer, nullable=False, comment="that were in question"),
+    Column("mended", Integer, nullable=False, comment="of those, sure since"),
+    Column(
+        "usd",
+        Money,
+        nullable=False,
+        comment="known costs, upper bounds of what is under way",
+    ),
+    Column("unknown", Integer, nullable=False, comment="calls at no known price"),
+    comment="what second readings came to, and took of the batch's cap",
 )
 
 corrections = Table(

@@ -65,6 +65,17 @@ def total(rows: Sequence[Row]) -> dict[str, Any]:
     return {**counts, **amounts}
 
 
+def brought(row: Row) -> str:
+    """What the second readings of a batch brought, in a sentence."""
+    cost = _usd(row["cost_usd"])
+    each = f", {_usd(row['usd_per_mended'])} for each" if row["usd_per_mended"] else ""
+    return (
+        f"batch {row['batch']}: fields of {row['jobs']:,} of {row['of_jobs']:,} jobs were read a "
+        f"second time; {row['mended']:,} of {row['fields']:,} in question are sure since; "
+        f"USD {cost}{each}"
+    )
+
+
 def reasons(rows: Sequence[Row]) -> list[str]:
     """Why calls of these rows have no price, each reason once, with what to do about it."""
     return sorted({cost_reason(reason) for row in rows for reason in row["reasons"]})

@@ -335,6 +335,27 @@ def costs_explained(batch: int | None, by: str) -> list[dict[str, Any]]:
     ]
 
 
+def escalations(batch: int | None) -> list[dict[str, Any]]:
+    """What second readings brought, batch by batch: `batch`, `jobs` of `of_jobs` with one, `fields`
+    in question, `mended`: sure since, `cost_usd` (None: at no known price), `usd_per_mended` (None:
+    that is not known, or none is). Raises NotFound."""
+    if batch is not None:
+        require(batch)
+    return [escalation_row(row) for row in every("escalations", batch=batch)]
+
+
+def escalation_row(row: Row) -> dict[str, Any]:
+    """A batch's second readings as both doors show them."""
+    known = row["unknown"] == 0
+    per_mended = row["usd"] / row["mended"] if known and row["mended"] else None
+    return {
+        **{key: row[key] for key in ("batch", "jobs", "fields", "mended")},
+        "of_jobs": int(row["of_jobs"] or 0),
+        "cost_usd": money(row["usd"]) if known else None,
+        "usd_per_mended": money(per_mended),
+    }
+
+
 def results(
     batch: int | None = None,
     *,

@@ -22,7 +22,7 @@ from models.terminal import one_line, visible
 from models.words import Ruling
 from producer import engines as of_engines
 from producer.corrections import Answer, Correction, unruled
-from producer.costs import cells, headings, reasons, total
+from producer.costs import brought, cells, headings, reasons, total
 from producer.deadline import deadline_line, eta
 from producer.money import Currency, usd
 from producer.sentences import bulk, field_check, interrupted
@@ -468,6 +468,12 @@ def costs(rows: Sequence[Row], by: str, currency: Currency | None) -> None:
         console.print(f"{_count(reused, 'job')} {said}", style="dim")
     if lost:
         console.print(f"{_count(lost, 'call')} lost: their upper bound is in USD", style="dim")
+
+
+def escalations(rows: Sequence[Row]) -> None:
+    """What second readings brought, a line for each batch."""
+    for row in rows:
+        console.print(escape(brought(row)), style="dim", highlight=False)
 
 
 def engines(rows: Sequence[Row]) -> None:

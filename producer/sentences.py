@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from models.reasons import CostReason, FieldCode, HoldCode
+from models.reasons import CostReason, FieldCode, HoldCode, StandsCode
 from models.states import BulkState, DocumentState
 
 COSTS = {
@@ -54,6 +54,13 @@ FIELDS = {
 }
 """What the checks of a value say, by their code."""
 
+STANDS = {
+    StandsCode.SHARE_CAP: "as many of the batch's jobs as escalation.share allows were",
+    StandsCode.COST_CAP: "escalation.cost_usd of the batch does not cover it",
+    StandsCode.NO_PRICE: "escalation.cost_usd cannot be kept without a price of the next model",
+    StandsCode.UNREAD: "the next engine had no answer",
+}
+
 ANOTHER_MODEL = "in docmill.toml, then `docmill config apply` and `docmill reroute {batch}`"
 
 PULL = "`ollama pull "
@@ -94,6 +101,18 @@ def field_check(check: Mapping[str, Any]) -> str:
     if check.get("accepted") is not None:
         said.append("Accepted." if check["accepted"] else "For review.")
     return " ".join(said)
+
+
+def escalation(reason: str, escalated_from: str | None) -> str:
+    """Why a job went where it went, or was not read a second time."""
+    code, _, about = reason.partition(": ")
+    if code in set(StandsCode):
+        return f"Not read a second time, {STANDS[StandsCode(code)]}: {about}"
+    return (
+        f"Escalated from {escalated_from}: {reason}"
+        if escalated_from
+        else (f"Began at the frontier: {reason}")
+    )
 
 
 def held(code: str, about: Mapping[str, Any], batch: int) -> str:

@@ -216,7 +216,7 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
     cursor.execute("SELECT docmill_begin_submit(%s)", (batch,))
     cursor.executemany(
         "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents, "
-        "checks) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "checks, important) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             (
                 batch,
@@ -228,6 +228,7 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
                 ask.scope,
                 list(ask.documents),
                 _checks(ask),
+                list(ask.important),
             )
             for ordinal, ask in enumerate(spec.asks, start=1)
         ],

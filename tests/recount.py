@@ -96,6 +96,10 @@ RULES = {
         " b.priority, b.deadline FROM lines l JOIN batches b ON b.id = l.batch_id",
     ),
     "answers": _differ("SELECT job_id FROM answers", "SELECT id FROM jobs WHERE state = 'done'"),
+    "readings": (
+        "SELECT job_id::text FROM readings JOIN jobs ON jobs.id = job_id "
+        "WHERE state NOT IN ('ready', 'failed')"
+    ),
     "reserved calls": (
         "SELECT c.id::text FROM calls c WHERE c.state = 'reserved' AND NOT EXISTS (SELECT FROM "
         "leases WHERE item_id = c.job_id AND owner = c.owner "

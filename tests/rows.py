@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from models.resolve import Surroundings, as_json, resolve
-from models.words import Queue, Scope, Stage, Zone
+from models.words import Queue, Scope, Stage, TaskType, Zone
 from worker.route import Place
 
 Connection = psycopg.Connection[Any]
@@ -137,6 +137,7 @@ def add_jobs(
     place: Place = LOCAL,
     *,
     text: str | None = None,
+    task: TaskType = TaskType.SUMMARY,
 ) -> list[int]:
     """Jobs that are ready to run, each about a chunk of one document."""
     document = add_read(db, batch, number, number, text)
@@ -144,9 +145,10 @@ def add_jobs(
         db,
         "INSERT INTO jobs (batch_id, local_only, document_id, chunk_id, ask_id, state, task, "
         "found_by, zone, engine, model, tokens) SELECT %s, %s, document_id, id, %s, 'ready', "
-        "'summary', 'user', %s, %s, %s, tokens FROM chunks WHERE document_id = %s ORDER BY ordinal "
+        "%s, 'user', %s, %s, %s, tokens FROM chunks WHERE document_id = %s ORDER BY ordinal "
         "RETURNING id",
-        *(batch.id, batch.local_only, batch.ask, place.zone, place.engine, place.model, document),
+        *(batch.id, batch.local_only, batch.ask, task),
+        *(place.zone, place.engine, place.model, document),
     )
 
 

@@ -192,6 +192,7 @@ class Worker:
         calls = [asdict(call) for turn in turns for call in turn.calls]
         unused = [call for turn in turns for call in turn.unused]
         with self.db.transaction():
+            run(self.db, "run/lock_caps", batches=[turn.batch_id for turn in turns])
             if calls:
                 self.settle(*calls)
             if unused:

@@ -12,7 +12,7 @@ from worker.calls.retry import GiveUp, Retry, Wait
 from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
 from worker.jsonb import as_json
-from worker.run.outcome import Done, Escalate, OverBudget, Split, Suspect, Turn
+from worker.run.outcome import Done, Escalate, OverBudget, Reread, Split, Suspect, Turn
 from worker.run.verify.check import FieldCheck
 
 
@@ -42,6 +42,10 @@ class JobRow:
     scored_by: str | None = None
     call_id: UUID | None = None
     parts: list[dict[str, int]] | None = None
+    reading: dict[str, Any] | None = None
+    """What is to be read a second time, and the cap; where it does not allow that, the answer of
+    this row stands."""
+    mended: int = 0
 
 
 class Persist:
@@ -61,7 +65,10 @@ class Persist:
         calls = [call for turn in turns for call in turn.calls]
         unused = [call_id for turn in turns for call_id in turn.unused]
         held = [turn.outcome.hold for turn in turns if isinstance(turn.outcome, OverBudget)]
+        reading = [turn.batch_id for turn in turns if _counts_against_cap(turn)]
         statements: list[Statement] = []
+        if reading:
+            statements.append(("run/lock_caps", {"batches": reading}))
         if calls:
             statements.append(("calls/settle", {"calls": as_json(calls)}))
         if unused:
@@ -74,21 +81,28 @@ class Persist:
         self._journal.settled(call.id for call in calls)
 
 
+def _counts_against_cap(turn: Turn) -> bool:
+    return turn.is_reading or isinstance(turn.outcome, Reread)
+
+
 def job_row(turn: Turn) -> JobRow:
     """The row that an outcome means."""
     job = turn.job_id
     match turn.outcome:
-        case Done(value, grounded, spans, call_id, fields, scored_by):
-            return JobRow(
-                job,
-                JobState.DONE,
-                attempts=1,
-                value=value,
-                grounded=grounded,
-                spans=spans,
-                fields=fields,
-                scored_by=scored_by,
-                call_id=call_id,
+        case Done() as done:
+            return _answer(job, done)
+        case Reread(done, place, step, left, _, reason):
+            return replace(
+                _answer(job, done),
+                state=JobState.READY,
+                zone=place.zone,
+                engine=place.engine,
+                model=place.model,
+                step=step,
+                left_behind=str(left),
+                escalated_from=left.model,
+                escalation_reason=reason,
+                reading=_reading(turn.outcome),
             )
         case Escalate(place, step, left, failure):
             return JobRow(
@@ -115,6 +129,34 @@ def job_row(turn: Turn) -> JobRow:
             return _back(job, failure, waits=1)
         case GiveUp(failure):
             return JobRow(job, JobState.FAILED, attempts=1, error=failure.as_json())
+
+
+def _answer(job: int, done: Done) -> JobRow:
+    return JobRow(
+        job,
+        JobState.DONE,
+        attempts=1,
+        value=done.value,
+        grounded=done.grounded,
+        spans=done.spans,
+        fields=done.fields,
+        scored_by=done.scored_by,
+        call_id=done.call_id,
+        escalation_reason=done.unread,
+        mended=done.mended,
+    )
+
+
+def _reading(reread: Reread) -> dict[str, Any]:
+    known = {name: str(reread.left) for name in reread.answer.value} | dict(reread.answer.by)
+    cap = reread.cap
+    return {
+        "asked": reread.asked,
+        "by": known,
+        "most_usd": reread.most_usd,
+        "share": cap.share,
+        "cost_usd": cap.cost_usd,
+    }
 
 
 def _back(

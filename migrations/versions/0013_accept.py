@@ -10,14 +10,14 @@ from sqlalchemy.dialects import postgresql
 SQL = Path(__file__).parent.parent / "sql"
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
 FIELDS = (
-    "{field: {outcome, code, about, span, page, normalised, confidence, accepted}}; "
+    "{field: {outcome, code, about, span, page, by, normalised, confidence, accepted}}; "
     "NULL: not checked",
-    "{field: {outcome, code, about, span, page, normalised}}; NULL: not checked",
+    "{field: {outcome, code, about, span, page, by, normalised}}; NULL: not checked",
 )
 """The comment, as it is from now on and as it was."""
 

@@ -150,13 +150,16 @@ def costs(
     """What the calls cost, from the ledger, in USD; what is not known is said to be unknown."""
     from producer import query
 
+    readings = by is ByChoice.ESCALATION
     if as_json:
-        print_json(query.costs(batch, by))
+        print_json(query.escalations(batch) if readings else query.costs(batch, by))
     else:
         from producer import render
         from producer.money import shown_currency
 
-        render.costs(query.costs_explained(batch, by), by, shown_currency())
+        if not readings:
+            render.costs(query.costs_explained(batch, by), by, shown_currency())
+        render.escalations(query.escalations(batch))
 
 
 def engines(as_json: AsJson = False) -> None:

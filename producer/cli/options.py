@@ -35,6 +35,7 @@ class ByChoice(StrEnum):
     TASK = "task"
     BATCH = "batch"
     DAY = "day"
+    ESCALATION = "escalation"
 
 
 def here() -> "Config":

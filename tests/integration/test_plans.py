@@ -45,6 +45,9 @@ MOST = 1_000
 """Rows that one scan may look at. A statement here is about fewer; five times as many are under way
 elsewhere, and a hundred times as many have ended."""
 
+READING = {"asked": ["a"], "by": {"a": "a/b"}, "most_usd": 0.1, "share": 0.2, "cost_usd": 1}
+"""Of a field that is to be read a second time."""
+
 WHOLE = {"flow/reap_calls"}
 """It compares all calls under way with all leases: both are as many as there are slots."""
 
@@ -158,8 +161,9 @@ def run_rows(live: Live) -> list[Params]:
         {**plain, "delay_s": 60.0},
         {**plain, **place},
         {**plain, "parts": [{"level": 1, "first": 1, "last": 2, "tokens": 9}]},
+        {**plain, **place, "value": {"a": 1}, "call_id": live.calls[0], "reading": READING},
     ]
-    return [{"job_id": job, **outcomes[n % 5]} for n, job in enumerate(live.jobs)]
+    return [{"job_id": job, **outcomes[n % 6]} for n, job in enumerate(live.jobs)]
 
 
 def statements(live: Live) -> dict[str, Params]:
@@ -346,6 +350,7 @@ def statements(live: Live) -> dict[str, Params]:
         "run/finish": {"rows": as_json(run_rows(live)), **owner},
         "run/hold": {"rows": as_json([{**held, "batch_id": live.batch or None}])},
         "run/known": {"claim": live.claim, **owner},
+        "run/lock_caps": {"batches": [live.batch]},
         "run/reserve": {
             "claim": live.fresh_claim,
             **owner,

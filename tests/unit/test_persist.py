@@ -1,10 +1,12 @@
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
+from decimal import Decimal
 from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 
+from models.config import EscalationConfig
 from models.failure import Failure
 from models.reasons import FieldCode, FieldOutcome, HoldCode
 from models.sql import load_sql
@@ -21,6 +23,7 @@ from worker.run.outcome import (
     Outcome,
     OverBudget,
     Part,
+    Reread,
     Split,
     Suspect,
     Turn,
@@ -31,6 +34,18 @@ FAILURE = Failure("timeout", "run", True, "no answer within the limit")
 ERROR = FAILURE.as_json()
 CALL = UUID(int=9)
 SURE = FieldCheck(FieldOutcome.SURE, FieldCode.LABELLED, "total:", [1, 6], 1)
+
+ANSWER = Done({"total": "75.00", "date": "May"}, False, {"total": [1, 6]}, CALL, {"total": SURE})
+READ_AGAIN = Reread(
+    replace(ANSWER, by={"total": "gpu2/large"}),
+    a_place("frontier/big"),
+    1,
+    a_place("local/phi4-mini"),
+    ("date",),
+    "fields: date wrong (not_in_text)",
+    Decimal("0.01"),
+    EscalationConfig(share=0.2, cost_usd=Decimal(1)),
+)
 
 ROWS: dict[type, tuple[Outcome, JobRow]] = {
     Done: (
@@ -60,6 +75,33 @@ ROWS: dict[type, tuple[Outcome, JobRow]] = {
             escalated_from="phi4-mini",
             escalation_reason="timeout: no answer within the limit",
             error=ERROR,
+        ),
+    ),
+    Reread: (
+        READ_AGAIN,
+        JobRow(
+            5,
+            JobState.READY,
+            attempts=1,
+            zone="frontier",
+            engine="frontier",
+            model="big",
+            step=1,
+            left_behind="local/phi4-mini",
+            escalated_from="phi4-mini",
+            escalation_reason="fields: date wrong (not_in_text)",
+            value={"total": "75.00", "date": "May"},
+            grounded=False,
+            spans={"total": [1, 6]},
+            fields={"total": SURE},
+            call_id=CALL,
+            reading={
+                "asked": ("date",),
+                "by": {"total": "gpu2/large", "date": "local/phi4-mini"},
+                "most_usd": Decimal("0.01"),
+                "share": 0.2,
+                "cost_usd": Decimal(1),
+            },
         ),
     ),
     Split: (
@@ -97,6 +139,12 @@ def turn(kind: type, *, calls: Any = (), unused: Any = ()) -> Turn:
     return Turn(5, 3, ROWS[kind][0], list(calls), list(unused))
 
 
+def test_an_answer_that_was_not_read_again_says_why_and_one_that_was_what_that_mended():
+    done = replace(ANSWER, unread="unread: total", mended=2)
+    row = job_row(Turn(5, 3, done))
+    assert (row.state, row.escalation_reason, row.mended) == ("done", "unread: total", 2)
+
+
 def test_every_outcome_has_its_row_here():
     assert set(ROWS) == set(get_args(Outcome))
 
@@ -126,7 +174,7 @@ def test_each_field_of_a_hold_is_a_column_that_the_statement_reads():
 
 def test_an_attempt_is_spent_by_a_try_that_ended_and_not_by_one_that_had_to_wait():
     spent = {kind for kind in ROWS if job_row(turn(kind)).attempts}
-    assert spent == {Done, Retry, GiveUp}
+    assert spent == {Done, Reread, Retry, GiveUp}
     waited = {kind for kind in ROWS if job_row(turn(kind)).waits}
     assert waited == {Wait, Suspect, OverBudget}
 

@@ -11,14 +11,16 @@ from models.spec import check_schema, fields_schema
 from models.words import TaskType
 from worker.prompts import (
     CLASSIFY_SCHEMA,
+    SECOND_READING,
     classify_messages,
     form,
     prompt,
+    reading_messages,
     repair_messages,
     task_messages,
 )
 
-NAMES = [*map(str, TaskType), "classify"]
+NAMES = [*map(str, TaskType), "classify", SECOND_READING]
 SCHEMA = {"type": "object", "properties": {"total": {"type": ["string", "null"]}}}
 LABEL = {"type": "object", "properties": {"label": {"enum": ["a", "b"]}}}
 TEXTS = st.text(max_size=200)
@@ -235,3 +237,14 @@ def test_a_repair_shows_the_bad_answer_what_is_wrong_with_it_and_the_form():
     assert mended[-2].content == ("bad" * 5000)[:2000]
     assert "not JSON" in mended[-1].content
     assert form(SCHEMA) in mended[-1].content
+
+
+def test_a_second_reading_names_its_fields_and_is_asked_in_other_words_than_the_first():
+    messages = reading_messages("Find all of it.", "Total: 5", SCHEMA, ["total", "date"])
+    first = task_messages(TaskType.EXTRACTION, "Find all of it.", "Total: 5", SCHEMA)
+    assert messages[0] != first[0]
+    asked = messages[-1].content
+    assert asked.startswith("Fields: total, date\n")
+    assert "Find all of it." in asked
+    assert form(SCHEMA) in asked
+    assert asked.endswith("Total: 5")

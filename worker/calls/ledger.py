@@ -12,7 +12,7 @@ from models.failure import Failure
 from models.reasons import CostReason
 from models.states import CallState
 from models.words import Zone
-from worker.calls.prices import MILLION, Price, PriceBook
+from worker.calls.prices import Price, PriceBook
 from worker.deployment import Deployment
 from worker.jsonb import canonical
 from worker.llm.engine import Completion, EngineError, Request, Usage
@@ -154,10 +154,7 @@ class Ledger:
         if self.most_per_call is not None:
             return self.most_per_call
         price = self.price(request.model_name, input_tokens)
-        if price is None:
-            return None
-        output = request.max_tokens * price.output_per_mtok
-        return (input_tokens * price.input_per_mtok + output) / MILLION
+        return None if price is None else price.most(input_tokens, request.max_tokens)
 
     @property
     def most_per_call(self) -> Decimal | None:

@@ -53,6 +53,11 @@ class Price:
             None if stored is None else stored * left,
         )
 
+    def most(self, input_tokens: int, output_tokens: int) -> Decimal:
+        """The upper bound of a call with so long a prompt and answer."""
+        price = input_tokens * self.input_per_mtok + output_tokens * self.output_per_mtok
+        return price / MILLION
+
     def cost(self, usage: Usage) -> Decimal | None:
         """The price of a call; None when the engine did not report its tokens."""
         if usage.input_tokens is None or usage.output_tokens is None:

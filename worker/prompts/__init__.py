@@ -7,7 +7,7 @@ a changed prompt is a new request.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -54,7 +54,7 @@ CLASSIFY_SCHEMA: Mapping[str, Any] = {
 
 @cache
 def prompt(name: str) -> Prompt:
-    """The prompt of a task type, or `classify`."""
+    """The prompt of a task type, `classify` or SECOND_READING."""
     source = resources.files(__package__).joinpath(f"{name}.yaml").read_bytes()
     raw = yaml.safe_load(source)
     return Prompt(
@@ -83,6 +83,19 @@ def task_messages(
     """The prompt for one job."""
     request = REQUEST.format(ask=ask.strip(), form=form(schema), text=text.strip())
     return (*_fixed(task), Message("user", request))
+
+
+SECOND_READING = "second_reading"
+"""The prompt of fields that were in question, whichever words an ask has for them."""
+
+
+def reading_messages(
+    ask: str, text: str, schema: Mapping[str, Any], fields: Iterable[str]
+) -> tuple[Message, ...]:
+    """The prompt that reads fields a second time. It names them, and not what was read first."""
+    words = {"fields": ", ".join(fields), "ask": ask.strip(), "form": form(schema)}
+    request = prompt(SECOND_READING).request.format(**words, text=text.strip())
+    return (*_fixed(SECOND_READING), Message("user", request))
 
 
 @lru_cache(maxsize=1024)

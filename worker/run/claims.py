@@ -24,7 +24,7 @@ from worker.log import logger
 from worker.prompts import prompt
 from worker.route import Facts, Place
 from worker.run.ground import Source
-from worker.run.job import Found, Job
+from worker.run.job import Found, Job, Reading
 from worker.run.judge import SHORT_OF, judge_budget
 from worker.run.models import recent_scores
 from worker.run.outcome import HoldRow
@@ -182,6 +182,8 @@ class JobClaims:
             broken=Failure(**broken) if broken is not None else None,
             scores=scores,
             accept_error=row["accept_error"],
+            important=tuple(ask["important"]),
+            reading=_reading(row["reading"]),
         )
 
     async def release(self, held: Sequence[Held]) -> None:
@@ -232,6 +234,14 @@ def source_of(piece: Mapping[str, Any]) -> Source:
 
 def _found(part: Mapping[str, Any]) -> Found:
     return Found(part["part"], part["value"], UUID(part["call_id"]))
+
+
+def _reading(row: Mapping[str, Any] | None) -> Reading | None:
+    if row is None:
+        return None
+    return Reading(
+        row["value"], UUID(row["call_id"]), tuple(row["asked"]), row["by"], row["short_of"]
+    )
 
 
 def _known(answer: Mapping[str, Any] | None) -> KnownAnswer | None:

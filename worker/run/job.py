@@ -14,6 +14,7 @@ from worker.calls.ledger import KnownAnswer
 from worker.prompts import prompt
 from worker.route import Facts, Place, Route, route
 from worker.run.ground import Source
+from worker.run.narrow import narrowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,21 @@ class Found:
     part: int
     value: Mapping[str, Any]
     call_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An answer that was given elsewhere, of which some fields are read a second time."""
+
+    value: Mapping[str, Any]
+    call_id: UUID
+    """That gave it."""
+    asked: tuple[str, ...]
+    """The top-level fields in question."""
+    by: Mapping[str, str]
+    """ENGINE/MODEL that each top-level field is from."""
+    short_of: str | None = None
+    """The budget that does not cover it, as run/reserve says it; None: it may be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,10 @@ class Job:
     """What says how likely its values are right."""
     accept_error: float | None = None
     """The share of accepted values that may be wrong; None: nothing is to be accepted."""
+    important: tuple[str, ...] = ()
+    """The fields that are read again where they are to be checked, too."""
+    reading: Reading | None = None
+    """What is read a second time; None: the whole is asked about."""
 
     @property
     def task(self) -> TaskType:
@@ -80,6 +100,16 @@ class Job:
         schema = self.schema or prompt(self.task).schema
         assert schema is not None
         return schema
+
+    @property
+    def asked_alone(self) -> Mapping[str, Any] | None:
+        """The schema of the fields that are read again; None: the whole is asked about."""
+        return narrowed(self.answer_schema, self.reading.asked) if self.reading else None
+
+    @property
+    def asked_schema(self) -> Mapping[str, Any]:
+        """That of what is asked now."""
+        return self.asked_alone or self.answer_schema
 
     @property
     def route(self) -> Route:

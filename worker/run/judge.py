@@ -9,18 +9,14 @@ from models.failure import Failure
 from models.reasons import HoldCode
 from models.words import TaskType
 from worker.calls.answer import Invalid, Valid
+from worker.calls.prices import PriceBook
 from worker.calls.retry import ANOTHER_ENGINE_MAY, DEADLY, GiveUp, after_engine_error, after_fault
 from worker.jsonb import dumps
 from worker.llm.engine import Concern, EngineError, Trouble
 from worker.llm.grammar import grammar
-from worker.run.ground import ground
 from worker.run.job import Job
 from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Suspect
-from worker.run.own.own import judged
-from worker.run.score import scored
-from worker.run.verify.asked import asked_of
-from worker.run.verify.check import FieldCheck
-from worker.run.verify.verify import verify
+from worker.run.reread import looked_up, next_reading, own_checks, read_again
 
 ENGINE_KILLER = "engine_killer"
 """Category of a job that its engine went down with, twice."""
@@ -36,39 +32,25 @@ REFUND_S = 0.5
 SHORT_OF = {"batch": HoldCode.BUDGET, "day": HoldCode.DAY_BUDGET, "price": HoldCode.NO_PRICE}
 
 
-def judge(job: Job, checked: Valid | Invalid, call_id: UUID) -> Outcome:
-    """An answer: taken, sent on to the next place of the chain, or tried again."""
+def judge(job: Job, checked: Valid | Invalid, call_id: UUID, prices: PriceBook) -> Outcome:
+    """An answer: taken, sent on to the next place of the chain, whole or the fields in question, or
+    tried again."""
     if isinstance(checked, Valid):
-        return _judged(job, checked.value, call_id)
-    again = checked.category != Trouble.CONTENT_FILTER
+        return _judged(job, checked.value, call_id, prices)
+    again = checked.category != Trouble.CONTENT_FILTER and job.reading is None
     failure = Failure(checked.category, "run", again, checked.problem)
     return _next(job, failure) or _fault(job, failure)
 
 
-def _judged(job: Job, value: dict[str, object], call_id: UUID) -> Outcome:
+def _judged(job: Job, value: dict[str, object], call_id: UUID, prices: PriceBook) -> Outcome:
     if job.is_part:
         return Done(value, None, None, call_id)
     if job.task is not TaskType.EXTRACTION:
-        own = _own(job, value, {}) if job.own is not None else None
-        return Done(value, None, None, call_id, own)
-    values = asked_of(value, job.answer_schema)
-    found = ground(values, job.pieces)
-    if found.grounded is False:
-        failure = Failure("ungrounded", "run", True, "a value is not in the text")
-        if (onward := _next(job, failure)) is not None:
-            return onward
-    checks = _own(job, value, verify(job.task, values, job.pieces))
-    fields = scored(checks, values, job.scores, job.accept_error)
-    return Done(value, found.grounded, found.spans, call_id, fields, job.scores.version)
-
-
-def _own(
-    job: Job, value: dict[str, object], fields: dict[str, FieldCheck]
-) -> dict[str, FieldCheck]:
-    """What the values are worth with what the user checks."""
-    if job.own is None:
-        return fields
-    return judged(value, job.own, job.answer_schema, job.pieces, fields)
+        fields = own_checks(job, value, {}) if job.own is not None else None
+        return Done(value, None, None, call_id, fields)
+    is_reading = job.reading is not None
+    done = read_again(job, value, call_id) if is_reading else looked_up(job, value, call_id, {})
+    return next_reading(job, done, prices) or done
 
 
 def judge_error(job: Job, error: EngineError, *, own: bool, pause_s: float) -> Outcome:
@@ -119,6 +101,14 @@ def judge_parts(job: Job) -> GiveUp | None:
     why = job.broken
     message = f"a part of the document: {why.category}: {why.message}"
     return GiveUp(Failure("part_failed", "run", why.retryable, message))
+
+
+def judge_reading(job: Job) -> GiveUp | None:
+    """A second reading that no budget covers is not made."""
+    if job.reading is None or job.reading.short_of is None:
+        return None
+    code = SHORT_OF[job.reading.short_of]
+    return GiveUp(Failure(code, "run", False, "no budget covers a second reading"))
 
 
 def judge_budget(

@@ -1,9 +1,12 @@
 """How a job's turn at a worker ended, as a value; persist.py turns each into a row, once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from models.config import EscalationConfig
 from models.failure import Failure
 from models.reasons import HoldCode
 from worker.calls.ledger import CallRow, bare
@@ -24,6 +27,12 @@ class Done:
     """What each value is worth, by its path; None: not checked."""
     scored_by: str | None = None
     """Version of the scores in `fields`."""
+    by: Mapping[str, str] = field(default_factory=dict)
+    """ENGINE/MODEL of the top-level fields that others gave than the place where it ended."""
+    mended: int = 0
+    """Fields that are sure since their second reading."""
+    unread: str | None = None
+    """Why there was no second reading of fields in question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,23 @@ class Escalate:
     step: int
     left: Place
     failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Fields of an answer are to be read a second time at the next place of the chain. Where the
+    batch's cap does not allow it, the answer stands as it is."""
+
+    answer: Done
+    place: Place
+    step: int
+    left: Place
+    asked: tuple[str, ...]
+    """The top-level fields in question."""
+    reason: str
+    most_usd: Decimal | None
+    """What it may cost; None: the price is not known."""
+    cap: EscalationConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +109,7 @@ class OverBudget:
     failure: Failure
 
 
-Outcome = Done | Escalate | Split | Wait | Suspect | Retry | OverBudget | GiveUp
+Outcome = Done | Escalate | Reread | Split | Wait | Suspect | Retry | OverBudget | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +122,8 @@ class Turn:
     calls: list[CallRow] = field(default_factory=list)
     unused: list[UUID] = field(default_factory=list)
     """Reserved calls that were never made."""
+    is_reading: bool = False
+    """Whether it was a second reading, which counts against its batch's cap."""
 
 
 def refused(turn: Turn, exc: Exception) -> Turn:

@@ -15,19 +15,29 @@ from worker.calls.access import EngineAccess
 from worker.calls.answer import Invalid, Valid, check
 from worker.calls.caller import REPAIR, WHOLE, Caller
 from worker.calls.prepare import room
+from worker.calls.prices import PriceBook
 from worker.calls.reservations import NotReserved
-from worker.calls.retry import Wait, internal
+from worker.calls.retry import GiveUp, Wait, internal
 from worker.flow.stage import Slot
 from worker.llm.engine import Completion, EngineError, Message, Request, Trouble
 from worker.llm.grammar import bounded, grammar
 from worker.log import logger
-from worker.prompts import form, prompt, prompt_tokens, repair_messages, task_messages
+from worker.prompts import (
+    SECOND_READING,
+    form,
+    prompt,
+    prompt_tokens,
+    reading_messages,
+    repair_messages,
+    task_messages,
+)
 from worker.prompts.markers import restored
 from worker.run.echo import echo
 from worker.run.job import Job
-from worker.run.judge import judge, judge_budget, judge_error, judge_parts
+from worker.run.judge import judge, judge_budget, judge_error, judge_parts, judge_reading
 from worker.run.outcome import Outcome, Part, Split, Turn
 from worker.run.parts import first_level, merge, next_level, partial_answers, text_of
+from worker.run.reread import stands
 
 SECOND_TRY_TEMPERATURE = 0.4
 """At temperature 0 the same prompt would bring the same bad answer again."""
@@ -65,7 +75,9 @@ async def run(job: Job, access: EngineAccess, slot: Slot) -> Turn:
         caller.lose_open(exc)
         most = job.config.limits.attempts
         outcome = internal(exc, phase="run", attempts=job.attempt, max_attempts=most)
-    return Turn(job.id, job.batch_id, outcome, caller.calls, caller.unused)
+    outcome = stands(job, outcome, access.ledger.prices)
+    is_reading = job.reading is not None
+    return Turn(job.id, job.batch_id, outcome, caller.calls, caller.unused, is_reading)
 
 
 def _not_reserved(job: Job, refusal: NotReserved) -> Outcome:
@@ -88,7 +100,8 @@ async def first_request(job: Job, access: EngineAccess) -> Request | None:
 def version(job: Job) -> str:
     """Of its prompt, in this try: a crash asks the same again and finds its answer, another try
     after a bad answer asks anew."""
-    return f"{prompt(job.task).version}#{job.attempt}"
+    name = job.task if job.reading is None else SECOND_READING
+    return f"{prompt(name).version}#{job.attempt}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +115,11 @@ class _Conversation:
     async def outcome(self) -> Outcome:
         """Ask, or put together what the parts said, or split."""
         job = self.job
+        if job.reading is not None:
+            return await self._read_again()
         if job.known is not None:
-            return judge(job, Valid(job.known.value), self.caller.reuse(job.known))
+            call_id = self.caller.reuse(job.known)
+            return judge(job, Valid(job.known.value), call_id, self._prices)
         if (hopeless := judge_parts(job)) is not None:
             return hopeless
         if job.found:
@@ -111,6 +127,21 @@ class _Conversation:
         if parts := await self.parts():
             return Split(parts)
         return await self._asked(text_of(job.pieces))
+
+    async def _read_again(self) -> Outcome:
+        """Asked once, and not mended: where that brings nothing the first answer stands."""
+        job = self.job
+        if (hopeless := judge_reading(job)) is not None:
+            return hopeless
+        if await self.parts():
+            failure = Failure("too_long", "run", False, "its text does not fit into one prompt")
+            return GiveUp(failure)
+        call_id, _, checked = await self._checked(self.question(text_of(job.pieces)), WHOLE)
+        return judge(job, checked, call_id, self._prices)
+
+    @property
+    def _prices(self) -> PriceBook:
+        return self.access.ledger.prices
 
     async def parts(self) -> tuple[Part, ...]:
         """Those that its text is asked about in; none: it is asked about as a whole. Raises
@@ -122,7 +153,7 @@ class _Conversation:
         job = self.job
         merged = merge(job.task, [one.value for one in job.found])
         if merged is not None:
-            return judge(job, Valid(merged), job.found[-1].call_id)
+            return judge(job, Valid(merged), job.found[-1].call_id, self._prices)
         parts = next_level(job.found, job.level, await self._room())
         if len(parts) > 1 and not job.is_part:
             return Split(parts)
@@ -131,7 +162,10 @@ class _Conversation:
     def question(self, text: str) -> Request:
         """The request about a text."""
         job = self.job
-        return self._request(task_messages(job.task, job.ask, text, job.answer_schema))
+        if job.reading is None:
+            return self._request(task_messages(job.task, job.ask, text, job.answer_schema))
+        asked = job.reading.asked
+        return self._request(reading_messages(job.ask, text, job.asked_schema, asked))
 
     async def _asked(self, text: str) -> Outcome:
         job, request = self.job, self.question(text)
@@ -143,23 +177,32 @@ class _Conversation:
             except EngineError as error:  # more room than the model has: what there is, is judged
                 if repair.max_tokens == job.max_tokens or error.trouble is not Trouble.MODEL_UNFIT:
                     raise
-        return judge(job, checked, call_id)
+        return judge(job, checked, call_id, self._prices)
 
     async def _checked(
         self, request: Request, purpose: str
     ) -> tuple[UUID, Completion, Valid | Invalid]:
         call_id, completion = await self.caller.ask(request, version(self.job), purpose)
-        checked = check(completion, self.job.answer_schema)
+        checked = check(completion, self._accepted())
         if isinstance(checked, Valid):
             checked = self._looked_at(restored(checked.value))
         return call_id, completion, checked
 
+    def _accepted(self) -> Mapping[str, Any]:
+        """What an answer must be. One that says more than a second reading asked is as good."""
+        alone = self.job.asked_alone
+        if alone is None:
+            return self.job.answer_schema
+        return {word: said for word, said in alone.items() if word != "additionalProperties"}
+
     def _looked_at(self, value: dict[str, Any]) -> Valid | Invalid:
         """What fits the schema, and still may say nothing."""
         job = self.job
-        if job.found:  # an answer put together of answers: there is no text to compare it with
-            return Valid(value)
-        return echo(job.task, value, job.answer_schema, text_of(job.pieces)) or Valid(value)
+        if job.found and job.reading is None:
+            return Valid(value)  # an answer put together of answers: no text to compare it with
+        if (alone := job.asked_alone) is not None:
+            value = {name: said for name, said in value.items() if name in alone["properties"]}
+        return echo(job.task, value, job.asked_schema, text_of(job.pieces)) or Valid(value)
 
     def _request(self, messages: tuple[Message, ...]) -> Request:
         job = self.job
@@ -176,7 +219,7 @@ class _Conversation:
 
     def _schema(self) -> Mapping[str, Any]:
         """What the engine gets of the schema."""
-        schema = grammar(self.job.answer_schema).schema
+        schema = grammar(self.job.asked_schema).schema
         short = self.access.deployment.config.short_answers
         return bounded(schema, self.job.max_tokens) if short else schema
 

@@ -302,3 +302,11 @@ def test_an_error_that_is_accepted_is_a_share_between_none_and_all():
     ):
         with pytest.raises(ConfigError, match=said):
             make_spec({**raw, "accept": wrong}, "spec")
+
+
+def test_what_is_important_is_a_field_that_is_asked_for():
+    for shape in ({"fields": ["a", "b"]}, {"schema": SCHEMA}):
+        assert made({"ask": "x", **shape, "important": ["a"]}).asks[0].important == ("a",)
+    said = refused({"asks": [{"ask": "x", "fields": ["a", "b"], "important": ["c"]}]})
+    assert "important: there is no field 'c'; there are: a, b" in said
+    assert "give the ask fields" in refused({"asks": [{"ask": "x", "important": ["c"]}]})

@@ -225,3 +225,14 @@ def test_what_failed_and_what_is_held_are_told_side_by_side(database):
     assert (first["state"], first["category"], first["n"]) == ("held", "budget", 2)
     assert "docmill resume 3" in first["message"]
     assert second == {**failed, "mend": None}
+
+
+def test_what_second_readings_brought_is_unknown_where_a_price_is():
+    row = {"batch": 3, "of_jobs": 40, "jobs": 12, "fields": 14, "mended": 12, "unknown": 0}
+    found = query.escalation_row({**row, "usd": Decimal("0.0600000000")})
+    assert (found["cost_usd"], found["usd_per_mended"]) == ("0.06", "0.005")
+    assert (found["batch"], found["jobs"], found["of_jobs"]) == (3, 12, 40)
+    unknown = query.escalation_row({**row, "usd": Decimal(0), "unknown": 1})
+    assert (unknown["cost_usd"], unknown["usd_per_mended"]) == (None, None)
+    none = query.escalation_row({**row, "usd": Decimal(1), "mended": 0})
+    assert (none["cost_usd"], none["usd_per_mended"]) == ("1", None)

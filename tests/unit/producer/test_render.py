@@ -139,6 +139,22 @@ def test_costs_stand_beside_a_display_currency_with_their_total_and_the_rate(ter
     ]
 
 
+def test_what_second_readings_brought_is_a_line_for_each_batch(terminal):
+    row = {"batch": 5, "jobs": 1_012, "of_jobs": 5_040, "fields": 1_100, "mended": 1_000}
+    render.escalations(
+        [
+            {**row, "cost_usd": "0.5", "usd_per_mended": "0.0005"},
+            {**row, "batch": 6, "cost_usd": None, "usd_per_mended": None},
+        ]
+    )
+    assert " ".join(terminal().split()) == (
+        "batch 5: fields of 1,012 of 5,040 jobs were read a second time; 1,000 of 1,100 in "
+        "question are sure since; USD 0.5000, 0.0005 for each "
+        "batch 6: fields of 1,012 of 5,040 jobs were read a second time; 1,000 of 1,100 in "
+        "question are sure since; USD unknown"
+    )
+
+
 def test_costs_in_two_currencies_fit_80_columns_and_cut_nothing_off(terminal):
     large = cost_row(
         "anthropic/claude-sonnet-4-6",

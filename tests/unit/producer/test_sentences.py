@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reasons import CostReason, FieldCode, HoldCode
-from producer.sentences import cost_reason, field_check, held, hold_category
+from models.reasons import CostReason, FieldCode, HoldCode, StandsCode
+from producer.sentences import cost_reason, escalation, field_check, held, hold_category
 from worker.llm.engine import CONCERN, Concern, Trouble
 
 ABOUT = {"model": "acme/x", "spent_usd": "1.500", "budget_usd": "2", "message": "key refused"}
@@ -62,6 +62,14 @@ def test_a_score_and_what_became_of_a_value_follow_the_sentence():
 
 def test_a_code_that_is_not_known_here_is_said_as_it_is():
     assert field_check({"code": "of_a_later_version", "about": "x"}) == "of_a_later_version"
+
+
+def test_an_answer_that_stands_says_why_and_one_that_went_on_from_where():
+    said = {escalation(f"{code}: fields: total", "small") for code in StandsCode}
+    assert len(said) == len(StandsCode)
+    assert {one.partition(",")[0] for one in said} == {"Not read a second time"}
+    assert escalation("timeout: none", "small") == "Escalated from small: timeout: none"
+    assert escalation("not sure: x", None) == "Began at the frontier: not sure: x"
 
 
 def test_a_model_without_a_price_is_named_with_the_key_that_sets_one():

@@ -15,6 +15,7 @@ from models.reasons import FieldCode, HoldCode
 from models.words import TaskType
 from tests.factories import FIELDS, a_config, a_job, a_place
 from worker.calls.answer import Invalid, Valid
+from worker.calls.prices import PriceBook
 from worker.calls.retry import ANOTHER_ENGINE_MAY, DEADLY, GiveUp, Retry, Wait
 from worker.llm.engine import CONCERN, Concern, EngineError, Trouble
 from worker.route import Facts
@@ -34,6 +35,7 @@ from worker.run.outcome import (
     HoldRow,
     Outcome,
     OverBudget,
+    Reread,
     Split,
     Suspect,
 )
@@ -59,7 +61,7 @@ IN_TEXT, NOT_IN_TEXT, NOTHING_FOUND = {"total": "75.00"}, {"total": "99.99"}, {"
 
 
 def outcome_of(job: Job, checked: Valid | Invalid) -> Outcome:
-    return judge(job, checked, ANSWER_CALL)
+    return judge(job, checked, ANSWER_CALL, PriceBook(job.config))
 
 
 def after_error(job: Job, trouble: Trouble, *, own: bool = True) -> Outcome:
@@ -81,15 +83,19 @@ def test_an_extraction_whose_values_stand_in_the_text_is_taken(value, grounded, 
     assert checked == Done(value, grounded, spans, ANSWER_CALL)
 
 
-def test_an_extraction_that_does_not_stand_in_the_text_goes_on_to_the_next_place():
+def test_a_value_that_does_not_stand_in_the_text_is_read_again_at_the_next_place():
     outcome = outcome_of(a_job(config=CHAINED), Valid(NOT_IN_TEXT))
-    assert isinstance(outcome, Escalate)
+    assert isinstance(outcome, Reread)
     assert (str(outcome.place), outcome.step, str(outcome.left)) == (
         "gpu2/large",
         1,
         "local/phi4-mini",
     )
-    assert outcome.failure.category == "ungrounded"
+    assert (outcome.asked, outcome.reason) == (
+        ("total",),
+        "fields: total wrong (not_in_text)",
+    )
+    assert outcome.answer == outcome_of(a_job(config=ALONE), Valid(NOT_IN_TEXT))
 
 
 def test_where_there_is_no_next_place_it_is_taken_and_says_so():
@@ -100,6 +106,7 @@ def test_where_there_is_no_next_place_it_is_taken_and_says_so():
         assert checked == Done(NOT_IN_TEXT, False, {}, ANSWER_CALL)
         assert outcome.fields is not None
         assert outcome.fields["total"].code == FieldCode.NOT_IN_TEXT
+        assert outcome.fields["total"].by == str(job.place)
 
 
 def test_a_value_of_two_is_not_enough_to_be_grounded():
@@ -156,7 +163,7 @@ def test_an_answer_that_was_filtered_is_not_asked_for_again_where_it_was_refused
 def test_text_that_stays_never_leaves_whatever_its_answer_was(task, checked, local_only, step):
     facts = Facts(task, local_only=local_only, pinned=not local_only)
     job = a_job(config=CHAINED, task=task, facts=facts)
-    while isinstance(outcome := outcome_of(job, checked), Escalate):
+    while isinstance(outcome := outcome_of(job, checked), (Escalate, Reread)):
         assert outcome.place.zone == "local"
         job = a_job(config=CHAINED, task=task, facts=facts, step=outcome.step)
 
@@ -302,6 +309,7 @@ def test_every_outcome_but_split_is_in_the_table():
     seen = {
         Done: outcome_of(a_job(), Valid(IN_TEXT)),
         Escalate: outcome_of(a_job(config=CHAINED), BAD),
+        Reread: outcome_of(a_job(config=CHAINED), Valid(NOT_IN_TEXT)),
         Retry: outcome_of(a_job(config=ALONE), BAD),
         GiveUp: judge_parts(a_job(broken=Failure("x", "run", False, "x"))),
         Wait: after_error(a_job(), Trouble.UNAVAILABLE, own=False),

@@ -12,6 +12,7 @@ import pytest
 
 from models.failure import Failure
 from models.reasons import HoldCode
+from models.spec import fields_schema
 from models.states import CallState
 from models.words import Scope, TaskType
 from tests.factories import CALL, FIELDS, a_config, a_deployment, a_job, an_access, the_frontier
@@ -25,8 +26,8 @@ from worker.prompts import prompt
 from worker.route import Facts
 from worker.run import run as run_module
 from worker.run.ground import Source
-from worker.run.job import Found, Job
-from worker.run.outcome import Done, Escalate, OverBudget, Split, Turn
+from worker.run.job import Found, Job, Reading
+from worker.run.outcome import Done, Escalate, OverBudget, Reread, Split, Turn
 from worker.run.run import SECOND_TRY_TEMPERATURE, run
 from worker.tokens import estimate
 
@@ -142,7 +143,7 @@ async def test_a_known_answer_is_taken_without_a_call():
 async def test_a_known_answer_is_judged_as_any_other():
     config = a_config(tasks={"extraction": {"escalate": "frontier"}})
     turn, _ = await turn_of(a_job(config=config, known=known({"total": "99.99"})))
-    assert isinstance(turn.outcome, Escalate)
+    assert isinstance(turn.outcome, Reread)
 
 
 # --- repair ---------------------------------------------------------------------------------------
@@ -587,3 +588,81 @@ async def test_the_same_question_has_the_same_idempotency_key_in_another_process
         _, engine = await turn_of(each, GOOD, deployment=the_frontier())
         keys.add(engine.requests[0].idempotency_key)
     assert len(keys) == 2
+
+
+# --- second readings ------------------------------------------------------------------------------
+
+TWO = fields_schema(("total", "date"))
+CHAINED = a_config(
+    engines={"frontier": {"model": "big"}}, tasks={"extraction": {"escalate": "frontier/big"}}
+)
+
+
+def a_reading(**more: Any) -> Job:
+    """Of a total that was not in the text."""
+    first = {"total": "99.99", "date": None}
+    reading = Reading(first, UUID(int=1), ("total",), dict.fromkeys(first, "local/phi4-mini"))
+    return a_job(**{"config": CHAINED, "step": 1, "schema": TWO, "reading": reading, **more})
+
+
+async def test_a_second_reading_is_asked_about_the_fields_in_question_alone():
+    turn, engine = await turn_of(a_reading(), GOOD)
+    [request] = engine.requests
+    assert list(request.schema["properties"]) == ["total"]
+    assert "Fields: total\n" in request.messages[-1].content
+    assert "99.99" not in str(request.messages)
+    assert isinstance(turn.outcome, Done)
+    assert turn.outcome.value == {"total": "75.00", "date": None}
+    assert turn.is_reading
+
+
+async def test_one_that_says_more_than_it_was_asked_is_as_good():
+    turn, _ = await turn_of(a_reading(), '{"total": "75.00", "date": "May", "more": 1}')
+    assert isinstance(turn.outcome, Done)
+    assert turn.outcome.value == {"total": "75.00", "date": None}
+
+
+async def test_where_fields_belong_together_all_is_asked_and_must_match():
+    together = {**TWO, "minProperties": 2}
+    turn, engine = await turn_of(a_reading(schema=together), '{"total": "75.00", "date": null}')
+    assert list(engine.requests[0].schema["properties"]) == ["total", "date"]
+    assert isinstance(turn.outcome, Done)
+    assert turn.outcome.value == {"total": "75.00", "date": None}
+    turn, _ = await turn_of(a_reading(schema=together), GOOD)
+    assert isinstance(turn.outcome, Done)
+    assert "schema_mismatch" in (turn.outcome.unread or "")
+
+
+async def test_one_that_brings_nothing_is_neither_mended_nor_repeated():
+    for said in (BAD, FILTERED, error(Trouble.CONTEXT_EXCEEDED)):
+        turn, engine = await turn_of(a_reading(), said, GOOD)
+        assert len(engine.requests) == 1
+        assert isinstance(turn.outcome, Done)
+        assert turn.outcome.value["total"] == "99.99"
+        assert turn.outcome.unread is not None
+
+
+async def test_one_whose_text_fits_into_no_prompt_is_not_made():
+    pieces = tuple(Source(n * 900, "word " * 180, n + 1) for n in range(40))
+    deployment = the_frontier(context_tokens=4_000)
+    turn, engine = await turn_of(a_reading(pieces=pieces), deployment=deployment)
+    assert engine.requests == []
+    assert isinstance(turn.outcome, Done)
+    assert "too_long" in (turn.outcome.unread or "")
+
+
+async def test_one_of_an_answer_that_was_put_together_is_asked_about_the_text():
+    found = (Found(1, {"total": "99.99"}, UUID(int=8)),)
+    turn, engine = await turn_of(a_reading(found=found, level=1), GOOD)
+    assert "The total is 75.00 in all." in engine.requests[0].messages[-1].content
+    assert isinstance(turn.outcome, Done)
+    assert turn.outcome.value["total"] == "75.00"
+
+
+async def test_one_that_no_budget_covers_costs_nothing():
+    job = a_reading()
+    assert job.reading is not None
+    turn, engine = await turn_of(replace(job, reading=replace(job.reading, short_of="day")), GOOD)
+    assert (engine.requests, turn.calls, turn.unused) == ([], [], [CALL])
+    assert isinstance(turn.outcome, Done)
+    assert "day_budget" in (turn.outcome.unread or "")

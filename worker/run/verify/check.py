@@ -9,14 +9,15 @@ from models.reasons import FieldCode, FieldOutcome
 class FieldCheck:
     """What a value is worth, and why. `about`: the words of the text that say so, or the user's
     check; `span`: where the value stands, in characters of the document's text; `page`: from 1;
-    `normalised`: the value in the format that the user gave for its field. The last two are added
-    by worker/run/score.py."""
+    `by`: ENGINE/MODEL that it is from; `normalised`: the value in the format that the user gave for
+    its field. The last two are added by worker/run/score.py."""
 
     outcome: FieldOutcome
     code: FieldCode
     about: str | None = None
     span: list[int] | None = None
     page: int | None = None
+    by: str | None = None
     normalised: str | None = None
     confidence: float | None = None
     """How likely it is right, 0 to 1; None: its score does not rank errors."""

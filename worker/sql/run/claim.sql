@@ -11,13 +11,17 @@ SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS
                 'ordinal', k.ordinal, 'start', k.char_start, 'text', k.text,
                 'pages', jsonb_build_array(k.page_from, k.page_to))) END AS pieces,
        parts.found, parts.level AS found_level, parts.broken, earlier.answers AS earlier,
-       known.answer AS known, c.reused_from IS NOT NULL AS is_answered
+       known.answer AS known, c.reused_from IS NOT NULL AS is_answered,
+       CASE WHEN r.job_id IS NOT NULL THEN jsonb_build_object(
+           'value', r.value, 'call_id', r.call_id, 'asked', r.asked, 'by', r.by,
+           'short_of', r.short_of) END AS reading
 FROM leases s
 JOIN jobs j ON j.id = s.item_id AND j.state = 'ready'
 JOIN batches b ON b.id = j.batch_id
 JOIN calls c ON c.job_id = ANY (ARRAY(SELECT item_id FROM leases WHERE claim = %(claim)s))
     AND c.job_id = j.id AND c.state = 'reserved' AND c.owner = %(owner)s
 LEFT JOIN chunks k ON k.id = j.chunk_id
+LEFT JOIN readings r ON r.job_id = j.id AND r.place = j.engine || '/' || j.model
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_object('ordinal', ordinal, 'start', char_start, 'text', text,
                                         'pages', jsonb_build_array(page_from, page_to))

@@ -12,6 +12,7 @@ WITH mine AS MATERIALIZED (
                 AND calls.attempt = j.attempts + 1 AND calls.state = 'settled'
                 AND calls.purpose = 'run' AND calls.request_key IS NOT NULL LIMIT 1) AS own,
            j.local_only OR b.local_only OR j.pinned IS NOT NULL AS stays,
+           EXISTS (SELECT FROM readings WHERE job_id = j.id) AS reads_again,
            c.settings #>> ARRAY['tasks', j.task, 'max_tokens'] AS max_tokens
     FROM leases s
     JOIN jobs j ON j.id = s.item_id AND j.state = 'ready'
@@ -52,15 +53,16 @@ WITH mine AS MATERIALIZED (
         SELECT sum(octet_length(w.value::text)) AS bytes
         FROM jobs p JOIN answers w ON w.job_id = p.id
         WHERE m.chunk_id IS NULL AND m.parent_id IS NULL AND p.parent_id = m.id
+          AND NOT m.reads_again  -- that is asked about the text
           AND p.level = (SELECT max(level) FROM jobs WHERE parent_id = m.id)
     ) found ON true
     LEFT JOIN jsonb_to_recordset(%(versions)s) AS v (task text, version text) ON v.task = m.task
-    -- a second try asks differently, a part is nobody else's question
+    -- a second try or reading asks differently, a part is nobody else's question
     LEFT JOIN LATERAL (
         SELECT encode(substr(sha256(convert_to(concat_ws(E'\x1f', m.zone, %(answerer)s::text,
                    m.model, v.version, m.max_tokens, encode(x.sha256, 'hex'),
                    coalesce(a.json_schema::text, ''), a.text), 'UTF8')), 1, 16), 'hex')::uuid AS key
-    ) k ON m.reuse AND m.attempts = 0 AND m.parent_id IS NULL AND v.version IS NOT NULL
+    ) k ON m.reuse AND m.attempts = 0 AND NOT m.reads_again AND m.parent_id IS NULL AND v.version IS NOT NULL
         AND x.sha256 IS NOT NULL
     LEFT JOIN LATERAL (
         SELECT count(*) > 0 AS asked,
@@ -105,17 +107,27 @@ WITH mine AS MATERIALIZED (
            CASE WHEN coalesce(s.usd, 0) + p.of_batch > p.max_cost_usd
                 THEN coalesce(s.under_way, 0) ELSE today.under_way END AS under_way
     FROM priced p CROSS JOIN today LEFT JOIN spent s ON s.batch_id = p.batch_id
+), stands AS (
+    -- there is an answer already: what no budget covers is not waited for
+    UPDATE readings r SET short_of = j.short_of
+    FROM judged j
+    WHERE r.job_id = j.id AND j.reads_again AND j.short_of IN ('batch', 'day', 'price')
+      AND (j.short_of = 'price' OR j.under_way = 0 AND NOT EXISTS (
+          SELECT FROM judged k WHERE k.short_of IS NULL AND k.usd > 0
+              AND (j.short_of = 'day' OR k.batch_id = j.batch_id)))
+    RETURNING r.job_id
 ), reserved AS (
     INSERT INTO calls (id, job_id, batch_id, local_only, purpose, task, zone, engine, kind, host,
                        stand_in, model_asked, owner, attempt, reserved_usd, answer_key, reused_from)
     SELECT docmill_call_id(now()), w.id, w.batch_id, w.local_only, 'run', w.task, w.zone, w.engine,
            %(kind)s, %(host)s, %(stand_in)s, w.model, %(owner)s, w.attempts + 1,
-           CASE WHEN %(zone)s <> 'local' AND NOT %(stand_in)s THEN w.usd END, w.key,
+           CASE WHEN w.short_of IS NOT NULL THEN 0
+                WHEN %(zone)s <> 'local' AND NOT %(stand_in)s THEN w.usd END, w.key,
            coalesce((w.answer->>'call_id')::uuid, w.own)
     FROM judged w
     -- What is under way is unique by the key of each month's partition. Of two twins on either side
     -- of midnight one is seen here, unless both are claimed in the same few milliseconds.
-    WHERE w.short_of IS NULL AND NOT EXISTS (
+    WHERE (w.short_of IS NULL OR w.id IN (SELECT job_id FROM stands)) AND NOT EXISTS (
         SELECT FROM calls u WHERE u.answer_key = w.key AND u.state = 'reserved'
             AND u.id < docmill_first_id(date_trunc('month', now(), 'UTC')))
     ORDER BY w.key  -- in one order: two workers never wait for each other
