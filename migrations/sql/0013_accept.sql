@@ -97,6 +97,6 @@ LEFT JOIN LATERAL (
 ) c ON true
 WHERE j.parent_id IS NULL;
 
-COMMENT ON COLUMN results.fields IS '{field: {outcome, code, about, span, page, confidence, accepted}}: what each value of the answer as it was given is worth, sure, check or wrong; how likely it is right, 0 to 1, and whether it is taken without a look at the error that its batch states; a value without an entry was not judged; NULL: not checked';
+COMMENT ON COLUMN results.fields IS '{field: {outcome, code, about, span, page, by, normalised, confidence, accepted}}: what each value of the answer as it was given is worth, sure, check or wrong; the engine and model that it is from; how likely it is right, 0 to 1, and whether it is taken without a look at the error that its batch states; a value without an entry was not judged; NULL: not checked';
 COMMENT ON COLUMN results.accepted IS 'true: every value of the answer as it was given that was checked is accepted at the error that its batch states; false: one is for review; NULL: none was stated, or no value checked';
 COMMENT ON COLUMN results.scored_by IS 'version of the scores that confidence and accepted go by';

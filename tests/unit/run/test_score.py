@@ -4,6 +4,7 @@ from models.reasons import FieldCode, FieldOutcome
 from models.scores import Bin, Scores, made
 from tests.factories import CALL, a_job
 from worker.calls.answer import Valid
+from worker.calls.prices import PriceBook
 from worker.run.judge import judge
 from worker.run.outcome import Done
 from worker.run.score import features, score, scored
@@ -55,7 +56,7 @@ def test_where_scores_do_not_rank_errors_no_confidence_is_shown():
 
 def test_a_judged_answer_says_which_scores_it_was_given():
     job = a_job("Total: 75.00", scores=some_scores(), accept_error=0.02)
-    outcome = judge(job, Valid({"total": "75.00"}), CALL)
+    outcome = judge(job, Valid({"total": "75.00"}), CALL, PriceBook(job.config))
     assert isinstance(outcome, Done)
     assert outcome.scored_by == some_scores().version
     assert outcome.fields is not None
