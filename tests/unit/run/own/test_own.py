@@ -91,6 +91,7 @@ TABLE: list[tuple[str, dict, str]] = [
     ("items.amount > 0", {"items": []}, HOLDS),
     ("items.amount > 1", {"items": amounts("1", "2")}, FAILS),
     ("items.amount <= max(items.amount)", {"items": amounts("1", "2")}, HOLDS),
+    ("max(items.amount) > items.amount", {"items": amounts("5", "1")}, FAILS),
     ("min(items.amount) >= 1", {"items": []}, UNCHECKABLE),
     ("max(days) <= today", {"days": ["3 May 2024", "2024-05-20"]}, HOLDS),
     ("max(days) <= today", {"days": ["3 May 2024", "2024-05-21"]}, FAILS),
@@ -124,6 +125,7 @@ TABLE: list[tuple[str, dict, str]] = [
     (r"matches(number, 'INV-\d{3}')", {"number": "INV-042"}, HOLDS),
     (r"matches(number, 'INV-\d{3}')", {"number": "INV-0420"}, FAILS),
     (r"matches(number, '\d+')", {"number": 42}, HOLDS),
+    (r"matches(number, '.*\b42\b.*')", {"number": "INV 42 b"}, HOLDS),
     ("paid == True", {"paid": True}, HOLDS),
     ("paid == True", {"paid": False}, FAILS),
     ("paid == True", {"paid": "yes"}, UNCHECKABLE),
@@ -283,6 +285,7 @@ def test_a_check_that_does_not_hold_has_the_last_word_and_keeps_the_place():
 def test_what_cannot_be_checked_takes_nothing_back_that_is_wrong_already():
     assert own(["fee / 0 > 1"])["fee"].code is FieldCode.NOT_IN_TEXT
     assert own(["date / 0 > 1"])["date"].code is FieldCode.UNCHECKABLE
+    assert own([], {"fee": "date"})["fee"].code is FieldCode.NOT_IN_TEXT
 
 
 def test_values_are_normalised_beside_their_words():
