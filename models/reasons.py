@@ -55,6 +55,8 @@ class FieldCode(StrEnum):
     COMPUTED = "computed"  # worked out, so it need not stand there
     REWORDED = "reworded"  # free text in the model's own words
     MISSED = "missed"  # null, although something stands beside the field's label
+    GAPS = "gaps"  # a list, and lines of the text that look like its rows have none
+    CUT_OFF = "cut_off"  # a list that may have ended before the text's rows did
 
     NOT_IN_TEXT = "not_in_text"
     NONE_IN_TEXT = "none_in_text"  # nor does any value of its kind
@@ -94,6 +96,8 @@ _CHECK = frozenset(
         FieldCode.COMPUTED,
         FieldCode.REWORDED,
         FieldCode.MISSED,
+        FieldCode.GAPS,
+        FieldCode.CUT_OFF,
     }
 )
 

@@ -118,6 +118,8 @@ def leaves(
     for key, item in items:
         name = f"{path}.{key}" if path else str(key)
         if isinstance(item, (dict, list)):
+            if name in checks:  # what the checks say of a list as a whole
+                yield Leaf(name, f"{len(item)} items", None, checks[name])
             yield from leaves(item, spans, checks, name)
         else:
             start, end = spans.get(name) or (None, None)

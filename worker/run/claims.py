@@ -25,6 +25,7 @@ from worker.run.ground import Source
 from worker.run.job import Found, Job
 from worker.run.judge import SHORT_OF, judge_budget
 from worker.run.outcome import HoldRow
+from worker.run.verify.check import FieldCheck
 from worker.settings import LEASE_S, TWIN_S
 
 
@@ -152,7 +153,7 @@ class JobClaims:
         await self._db.run_all(statements)
 
     async def _job(self, row: Row, ask: Row, answers: Mapping[int, Any]) -> Job:
-        broken = row["broken"]
+        broken, pieces = row["broken"], row["pieces"] or ()
         return Job(
             id=row["id"],
             batch_id=row["batch_id"],
@@ -163,7 +164,8 @@ class JobClaims:
             ask_id=row["ask_id"],
             ask=ask["text"],
             schema=ask["json_schema"],
-            pieces=tuple(_source(piece) for piece in row["pieces"] or ()),
+            pieces=tuple(_source(piece) for piece in pieces if not piece["beside"]),
+            beside=tuple(_source(piece) for piece in pieces if piece["beside"]),
             attempts=row["attempts"],
             deaths=row["deaths"],
             call_id=row["call_id"],
@@ -222,7 +224,9 @@ def _source(piece: Mapping[str, Any]) -> Source:
 
 
 def _found(part: Mapping[str, Any]) -> Found:
-    return Found(part["part"], part["value"], UUID(part["call_id"]))
+    fields = {path: FieldCheck(**check) for path, check in (part["fields"] or {}).items()}
+    call_id = UUID(part["call_id"])
+    return Found(part["part"], part["value"], call_id, fields, part["spans"] or {})
 
 
 def _known(answer: Mapping[str, Any] | None) -> KnownAnswer | None:

@@ -1,7 +1,7 @@
 """A claimed job with everything that running it takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from worker.calls.ledger import KnownAnswer
 from worker.prompts import prompt
 from worker.route import Facts, Place, Route, route
 from worker.run.ground import Source
+from worker.run.merge import Checks, Spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,9 @@ class Found:
     part: int
     value: Mapping[str, Any]
     call_id: UUID
+    fields: Checks = field(default_factory=dict)
+    spans: Spans = field(default_factory=dict)
+    """Of an extraction: what its text says of its values, and where they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Job:
     is_answered: bool = False
     """Its call was reserved for an answer that is there, and so at no cost."""
     is_part: bool = False
+    beside: tuple[Source, ...] = ()
+    """Of a part of an extraction: the pieces right before and behind it."""
     level: int = 0
     found: tuple[Found, ...] = ()
     """What the parts said that it puts together."""

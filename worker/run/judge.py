@@ -13,11 +13,14 @@ from worker.calls.retry import ANOTHER_ENGINE_MAY, DEADLY, GiveUp, after_engine_
 from worker.jsonb import dumps
 from worker.llm.engine import Concern, EngineError, Trouble
 from worker.llm.grammar import grammar
-from worker.run.ground import ground
+from worker.run.ground import grounding
 from worker.run.job import Job
+from worker.run.lists import sizes
+from worker.run.merge import Seen, look
 from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Suspect
 from worker.run.verify.asked import asked_of
-from worker.run.verify.verify import verify
+from worker.run.verify.gaps import gaps
+from worker.run.windows import whole
 
 ENGINE_KILLER = "engine_killer"
 """Category of a job that its engine went down with, twice."""
@@ -33,25 +36,28 @@ REFUND_S = 0.5
 SHORT_OF = {"batch": HoldCode.BUDGET, "day": HoldCode.DAY_BUDGET, "price": HoldCode.NO_PRICE}
 
 
-def judge(job: Job, checked: Valid | Invalid, call_id: UUID) -> Outcome:
-    """An answer: taken, sent on to the next place of the chain, or tried again."""
+def judge(job: Job, checked: Valid | Invalid, call_id: UUID, seen: Seen | None = None) -> Outcome:
+    """An answer: taken, sent on to the next place of the chain, or tried again. `seen`: what its
+    text says of it, where that is known."""
     if isinstance(checked, Valid):
-        return _judged(job, checked.value, call_id)
+        return _judged(job, checked.value, call_id, seen)
     again = checked.category != Trouble.CONTENT_FILTER
     failure = Failure(checked.category, "run", again, checked.problem)
     return _next(job, failure) or _fault(job, failure)
 
 
-def _judged(job: Job, value: dict[str, object], call_id: UUID) -> Outcome:
-    if job.task is not TaskType.EXTRACTION or job.is_part:
+def _judged(job: Job, value: dict[str, object], call_id: UUID, seen: Seen | None) -> Outcome:
+    if job.task is not TaskType.EXTRACTION:
         return Done(value, None, None, call_id)
-    values = asked_of(value, job.answer_schema)
-    found = ground(values, job.pieces)
+    seen = seen or look(job.task, value, job.answer_schema, whole(job.pieces))
+    if job.is_part:
+        return Done(value, None, dict(seen.spans), call_id, dict(seen.fields))
+    found = grounding(asked_of(value, job.answer_schema), seen.spans)
     if found.grounded is False:
         failure = Failure("ungrounded", "run", True, "a value is not in the text")
         if (onward := _next(job, failure)) is not None:
             return onward
-    fields = verify(job.task, values, job.pieces)
+    fields = {**seen.fields, **gaps(sizes(value, job.answer_schema), seen.spans, job.pieces)}
     return Done(value, found.grounded, found.spans, call_id, fields)
 
 
