@@ -18,6 +18,10 @@ many tokens as the text that it is made of, and most text is no list."""
 LEAST_TOKENS = 40
 """A window of less is not cut again."""
 
+_ASKED_AGAIN = 3
+"""The last rows of a list that was cut are asked for again: the very last may be one half of a row,
+taken for an equal one further on."""
+
 _SPARE = 0.75
 """What the next window holds of that which filled the answer before it: rows differ."""
 
@@ -38,11 +42,13 @@ def list_room(room_tokens: int, max_tokens: int) -> int:
 
 def further(question: Question, seen: Seen, max_tokens: int) -> tuple[Seen, tuple[Question, ...]]:
     """What of an answer is complete, and the questions about what its lists had no room for."""
+    window = question.window
     full = [unit for unit in lists(question.schema, max_tokens) if _is_full(seen.value, unit)]
-    reached = {unit: place for unit in full if (place := _last_place(seen, unit)) is not None}
+    places = {unit: place for unit in full if (place := _reached(seen, unit)) is not None}
+    full = [unit for unit in full if unit not in places or places[unit][1] <= window.end]
+    reached = {unit: places[unit] for unit in full if unit in places}
     questions: tuple[Question, ...] = ()
     if reached:
-        window = question.window
         end = min(line_start(window, place[1] - 1) for place in reached.values())
         schema = pieced(only(question.schema, [unit.path for unit in reached]))
         questions = tuple(Question(schema, each) for each in _rest(window, end))
@@ -79,13 +85,13 @@ def _is_full(value: Mapping[str, Any], unit: Unit) -> bool:
     return isinstance(items, list) and len(items) == unit.most
 
 
-def _last_place(seen: Seen, unit: Unit) -> Sequence[int] | None:
-    """Where the last row of a list stands; None: most stand nowhere, so that it says nothing."""
+def _reached(seen: Seen, unit: Unit) -> Sequence[int] | None:
+    """Where one of the last rows of a list stands; None: most stand nowhere, so that it says
+    nothing."""
     items = _at(seen.value, unit) or []
-    places = [
-        seen.spans[path] for n in range(len(items)) if (path := f"{unit.name}.{n}") in seen.spans
-    ]
-    return places[-1] if 2 * len(places) > len(items) else None
+    paths = (f"{unit.name}.{index}" for index in range(len(items)))
+    places = [seen.spans[path] for path in paths if path in seen.spans]
+    return places[-_ASKED_AGAIN:][0] if 2 * len(places) > len(items) else None
 
 
 def _at(value: Any, unit: Unit) -> Any:

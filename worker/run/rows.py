@@ -1,12 +1,14 @@
 """Where the rows of a list stand in their text. Two rows may say the same: what tells them from one
 row that was seen twice is their place. Pure.
 
-A row is placed by its longest value that stands in the text, with the others nearest to it. Of all
-ways to place the rows of a list one after the other that one is taken which places most of them,
-and of these the one in which the values of each row stand closest together.
+A row is placed by its longest value that stands in the text, with the nearest of its others on the
+side on which they stand in most rows. Of all ways to place the rows of a list one after the other
+that one is taken which places most of them, and of these the one in which the values of each row
+stand closest together, with no other row's beginning between them.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,7 +24,10 @@ _REACH = 200
 a currency in a table's head say, is not the row's place."""
 
 _A_LINE = 40
-"""So many characters a line's end counts for: values of one line belong together."""
+"""So many characters the end of a line counts for: values of one line belong together."""
+
+_A_ROW = 400
+"""So many characters another row's beginning counts for."""
 
 _MOST_PLACES = 200
 """Places of a value that are looked at."""
@@ -41,7 +46,8 @@ def row_places(values: Iterable[Asked], sources: Sequence[Source]) -> dict[str, 
             rows.setdefault(asked.item, []).append(asked)
     found: dict[str, list[int]] = {}
     for rows in lists.values():
-        ways = [list(_ways(row, view)) for row in rows.values()]
+        table = _table([list(_cells(row, view)) for row in rows.values()], view.text)
+        ways = [list(table.ways(cells)) for cells in table.rows]
         for path, place in zip(rows, in_order(ways), strict=True):
             if place is not None:
                 found[path] = view.place(*place)[0]
@@ -56,36 +62,106 @@ class Way(NamedTuple):
     cost: int
 
 
-def _ways(row: Sequence[Asked], view: View) -> Iterator[Way]:
-    """Where a row may stand, in folded text."""
-    ordered = sorted(row, key=lambda asked: -len(folded(str(asked.value))))
-    stands = [places for asked in ordered if (places := _places(asked, view))]
-    for anchor in stands[0] if stands else ():
-        start, end, cost = *anchor, 0
-        for places in stands[1:]:
-            near = min(_neighbours(places, anchor[0]), key=lambda each: _apart(view, anchor, each))
-            apart = min(_apart(view, anchor, near), _REACH)
-            cost += apart
-            if apart < _REACH:
-                start, end = min(start, near[0]), max(end, near[1])
-        yield Way(start, end, cost)
+class _Cell(NamedTuple):
+    """A value of a row that stands in the text: its field, and its places in their order."""
+
+    name: str
+    places: Sequence[Place]
 
 
-def _places(asked: Asked, view: View) -> list[Place]:
-    spots = spots_of(value_of(asked), asked, view)[:_MOST_PLACES]
-    return sorted((spot.start, spot.end) for spot in spots)
+def _cells(row: Sequence[Asked], view: View) -> Iterator[_Cell]:
+    """The longest value first."""
+    for asked in sorted(row, key=lambda asked: -len(folded(str(asked.value)))):
+        spots = spots_of(value_of(asked), asked, view)[:_MOST_PLACES]
+        if spots:
+            name = asked.path[len(asked.item) + 1 :]
+            yield _Cell(name, sorted((spot.start, spot.end) for spot in spots))
 
 
-def _neighbours(places: Sequence[Place], start: int) -> Sequence[Place]:
-    """Those next to a place on either side."""
-    at = bisect_left(places, (start, 0))
-    return places[max(at - 1, 0) : at + 2]
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The rows of a list. `behind`: pairs of fields of which the second mostly stands behind the
+    first; `starts`: where lines begin with what rows begin with."""
+
+    text: str
+    rows: Sequence[Sequence[_Cell]]
+    behind: frozenset[tuple[str, str]]
+    starts: Sequence[int]
+
+    def ways(self, cells: Sequence[_Cell]) -> Iterator[Way]:
+        """Where a row may stand, in folded text."""
+        for place in cells[0].places if cells else ():
+            start, end, cost = *place, 0
+            for cell in cells[1:]:
+                near = self._near(cell, cells[0].name, place)
+                apart = _apart(place, near) if near else _REACH
+                cost += min(apart, _REACH)
+                if near and apart < _REACH:
+                    start, end = min(start, near[0]), max(end, near[1])
+            yield Way(start, end, cost + self._crossed(start, end))
+
+    def _near(self, cell: _Cell, anchor: str, place: Place) -> Place | None:
+        """The nearest place of a value on its side of the row's longest one."""
+        at = bisect_left(cell.places, place)
+        if (anchor, cell.name) in self.behind:
+            return cell.places[at] if at < len(cell.places) else None
+        return cell.places[at - 1] if at else None
+
+    def _crossed(self, start: int, end: int) -> int:
+        lines = "\n" in self.text[start:end]
+        others = bisect_left(self.starts, end) - bisect_right(self.starts, start)
+        return _A_LINE * lines + _A_ROW * max(others, 0)
 
 
-def _apart(view: View, one: Place, other: Place) -> int:
+def _table(rows: Sequence[Sequence[_Cell]], text: str) -> _Table:
+    votes = Counter[tuple[str, str]]()
+    for cells in rows:
+        votes.update(_closest(cells, text))
+    names = dict.fromkeys(cell.name for cells in rows for cell in cells)
+    behind = frozenset((a, b) for a in names for b in names if votes[a, b] >= votes[b, a])
+    first = max(names, key=lambda name: sum(votes[name, other] for other in names), default="")
+    begins = {
+        start
+        for cells in rows
+        for cell in cells
+        if cell.name == first
+        for start, _ in cell.places
+        if not text[text.rfind("\n", 0, start) + 1 : start].strip(" |\t")
+    }
+    return _Table(text, rows, behind, sorted(begins))
+
+
+def _closest(cells: Sequence[_Cell], text: str) -> Iterator[tuple[str, str]]:
+    """Which field stands behind which where a row's values stand closest to its longest one."""
+    if not cells:
+        return
+    closest: tuple[int, list[tuple[int, str]]] | None = None
+    for place in cells[0].places:
+        near = [
+            (min(_neighbours(cell, place), key=lambda each: _between(text, place, each)), cell.name)
+            for cell in cells[1:]
+        ]
+        cost = sum(_between(text, place, each) for each, _ in near)
+        if closest is None or cost < closest[0]:
+            stands = [(place[0], cells[0].name), *((each[0], name) for each, name in near)]
+            closest = cost, sorted(stands)
+    order = [name for _, name in closest[1]] if closest else []
+    for at, name in enumerate(order):
+        yield from ((name, other) for other in order[at + 1 :])
+
+
+def _neighbours(cell: _Cell, place: Place) -> Sequence[Place]:
+    at = bisect_left(cell.places, place)
+    return cell.places[max(at - 1, 0) : at + 1]
+
+
+def _between(text: str, one: Place, other: Place) -> int:
     start, end = min(one[1], other[1]), max(one[0], other[0])
-    lines = view.text.count("\n", start, min(end, start + _REACH)) if start < end else 0
-    return max(end - start, 0) + _A_LINE * lines
+    return _apart(one, other) + _A_LINE * ("\n" in text[start:end])
+
+
+def _apart(one: Place, other: Place) -> int:
+    return max(one[0] - other[1], other[0] - one[1], 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +186,10 @@ def in_order(ways: Sequence[Sequence[Way]]) -> list[Place | None]:
         for chain in longer:
             _keep(front, chain)
     found: list[Place | None] = [None] * len(ways)
-    chain = front[-1] if front else None
-    while chain is not None:
-        found[chain.row] = chain.way[:2]
-        chain = chain.before
+    last = front[-1] if front else None
+    while last is not None:
+        found[last.row] = last.way[:2]
+        last = last.before
     return found
 
 

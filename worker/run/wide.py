@@ -101,7 +101,7 @@ def _walk(root: Any, schema: Any, plain: Any, path: Path, max_tokens: int) -> It
 def _is_parted(root: Any, node: Mapping[str, Any], plain: Mapping[str, Any]) -> bool:
     """Whether it is an object of fields that stand in it by themselves, and that can be left out
     without another one's reference leading nowhere."""
-    fields = node.get("properties")
+    fields = node.get("properties") or {}
     return (
         bool(fields)
         and plain.get("type") == "object"

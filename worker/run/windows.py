@@ -7,6 +7,7 @@ Places are characters of the document's text, as in ground.Source.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from worker.run.ground import Source
 from worker.tokens import estimate
@@ -63,8 +64,8 @@ def cut(window: Window, start: int, most_tokens: int) -> tuple[Window, ...]:
         runs[-1].append(at)
     borders = [start, *(strips[run[0]].start for run in runs[1:]), window.end]
     return tuple(
-        _shown(window.pieces, *borders[n : n + 2], strips[: run[0]], strips[run[-1] + 1 :])
-        for n, run in enumerate(runs)
+        _shown(window.pieces, first, last, strips[: run[0]], strips[run[-1] + 1 :])
+        for run, (first, last) in zip(runs, pairwise(borders), strict=True)
     )
 
 
