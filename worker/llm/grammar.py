@@ -286,7 +286,8 @@ def _limited(node: Any, max_tokens: int) -> Any:
     if not isinstance(node, Mapping):
         return node
     copy = {
-        key: value if key == "enum" else _limited(value, max_tokens) for key, value in node.items()
+        key: value if key == "enum" and isinstance(value, list) else _limited(value, max_tokens)
+        for key, value in node.items()
     }
     if is_list(node) and "maxItems" not in node:
         least = node.get("minItems", 0)

@@ -22,7 +22,7 @@ from worker.run.verify.verify import verify
 from worker.run.wide import lists
 from worker.run.windows import Window
 
-Spans = Mapping[str, Sequence[int]]
+Spans = Mapping[str, list[int]]
 Checks = Mapping[str, FieldCheck]
 
 
@@ -83,7 +83,7 @@ class _Merging:
     unique: frozenset[str]
     known: Sequence[Mapping[str, Sequence[str]]]
     fields: dict[str, FieldCheck] = field(default_factory=dict)
-    spans: dict[str, Sequence[int]] = field(default_factory=dict)
+    spans: dict[str, list[int]] = field(default_factory=dict)
 
     def object(self, path: str, given: Given) -> dict[str, Any]:
         """An object with the fields of all of them."""

@@ -62,6 +62,8 @@ def cut(window: Window, start: int, most_tokens: int) -> tuple[Window, ...]:
             runs.append([])
             used = strips[at].tokens
         runs[-1].append(at)
+    if not runs:
+        return ()
     borders = [start, *(strips[run[0]].start for run in runs[1:]), window.end]
     return tuple(
         _shown(window.pieces, first, last, strips[: run[0]], strips[run[-1] + 1 :])
