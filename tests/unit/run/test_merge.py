@@ -104,6 +104,13 @@ def test_what_is_known_of_a_value_goes_with_it():
     assert whole.spans == {"o.a": [1, 2], "o.l.1": [3, 4]}
 
 
+def test_what_is_said_of_a_list_as_a_whole_stays_with_it():
+    cut = FieldCheck(FieldOutcome.CHECK, FieldCode.CUT_OFF, "after 9 items")
+    parts = seen({"l": ["a"]}, {"l": ["b"]}, {"l": ["c"]}, l=[None, cut, None])
+    whole = merge(parts, {})
+    assert (whole.value, whole.fields) == ({"l": ["a", "b", "c"]}, {"l": cut})
+
+
 # --- rows -----------------------------------------------------------------------------------------
 
 

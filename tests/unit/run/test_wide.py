@@ -85,6 +85,12 @@ def test_a_schema_within_itself_comes_to_an_end():
     assert len(groups(schema, 512)) >= 1
 
 
+def test_a_schema_of_true_or_of_a_reference_into_nowhere_is_a_field_like_any():
+    loop = {"$ref": "#/$defs/L"}
+    schema = {**an_object({"t": True, "x": {"$ref": "#/$defs/X"}, "l": loop}), "$defs": {"L": loop}}
+    assert [unit.path for unit in units(schema, 512)] == [("t",), ("x",), ("l",)]
+
+
 def test_what_a_schema_says_of_its_fields_together_is_left_to_the_whole():
     schema = {**FLAT, "minProperties": 369, "dependentRequired": {"field_0": ["field_368"]}}
     for group in groups(schema, 512):

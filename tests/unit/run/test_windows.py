@@ -90,3 +90,16 @@ def test_no_text_is_a_window_too():
     window = whole([])
     assert (window.start, window.end, window.pieces) == (0, 0, ())
     assert cut(window, 0, 5) == ()
+
+
+def test_a_window_within_a_table_shows_its_head():
+    head = "| Date | Text |\n| --- | --- |\n"
+    table = head + "".join(f"| 2024-01-{n:02} | Coffee and tea |\n" for n in range(1, 31))
+    text = "Before\n" + table + "Behind it\n" * 300
+    window = whole([Source(50, text)])
+    made = cut(window, 50, 250)
+    start = 50 + text.index("| 2024-01-20")
+    [inside] = [each for each in made if each.start <= start < each.end]
+    assert inside.pieces[0] == Source(50 + 7, head)
+    assert made[0].pieces[0].text.startswith("Before")
+    assert not made[-1].pieces[0].text.startswith("| Date")
