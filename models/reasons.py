@@ -66,6 +66,8 @@ class FieldCode(StrEnum):
     MISSED = "missed"  # null, although something stands beside the field's label
     UNCHECKABLE = "uncheckable"  # a check of the user's cannot be made with it
     UNREADABLE = "unreadable"  # it cannot be read in the format that was given for it
+    GAPS = "gaps"  # a list, and lines of the text that look like its rows have none
+    CUT_OFF = "cut_off"  # a list that may have ended before the text's rows did
 
     NOT_IN_TEXT = "not_in_text"
     NONE_IN_TEXT = "none_in_text"  # nor does any value of its kind
@@ -108,6 +110,8 @@ _CHECK = frozenset(
         FieldCode.MISSED,
         FieldCode.UNCHECKABLE,
         FieldCode.UNREADABLE,
+        FieldCode.GAPS,
+        FieldCode.CUT_OFF,
     }
 )
 

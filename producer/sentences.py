@@ -37,6 +37,8 @@ FIELDS = {
     FieldCode.MISSED: "Nothing was given, but the text has “{about}”.",
     FieldCode.UNCHECKABLE: "Your check cannot be made with it: “{about}”.",
     FieldCode.UNREADABLE: "It cannot be read as {about}, as your formats have it.",
+    FieldCode.GAPS: "Lines of the text look like rows of this list and have none: “{about}”.",
+    FieldCode.CUT_OFF: "The list may go on in the text, and ends here: “{about}”.",
     FieldCode.NOT_IN_TEXT: "It does not stand in the text.",
     FieldCode.NONE_IN_TEXT: "The text has no value of its kind at all.",
     FieldCode.SIGN: "The text has the number with the other sign: “{about}”.",

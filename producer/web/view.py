@@ -127,8 +127,9 @@ def _leaves(
     for key, item in items:
         name = f"{path}.{key}" if path else str(key)
         if isinstance(item, (dict, list)):
-            if name in checks:
-                yield Leaf(name, item, None, checks[name])
+            if name in checks:  # what the checks say of a list as a whole
+                said = f"{len(item)} items" if isinstance(item, list) else item
+                yield Leaf(name, said, None, checks[name])
             yield from _leaves(item, spans, checks, name)
         else:
             start, end = spans.get(name) or (None, None)

@@ -50,8 +50,8 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
     except (ValueError, RecursionError) as exc:
         return _chosen(_objects(said), schema, _unreadable(completion, said, exc))
     if isinstance(whole, dict):
-        return _judged(whole, schema)
-    return _chosen(_objects(said), schema, _judged(whole, schema))
+        return matching(whole, schema)
+    return _chosen(_objects(said), schema, matching(whole, schema))
 
 
 _LONGEST_REFRAIN, _TIMES, _RUNAWAY_CHARS = 60, 48, 200
@@ -84,7 +84,8 @@ def _ends_in_a_refrain(text: str, size: int) -> bool:
     return len(end) == wanted and end[size:] == end[:-size]
 
 
-def _judged(value: Any, schema: Mapping[str, Any]) -> Valid | Invalid:
+def matching(value: Any, schema: Mapping[str, Any]) -> Valid | Invalid:
+    """A value that matches a schema, or what is wrong with it. Category: schema_mismatch."""
     try:
         problem = next(_validator(canonical(schema)).iter_errors(value), None)
     except ValueError as exc:
@@ -99,7 +100,7 @@ def _chosen(
     found: Sequence[dict[str, Any]], schema: Mapping[str, Any], otherwise: Valid | Invalid
 ) -> Valid | Invalid:
     """The one object that matches. `otherwise`: what is wrong with an answer that holds none."""
-    judged = [_judged(value, schema) for value in found]
+    judged = [matching(value, schema) for value in found]
     valid = {canonical(each.value): each for each in judged if isinstance(each, Valid)}
     if len(valid) > 1:
         return Invalid("invalid_json", "it holds different answers, give one JSON object alone")

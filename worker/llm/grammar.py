@@ -15,6 +15,7 @@ from typing import Any
 from models.schema import DEEPEST, target
 from worker.jsonb import dumps
 from worker.llm.patterns import plain_pattern
+from worker.tokens import estimate
 
 MOST_REPEATS = 1_000
 """Items, characters and repeats that an engine is asked to count to."""
@@ -263,3 +264,61 @@ def _bound(node: Any, most: int) -> Any:
         copy = {key: _bound(value, most) for key, value in node.items()}
         return {**copy, "maxLength": most} if _is_free_string(node) else copy
     return [_bound(item, most) for item in node] if isinstance(node, list) else node
+
+
+ITEM_CHARS = 8
+"""Characters that a value of a list's item is taken to have."""
+
+FEWEST_ITEMS = 8
+"""No list is bound to fewer items."""
+
+
+def limited(schema: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
+    """The schema for generation with every list bounded, so that none runs into the output limit:
+    what more there is, is asked for in further calls (worker/run/lists.py)."""
+    result: dict[str, Any] = _limited(schema, max_tokens)
+    return result
+
+
+def _limited(node: Any, max_tokens: int) -> Any:
+    if isinstance(node, list):
+        return [_limited(item, max_tokens) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    copy = {
+        key: value if key == "enum" and isinstance(value, list) else _limited(value, max_tokens)
+        for key, value in node.items()
+    }
+    if is_list(node) and "maxItems" not in node:
+        least = node.get("minItems", 0)
+        return {**copy, "maxItems": max(most_items(node, max_tokens), least)}
+    return copy
+
+
+def is_list(node: Mapping[str, Any]) -> bool:
+    """Whether a schema is one of lists of any length."""
+    kinds, items = node.get("type"), node.get("items")
+    named = kinds == "array" or (isinstance(kinds, list) and "array" in kinds)
+    return named and isinstance(items, Mapping)
+
+
+def most_items(node: Mapping[str, Any], max_tokens: int) -> int:
+    """How many items of a list an answer of so many tokens holds."""
+    return min(max(FEWEST_ITEMS, max_tokens // tokens_of(node["items"])), MOST_REPEATS)
+
+
+def tokens_of(node: Mapping[str, Any], name: str = "") -> int:
+    """What a short answer to a schema takes, with its field's name; a list as one item."""
+    return estimate(_example(node, name))
+
+
+def _example(node: Mapping[str, Any], name: str = "") -> str:
+    said = f'"{name}":' if name else ""
+    if "anyOf" in node:
+        return max((_example(choice, name) for choice in node["anyOf"]), key=len)
+    if node.get("properties"):
+        inner = "".join(_example(each, key) for key, each in node["properties"].items())
+        return f"{said}{{{inner}}},"
+    if is_list(node):
+        return f"{said}[{_example(node['items'])}],"
+    return f'{said}"{"x" * ITEM_CHARS}",'

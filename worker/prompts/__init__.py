@@ -39,7 +39,7 @@ REPAIR = "That is not a valid answer: {problem}. Answer again with nothing but J
 
 IN_WORDS = "Answer with nothing but JSON that is valid by this JSON Schema:\n{schema}"
 
-FORMS = b"3"
+FORMS = b"4"
 """To be raised when `form`, or how parts of a long document are put together, is changed."""
 
 WORDS = (REQUEST.encode(), REPAIR.encode(), FORMS)

@@ -28,6 +28,7 @@ from worker.run.job import Found, Job, Reading
 from worker.run.judge import SHORT_OF, judge_budget
 from worker.run.models import recent_scores
 from worker.run.outcome import HoldRow
+from worker.run.verify.check import FieldCheck
 from worker.settings import LEASE_S, TWIN_S
 
 
@@ -157,7 +158,7 @@ class JobClaims:
         await self._db.run_all(statements)
 
     async def _job(self, row: Row, ask: Row, scores: Scores, answers: Mapping[int, Any]) -> Job:
-        broken = row["broken"]
+        broken, pieces = row["broken"], row["pieces"] or ()
         return Job(
             id=row["id"],
             batch_id=row["batch_id"],
@@ -169,7 +170,8 @@ class JobClaims:
             ask=ask["text"],
             schema=ask["json_schema"],
             own=OwnChecks.from_json(ask["checks"]) if ask["checks"] is not None else None,
-            pieces=tuple(source_of(piece) for piece in row["pieces"] or ()),
+            pieces=tuple(source_of(piece) for piece in pieces if not piece["beside"]),
+            beside=tuple(source_of(piece) for piece in pieces if piece["beside"]),
             attempts=row["attempts"],
             deaths=row["deaths"],
             call_id=row["call_id"],
@@ -233,7 +235,9 @@ def source_of(piece: Mapping[str, Any]) -> Source:
 
 
 def _found(part: Mapping[str, Any]) -> Found:
-    return Found(part["part"], part["value"], UUID(part["call_id"]))
+    fields = {path: FieldCheck(**check) for path, check in (part["fields"] or {}).items()}
+    call_id = UUID(part["call_id"])
+    return Found(part["part"], part["value"], call_id, fields, part["spans"] or {})
 
 
 def _reading(row: Mapping[str, Any] | None) -> Reading | None:

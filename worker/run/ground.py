@@ -5,7 +5,7 @@ verify/numbers.py), because texts break lines inside values and each locale writ
 everything else must match as it stands.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,18 +39,24 @@ def ground(values: Iterable[Asked], sources: Sequence[Source]) -> Grounding:
     """Look up every string and number of an answer. Keys of `spans` are paths such as facts.0.
 
     What says nothing, such as a comma or the field's own name, stands nowhere."""
-    leaves = [leaf for leaf in values if _is_sought(leaf.value)]
-    if not leaves:
-        return Grounding(None, {})
+    values = list(values)
     spans: dict[str, list[int]] = {}
-    for leaf in leaves:
-        if hollow(leaf) is None and (span := find(leaf.value, sources)) is not None:
+    for leaf in values:
+        sought = is_sought(leaf.value) and hollow(leaf) is None
+        if sought and (span := find(leaf.value, sources)) is not None:
             spans[leaf.path] = list(span)
-    return Grounding(len(spans) == len(leaves), spans)
+    return grounding(values, spans)
 
 
-def _is_sought(value: Any) -> bool:
-    """A judgement or a "not said" stands nowhere: there is nothing to find."""
+def grounding(values: Iterable[Asked], spans: Mapping[str, Sequence[int]]) -> Grounding:
+    """What it comes to where it is known where values stand."""
+    paths = [leaf.path for leaf in values if is_sought(leaf.value)]
+    found = {path: list(spans[path]) for path in paths if path in spans}
+    return Grounding(len(found) == len(paths) if paths else None, found)
+
+
+def is_sought(value: Any) -> bool:
+    """Whether a value is looked for: a judgement or a "not said" stands nowhere."""
     if isinstance(value, bool) or value is None:
         return False
     return not isinstance(value, str) or bool(value.strip())

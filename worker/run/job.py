@@ -14,6 +14,7 @@ from worker.calls.ledger import KnownAnswer
 from worker.prompts import prompt
 from worker.route import Facts, Place, Route, route
 from worker.run.ground import Source
+from worker.run.merge import Checks, Spans
 from worker.run.narrow import narrowed
 
 
@@ -24,6 +25,9 @@ class Found:
     part: int
     value: Mapping[str, Any]
     call_id: UUID
+    fields: Checks = field(default_factory=dict)
+    spans: Spans = field(default_factory=dict)
+    """Of an extraction: what its text says of its values, and where they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Job:
     own: OwnChecks | None = None
     """What the user checks in its answer beyond the schema."""
     is_part: bool = False
+    beside: tuple[Source, ...] = ()
+    """Of a part of an extraction: the pieces right before and behind it."""
     level: int = 0
     found: tuple[Found, ...] = ()
     """What the parts said that it puts together."""
@@ -110,6 +116,14 @@ class Job:
     def asked_schema(self) -> Mapping[str, Any]:
         """That of what is asked now."""
         return self.asked_alone or self.answer_schema
+
+    @property
+    def accepted_schema(self) -> Mapping[str, Any]:
+        """What an answer must be. One that says more than a second reading asked is as good."""
+        alone = self.asked_alone
+        if alone is None:
+            return self.answer_schema
+        return {word: said for word, said in alone.items() if word != "additionalProperties"}
 
     @property
     def route(self) -> Route:

@@ -15,8 +15,10 @@ from worker.jsonb import dumps
 from worker.llm.engine import Concern, EngineError, Trouble
 from worker.llm.grammar import grammar
 from worker.run.job import Job
+from worker.run.merge import Seen, look
 from worker.run.outcome import Done, Escalate, HoldRow, Outcome, OverBudget, Suspect
 from worker.run.reread import looked_up, next_reading, own_checks, read_again
+from worker.run.windows import whole
 
 ENGINE_KILLER = "engine_killer"
 """Category of a job that its engine went down with, twice."""
@@ -32,24 +34,35 @@ REFUND_S = 0.5
 SHORT_OF = {"batch": HoldCode.BUDGET, "day": HoldCode.DAY_BUDGET, "price": HoldCode.NO_PRICE}
 
 
-def judge(job: Job, checked: Valid | Invalid, call_id: UUID, prices: PriceBook) -> Outcome:
+def judge(
+    job: Job,
+    checked: Valid | Invalid,
+    call_id: UUID,
+    prices: PriceBook,
+    seen: Seen | None = None,
+) -> Outcome:
     """An answer: taken, sent on to the next place of the chain, whole or the fields in question, or
-    tried again."""
+    tried again. `seen`: what its text says of it, where that is known."""
     if isinstance(checked, Valid):
-        return _judged(job, checked.value, call_id, prices)
+        return _judged(job, checked.value, call_id, prices, seen)
     again = checked.category != Trouble.CONTENT_FILTER and job.reading is None
     failure = Failure(checked.category, "run", again, checked.problem)
     return _next(job, failure) or _fault(job, failure)
 
 
-def _judged(job: Job, value: dict[str, object], call_id: UUID, prices: PriceBook) -> Outcome:
-    if job.is_part:
-        return Done(value, None, None, call_id)
+def _judged(
+    job: Job, value: dict[str, object], call_id: UUID, prices: PriceBook, seen: Seen | None
+) -> Outcome:
     if job.task is not TaskType.EXTRACTION:
-        fields = own_checks(job, value, {}) if job.own is not None else None
-        return Done(value, None, None, call_id, fields)
-    is_reading = job.reading is not None
-    done = read_again(job, value, call_id) if is_reading else looked_up(job, value, call_id, {})
+        has_own = job.own is not None and not job.is_part
+        return Done(value, None, None, call_id, own_checks(job, value, {}) if has_own else None)
+    if job.is_part:
+        seen = seen or look(job.task, value, job.answer_schema, whole(job.pieces))
+        return Done(value, None, dict(seen.spans), call_id, dict(seen.fields))
+    if job.reading is not None:
+        done = read_again(job, value, call_id)
+    else:
+        done = looked_up(job, value, call_id, {}, seen)
     return next_reading(job, done, prices) or done
 
 

@@ -1,15 +1,17 @@
 """A document too long for one prompt is asked in parts, and the parts are put together: at once
-where that needs no engine, else by asking about what they said, in as many levels as it takes."""
+where that needs no engine (merge.py), else by asking about what they said, in as many levels as it
+takes."""
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from models.words import SEPARATOR, TaskType
+from models.words import SEPARATOR
 from worker.run.ground import Source
 from worker.run.job import Found
+from worker.run.merge import Seen
 from worker.run.outcome import Part
 from worker.tokens import estimate
 
@@ -63,35 +65,19 @@ def partial_answers(found: Sequence[Found]) -> str:
     return "\n".join(lines)
 
 
-def merge(task: TaskType, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Put partial answers together where that needs no engine; None where it does.
-
-    Extraction takes the first value that some part found for each field and joins lists; a label
-    is the one that most parts chose.
-    """
-    match task:
-        case TaskType.EXTRACTION:
-            merged: dict[str, Any] = {}
-            for part in parts:
-                merged = _filled(merged, part)
-            return merged
-        case TaskType.CLASSIFICATION:
-            most = Counter(json.dumps(part, sort_keys=True) for part in parts).most_common(1)
-            chosen: dict[str, Any] = json.loads(most[0][0])
-            return chosen
-        case _:
-            return None
+def most_said(found: Sequence[Found]) -> dict[str, Any]:
+    """The label that most parts chose, the first of equals."""
+    said = Counter(json.dumps(dict(one.value), sort_keys=True) for one in found)
+    chosen: dict[str, Any] = json.loads(said.most_common(1)[0][0])
+    return chosen
 
 
-def _filled(known: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known, with what it lacks from another part; inner objects in the same way."""
-    keys = dict.fromkeys([*known, *more])
-    return {key: _better(known.get(key), more.get(key)) for key in keys}
-
-
-def _better(known: Any, value: Any) -> Any:
-    if isinstance(known, list) and isinstance(value, list):
-        return known + [item for item in value if item not in known]
-    if isinstance(known, dict) and isinstance(value, dict):
-        return _filled(known, value)
-    return value if known in (None, "", [], {}) else known
+def seen_in(pieces: Sequence[Source], found: Sequence[Found]) -> tuple[Seen, ...]:
+    """What the parts of a document say, each of its own stretch of the text: from its first piece
+    to the next part's."""
+    starts = {piece.ordinal: piece.start for piece in pieces}
+    ends = [*(starts[one.part] for one in found[1:]), pieces[-1].start + len(pieces[-1].text)]
+    return tuple(
+        Seen(starts[one.part], end, one.value, one.fields, one.spans)
+        for one, end in zip(found, ends, strict=True)
+    )

@@ -18,15 +18,18 @@ from worker.calls.prices import PriceBook
 from worker.calls.retry import GiveUp
 from worker.prompts import reading_messages
 from worker.route import Place
-from worker.run.ground import ground
+from worker.run.ground import grounding
 from worker.run.job import Job
+from worker.run.lists import sizes
+from worker.run.merge import Seen, look
 from worker.run.outcome import Done, Escalate, Outcome, OverBudget, Reread
 from worker.run.own.own import judged
 from worker.run.parts import text_of
 from worker.run.score import scored
 from worker.run.verify.asked import asked_of
 from worker.run.verify.check import FieldCheck
-from worker.run.verify.verify import verify
+from worker.run.verify.gaps import gaps
+from worker.run.windows import whole
 from worker.tokens import estimate
 
 Checks = Mapping[str, FieldCheck]
@@ -34,12 +37,20 @@ Checks = Mapping[str, FieldCheck]
 _WORTH = {FieldOutcome.WRONG: 0, FieldOutcome.CHECK: 1, FieldOutcome.SURE: 2}
 
 
-def looked_up(job: Job, value: dict[str, Any], call_id: UUID, by: Mapping[str, str]) -> Done:
+def looked_up(
+    job: Job,
+    value: dict[str, Any],
+    call_id: UUID,
+    by: Mapping[str, str],
+    seen: Seen | None = None,
+) -> Done:
     """An answer with what its checks came to. `by`: who gave each of its fields; others are from
-    where the job is."""
+    where the job is. `seen`: what its text says of it, where that is known."""
+    seen = seen or look(job.task, value, job.answer_schema, whole(job.pieces))
     values = asked_of(value, job.answer_schema)
-    found = ground(values, job.pieces)
-    checks = own_checks(job, value, verify(job.task, values, job.pieces))
+    found = grounding(values, seen.spans)
+    lists = gaps(sizes(value, job.answer_schema), seen.spans, job.pieces)
+    checks = own_checks(job, value, {**seen.fields, **lists})
     fields = {
         path: replace(check, by=by.get(_field_of(path, value), str(job.place)))
         for path, check in scored(checks, values, job.scores, job.accept_error).items()

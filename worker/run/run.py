@@ -4,15 +4,17 @@
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from models.failure import Failure
+from models.words import Scope, TaskType
 from worker.calls.access import EngineAccess
-from worker.calls.answer import Invalid, Valid, check
+from worker.calls.answer import Invalid, Valid, check, matching
 from worker.calls.caller import REPAIR, WHOLE, Caller
 from worker.calls.prepare import room
 from worker.calls.prices import PriceBook
@@ -20,7 +22,7 @@ from worker.calls.reservations import NotReserved
 from worker.calls.retry import GiveUp, Wait, internal
 from worker.flow.stage import Slot
 from worker.llm.engine import Completion, EngineError, Message, Request, Trouble
-from worker.llm.grammar import bounded, grammar
+from worker.llm.grammar import bounded, grammar, limited
 from worker.log import logger
 from worker.prompts import (
     SECOND_READING,
@@ -33,11 +35,22 @@ from worker.prompts import (
 )
 from worker.prompts.markers import restored
 from worker.run.echo import echo
-from worker.run.job import Job
+from worker.run.job import Job, Reading
 from worker.run.judge import judge, judge_budget, judge_error, judge_parts, judge_reading
+from worker.run.lists import TEXT_PER_ANSWER, Question, clipped, further, halves, list_room
+from worker.run.merge import Seen, look, merge
 from worker.run.outcome import Outcome, Part, Split, Turn
-from worker.run.parts import first_level, merge, next_level, partial_answers, text_of
+from worker.run.parts import (
+    first_level,
+    most_said,
+    next_level,
+    partial_answers,
+    seen_in,
+    text_of,
+)
 from worker.run.reread import stands
+from worker.run.wide import groups, lists, pieced
+from worker.run.windows import Window, around, tokens, whole
 
 SECOND_TRY_TEMPERATURE = 0.4
 """At temperature 0 the same prompt would bring the same bad answer again."""
@@ -92,9 +105,11 @@ async def first_request(job: Job, access: EngineAccess) -> Request | None:
     talk = _Conversation(job, access, Caller(access, nullcontext(), job.id, job.call_id, {}))
     if job.known is not None or job.earlier or job.found or judge_parts(job) is not None:
         return None
+    if job.reading is None and len(talk.schemas) > 1:
+        return None
     if await talk.parts():
         return None
-    return await access.prepared(talk.question(text_of(job.pieces)))
+    return await access.prepared(talk.first(text_of(job.pieces)))
 
 
 def version(job: Job) -> str:
@@ -116,7 +131,7 @@ class _Conversation:
         """Ask, or put together what the parts said, or split."""
         job = self.job
         if job.reading is not None:
-            return await self._read_again()
+            return await self._read_again(job.reading)
         if job.known is not None:
             call_id = self.caller.reuse(job.known)
             return judge(job, Valid(job.known.value), call_id, self._prices)
@@ -126,116 +141,197 @@ class _Conversation:
             return await self._put_together()
         if parts := await self.parts():
             return Split(parts)
-        return await self._asked(text_of(job.pieces))
+        if job.task is TaskType.EXTRACTION:
+            return await self._extracted()
+        call_id, checked = await self._asked(job.answer_schema, text_of(job.pieces))
+        return judge(job, checked, call_id, self._prices)
 
-    async def _read_again(self) -> Outcome:
+    async def _read_again(self, reading: Reading) -> Outcome:
         """Asked once, and not mended: where that brings nothing the first answer stands."""
-        job = self.job
+        job, text = self.job, text_of(self.job.pieces)
         if (hopeless := judge_reading(job)) is not None:
             return hopeless
         if await self.parts():
             failure = Failure("too_long", "run", False, "its text does not fit into one prompt")
             return GiveUp(failure)
-        call_id, _, checked = await self._checked(self.question(text_of(job.pieces)), WHOLE)
+        request = self._second_request(reading, text)
+        call_id, _, checked = await self._checked(request, job.accepted_schema, text, WHOLE)
         return judge(job, checked, call_id, self._prices)
 
     @property
     def _prices(self) -> PriceBook:
         return self.access.ledger.prices
 
+    @property
+    def schemas(self) -> tuple[Mapping[str, Any], ...]:
+        """What its answer is asked for in: more than one where it has more fields than fit."""
+        job = self.job
+        if job.task is not TaskType.EXTRACTION:
+            return (job.answer_schema,)
+        schema = pieced(job.answer_schema) if job.is_part else job.answer_schema
+        return groups(schema, job.max_tokens)
+
     async def parts(self) -> tuple[Part, ...]:
         """Those that its text is asked about in; none: it is asked about as a whole. Raises
         EngineError."""
-        parts = first_level(self.job.pieces, await self._room())
-        return parts if len(parts) > 1 and not self.job.is_part else ()
+        if self.job.is_part:
+            return ()
+        room_tokens = await self._room()
+        parts = first_level(self.job.pieces, room_tokens)
+        if len(parts) > 1 and self._has_lists:
+            parts = first_level(self.job.pieces, list_room(room_tokens, self.job.max_tokens))
+        return parts if len(parts) > 1 else ()
+
+    @property
+    def _has_lists(self) -> bool:
+        job = self.job
+        return job.task is TaskType.EXTRACTION and bool(lists(job.answer_schema, job.max_tokens))
 
     async def _put_together(self) -> Outcome:
         job = self.job
-        merged = merge(job.task, [one.value for one in job.found])
-        if merged is not None:
-            return judge(job, Valid(merged), job.found[-1].call_id, self._prices)
+        match job.task:
+            case TaskType.EXTRACTION:
+                return self._merged(seen_in(job.pieces, job.found), job.found[-1].call_id)
+            case TaskType.CLASSIFICATION:
+                said = Valid(most_said(job.found))
+                return judge(job, said, job.found[-1].call_id, self._prices)
         parts = next_level(job.found, job.level, await self._room())
         if len(parts) > 1 and not job.is_part:
             return Split(parts)
-        return await self._asked(partial_answers(job.found))
+        call_id, checked = await self._asked(job.answer_schema, partial_answers(job.found))
+        return judge(job, checked, call_id, self._prices)
 
-    def question(self, text: str) -> Request:
-        """The request about a text."""
+    def _merged(self, seen: Sequence[Seen], call_id: UUID) -> Outcome:
+        """One answer of several, which has to match the whole schema."""
         job = self.job
-        if job.reading is None:
-            return self._request(task_messages(job.task, job.ask, text, job.answer_schema))
-        asked = job.reading.asked
-        return self._request(reading_messages(job.ask, text, job.asked_schema, asked))
+        schema = pieced(job.answer_schema) if job.is_part else job.answer_schema
+        one = clipped(merge(seen, schema), schema)
+        return judge(job, matching(one.value, schema), call_id, self._prices, one)
 
-    async def _asked(self, text: str) -> Outcome:
-        job, request = self.job, self.question(text)
-        call_id, completion, checked = await self._checked(request, WHOLE)
+    async def _extracted(self) -> Outcome:
+        """Ask for all fields, and go on where a list or a schema is more than one answer holds."""
+        job, seen, call_id = self.job, list[Seen](), self.job.call_id
+        questions = deque(Question(schema, self._window()) for schema in self.schemas)
+        while questions:
+            question = questions.popleft()
+            text = text_of(question.window.pieces)
+            call_id, checked = await self._asked(question.schema, text)
+            if isinstance(checked, Valid):
+                found = look(job.task, checked.value, question.schema, question.window)
+                found, more = further(question, found, job.max_tokens)
+                seen.append(found)
+            elif checked.category != "truncated" or not (more := halves(question, job.max_tokens)):
+                return judge(job, checked, call_id, self._prices)
+            if more and (parts := self._list_parts(question.window)):
+                return Split(parts)
+            questions.extendleft(reversed(more))
+        return self._merged(seen, call_id)
+
+    def _window(self) -> Window:
+        job = self.job
+        if not (job.beside and self._has_lists):
+            return whole(job.pieces)
+        pieces = sorted((*job.beside, *job.pieces), key=lambda piece: piece.start)
+        own = whole(job.pieces)
+        return around(pieces, own.start, own.end)
+
+    def _list_parts(self, window: Window) -> tuple[Part, ...]:
+        """Those that a whole document is asked in after all, since its list is long."""
+        job = self.job
+        if job.is_part or job.facts.scope is not Scope.DOCUMENT:
+            return ()
+        room_tokens = tokens(window, window.start, window.end)
+        if room_tokens <= TEXT_PER_ANSWER * job.max_tokens:
+            return ()
+        parts = first_level(job.pieces, list_room(room_tokens, job.max_tokens))
+        return parts if len(parts) > 1 else ()
+
+    async def _asked(self, schema: Mapping[str, Any], text: str) -> tuple[UUID, Valid | Invalid]:
+        """The answer about a text, mended once where it is bad."""
+        job, request = self.job, self._request(schema, text)
+        call_id, completion, checked = await self._checked(request, schema, text, WHOLE)
         if isinstance(checked, Invalid) and checked.category != "content_filter":
-            repair = self._repair(request, completion, checked)
+            repair = self._repair(request, completion, checked, schema)
             try:
-                call_id, _, checked = await self._checked(repair, REPAIR)
+                call_id, _, checked = await self._checked(repair, schema, text, REPAIR)
             except EngineError as error:  # more room than the model has: what there is, is judged
                 if repair.max_tokens == job.max_tokens or error.trouble is not Trouble.MODEL_UNFIT:
                     raise
-        return judge(job, checked, call_id, self._prices)
+        return call_id, checked
 
     async def _checked(
-        self, request: Request, purpose: str
+        self, request: Request, schema: Mapping[str, Any], text: str, purpose: str
     ) -> tuple[UUID, Completion, Valid | Invalid]:
         call_id, completion = await self.caller.ask(request, version(self.job), purpose)
-        checked = check(completion, self._accepted())
+        checked = check(completion, schema)
         if isinstance(checked, Valid):
-            checked = self._looked_at(restored(checked.value))
+            checked = self._looked_at(restored(checked.value), schema, text)
         return call_id, completion, checked
 
-    def _accepted(self) -> Mapping[str, Any]:
-        """What an answer must be. One that says more than a second reading asked is as good."""
-        alone = self.job.asked_alone
-        if alone is None:
-            return self.job.answer_schema
-        return {word: said for word, said in alone.items() if word != "additionalProperties"}
-
-    def _looked_at(self, value: dict[str, Any]) -> Valid | Invalid:
+    def _looked_at(
+        self, value: dict[str, Any], schema: Mapping[str, Any], text: str
+    ) -> Valid | Invalid:
         """What fits the schema, and still may say nothing."""
         job = self.job
         if job.found and job.reading is None:
             return Valid(value)  # an answer put together of answers: no text to compare it with
         if (alone := job.asked_alone) is not None:
             value = {name: said for name, said in value.items() if name in alone["properties"]}
-        return echo(job.task, value, job.asked_schema, text_of(job.pieces)) or Valid(value)
+        return echo(job.task, value, schema, text) or Valid(value)
 
-    def _request(self, messages: tuple[Message, ...]) -> Request:
+    def first(self, text: str) -> Request:
+        """The first request about a text."""
+        if self.job.reading is not None:
+            return self._second_request(self.job.reading, text)
+        return self._request(self.schemas[0], text)
+
+    def _request(self, schema: Mapping[str, Any], text: str) -> Request:
+        """For the fields of a schema."""
+        job = self.job
+        return self._saying(task_messages(job.task, job.ask, text, schema), schema)
+
+    def _second_request(self, reading: Reading, text: str) -> Request:
+        """For the fields that are read a second time."""
+        schema = self.job.asked_schema
+        return self._saying(reading_messages(self.job.ask, text, schema, reading.asked), schema)
+
+    def _saying(self, messages: tuple[Message, ...], schema: Mapping[str, Any]) -> Request:
         job = self.job
         return Request(
             model_name=job.place.model,
             messages=messages,
             max_tokens=job.max_tokens,
             context_tokens=self.access.deployment.config.context_tokens,
-            schema=self._schema(),
+            schema=self._grammar(schema),
             temperature=0.0 if job.attempts == 0 else SECOND_TRY_TEMPERATURE,
             seed=2 * job.attempts,
             fixed=len(messages) - 1,
         )
 
-    def _schema(self) -> Mapping[str, Any]:
-        """What the engine gets of the schema."""
-        schema = grammar(self.job.asked_schema).schema
+    def _grammar(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the engine gets of a schema."""
+        plain = limited(grammar(schema).schema, self.job.max_tokens)
         short = self.access.deployment.config.short_answers
-        return bounded(schema, self.job.max_tokens) if short else schema
+        return bounded(plain, self.job.max_tokens) if short else plain
 
-    def _repair(self, request: Request, completion: Completion, wrong: Invalid) -> Request:
+    def _repair(
+        self, request: Request, completion: Completion, wrong: Invalid, schema: Mapping[str, Any]
+    ) -> Request:
         if wrong.category == "truncated":
             return replace(request, max_tokens=request.max_tokens * 2)
         if wrong.category in SAY_AGAIN:
             return replace(request, temperature=SECOND_TRY_TEMPERATURE, seed=request.seed + 1)
-        messages = repair_messages(
-            request.messages, completion.text, wrong.problem, self.job.answer_schema
-        )
+        messages = repair_messages(request.messages, completion.text, wrong.problem, schema)
         return replace(request, messages=messages)
 
     async def _room(self) -> int:
         """Tokens left for text once the fixed part and the answer have theirs."""
         job, most = self.job, self.access.deployment.config.context_tokens
-        whole = room(most, self._schema(), await self.access.traits(job.place.model))
-        fixed = prompt_tokens(job.task, job.ask, form(job.answer_schema))
-        return max(whole - fixed - job.max_tokens - SPARE_TOKENS, 1)
+        traits = await self.access.traits(job.place.model)
+        schemas = self.schemas if job.reading is None else (job.asked_schema,)
+        left = min(
+            room(most, self._grammar(schema), traits)
+            - prompt_tokens(job.task, job.ask, form(schema))
+            for schema in schemas
+        )
+        return max(left - job.max_tokens - SPARE_TOKENS, 1)

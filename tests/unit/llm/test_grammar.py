@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
 from models.schema import validator
-from worker.llm.grammar import ANYTHING, MOST_NODES, MOST_REPEATS, bounded, grammar
+from worker.llm.grammar import ANYTHING, MOST_NODES, MOST_REPEATS, bounded, grammar, limited
 from worker.llm.patterns import plain_pattern
 
 TOTAL = {
@@ -251,3 +251,45 @@ VALUES = st.recursive(
 def test_no_answer_that_the_users_schema_takes_is_beyond_the_grammar(schema, value):
     if validator(schema).is_valid(value):
         assert Draft202012Validator(grammar(schema).schema).is_valid(value)
+
+
+def free_lists(node: object) -> list[dict]:
+    if isinstance(node, list):
+        return [found for item in node for found in free_lists(item)]
+    if not isinstance(node, dict):
+        return []
+    deeper = [found for value in node.values() for found in free_lists(value)]
+    is_free = node.get("type") == "array" and isinstance(node.get("items"), dict)
+    return [*deeper, node] if is_free and "maxItems" not in node else deeper
+
+
+@given(SCHEMAS, st.integers(16, 4096))
+def test_no_list_is_without_a_bound_where_an_engine_writes_it(schema, max_tokens):
+    before = json.dumps(schema)
+    made = limited(schema, max_tokens)
+    assert free_lists(made) == []
+    validator(made)
+    assert json.dumps(schema) == before
+
+
+ROWS = {"type": "array", "items": {"type": "object", "properties": {"n": {}, "amount": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "most"),
+    [
+        (ROWS, range(15, 60)),
+        ({**ROWS, "maxItems": 900}, range(900, 901)),
+        ({**ROWS, "minItems": 70}, range(70, 71)),
+        ({**ROWS, "items": {"anyOf": [ROWS["items"], {"type": "null"}]}}, range(15, 60)),
+        ({**ROWS, "items": {"type": "array", "items": ROWS["items"]}}, range(15, 60)),
+        ({"type": ["array", "null"], "items": {"type": "string"}}, range(40, 200)),
+    ],
+)
+def test_a_list_holds_as_much_as_an_answer_does_and_what_the_user_says_stays(schema, most):
+    assert limited(schema, 512)["maxItems"] in most
+
+
+def test_the_words_of_an_enum_are_no_schema():
+    schema = {"enum": [{"type": "array", "items": {}}]}
+    assert limited(schema, 512) == schema

@@ -125,9 +125,10 @@ def test_only_extractions_are_looked_up_in_the_text(task):
     assert outcome == Done({"label": "not in the text"}, None, None, ANSWER_CALL)
 
 
-def test_a_part_is_not_looked_up_for_the_whole_is():
+def test_a_part_says_what_its_text_does_and_leaves_the_judgement_to_the_whole():
     outcome = outcome_of(a_job(config=CHAINED, is_part=True), Valid(NOT_IN_TEXT))
-    assert outcome == Done(NOT_IN_TEXT, None, None, ANSWER_CALL)
+    wrong = FieldCheck(FieldOutcome.WRONG, FieldCode.NOT_IN_TEXT)
+    assert outcome == Done(NOT_IN_TEXT, None, {}, ANSWER_CALL, {"total": wrong})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import json
 from itertools import chain, pairwise
 from uuid import UUID
 
@@ -6,16 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.words import TaskType
 from worker.run.ground import Source
 from worker.run.job import Found
 from worker.run.outcome import Part
 from worker.run.parts import (
     SEPARATOR,
     first_level,
-    merge,
+    most_said,
     next_level,
     partial_answers,
+    seen_in,
     text_of,
 )
 from worker.tokens import estimate
@@ -134,39 +133,21 @@ def test_a_level_names_the_parts_of_the_level_below_by_their_first_chunks():
 # --- putting together -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("parts", "merged"),
-    [
-        ([{"a": None}, {"a": "x"}, {"a": "y"}], {"a": "x"}),
-        ([{"a": ""}, {"a": "x"}], {"a": "x"}),
-        ([{"a": "x"}, {"a": None}], {"a": "x"}),
-        ([{"a": 0}, {"a": 5}], {"a": 0}),
-        ([{"a": False}, {"a": True}], {"a": False}),
-        ([{"a": [1, 2]}, {"a": [2, 3]}], {"a": [1, 2, 3]}),
-        ([{"a": []}, {"a": [{"n": 1}]}, {"a": [{"n": 1}]}], {"a": [{"n": 1}]}),
-        ([{"a": None}, {"a": None}], {"a": None}),
-        ([{"a": 1}, {"b": 2}], {"a": 1, "b": 2}),
-        ([{"a": {"b": 1, "c": None}}, {"a": {"b": 2, "c": 3}}], {"a": {"b": 1, "c": 3}}),
-        ([], {}),
-    ],
-)
-def test_extraction_keeps_the_first_value_found_and_joins_lists(parts, merged):
-    before = json.dumps(parts)
-    assert merge(TaskType.EXTRACTION, parts) == merged
-    assert json.dumps(parts) == before
+def test_each_part_has_its_stretch_of_the_text():
+    pieces = [Source(0, "one", 1), Source(5, "two", 2), Source(9, "blank is 3", 4)]
+    found = [Found(first, {"a": first}, UUID(int=0)) for first in (1, 4)]
+    assert [(one.start, one.end, one.value) for one in seen_in(pieces, found)] == [
+        (0, 9, {"a": 1}),
+        (9, 19, {"a": 4}),
+    ]
 
 
 @pytest.mark.parametrize(
     ("labels", "chosen"), [("aab", "a"), ("abb", "b"), ("ab", "a"), ("a", "a"), ("cbbc", "c")]
 )
 def test_the_label_that_most_parts_chose_wins_and_the_first_of_equals(labels, chosen):
-    parts = [{"label": label} for label in labels]
-    assert merge(TaskType.CLASSIFICATION, parts) == {"label": chosen}
-
-
-@pytest.mark.parametrize("task", [TaskType.SUMMARY, TaskType.REASONING, TaskType.SIMPLE_CODE])
-def test_the_other_tasks_need_the_engine_once_more(task):
-    assert merge(task, [{"summary": "a"}, {"summary": "b"}]) is None
+    found = [Found(n, {"label": label}, UUID(int=0)) for n, label in enumerate(labels)]
+    assert most_said(found) == {"label": chosen}
 
 
 def test_partial_answers_become_a_text_of_numbered_parts():

@@ -530,10 +530,20 @@ async def test_a_level_that_would_be_one_part_is_no_level_but_the_answer():
     assert len(engine.requests) == 1
 
 
-async def test_what_the_parts_extracted_is_put_together_without_a_call_and_looked_up_in_the_whole():
+async def test_what_the_parts_extracted_is_put_together_without_a_call_with_what_they_know_of_it():
     text = (Source(0, "Vendor Larkmoor.", 1), Source(16, "The total is 75.00.", 2))
-    answers = found({"total": None, "vendor": "Larkmoor"}, {"total": "75.00", "vendor": None})
-    job = a_job(pieces=text, found=answers, level=1)
+    schema = {"type": "object", "properties": {"total": {}, "vendor": {}}}
+    answers = []
+    for piece, value in zip(text, ({"vendor": "Larkmoor"}, {"total": "75.00"}), strict=True):
+        part, _ = await turn_of(
+            a_job(pieces=(piece,), schema=schema, is_part=True), json.dumps(value)
+        )
+        assert isinstance(part.outcome, Done)
+        said = part.outcome
+        answers.append(
+            Found(piece.ordinal, said.value, UUID(int=piece.ordinal), said.fields, said.spans)
+        )
+    job = a_job(pieces=text, schema=schema, found=tuple(answers), level=1)
     turn, engine = await turn_of(job)
     assert codes(turn) == {"total": "labelled", "vendor": "labelled"}
     assert taken(turn) == Done(

@@ -58,6 +58,9 @@ COMPUTED = frozenset(_terms(_RAW["computed"]))
 PROSE = frozenset(_terms(_RAW["prose"]))
 """Words of fields whose values a model words itself."""
 
+CARRIED = frozenset(_terms(_RAW["carried"]))
+"""Words of lines that carry a sum over to the next page, in a list of what it is made of."""
+
 SET_ASIDE = frozenset(_terms(_RAW["set_aside"]))
 """With or without a tax, after a discount: words that set aside what stands behind them."""
 

@@ -8,7 +8,7 @@ SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS
        c.id AS call_id,
        CASE WHEN j.chunk_id IS NULL THEN whole.pieces
             ELSE jsonb_build_array(jsonb_build_object(
-                'ordinal', k.ordinal, 'start', k.char_start, 'text', k.text,
+                'ordinal', k.ordinal, 'start', k.char_start, 'text', k.text, 'beside', false,
                 'pages', jsonb_build_array(k.page_from, k.page_to))) END AS pieces,
        parts.found, parts.level AS found_level, parts.broken, earlier.answers AS earlier,
        known.answer AS known, c.reused_from IS NOT NULL AS is_answered,
@@ -23,17 +23,22 @@ JOIN calls c ON c.job_id = ANY (ARRAY(SELECT item_id FROM leases WHERE claim = %
 LEFT JOIN chunks k ON k.id = j.chunk_id
 LEFT JOIN readings r ON r.job_id = j.id AND r.place = j.engine || '/' || j.model
 LEFT JOIN LATERAL (
+    -- a part of an extraction: the pieces beside it, too, since a cut may go through a row
     SELECT jsonb_agg(jsonb_build_object('ordinal', ordinal, 'start', char_start, 'text', text,
+                                        'beside', coalesce(
+                                            ordinal NOT BETWEEN j.first AND j.last, false),
                                         'pages', jsonb_build_array(page_from, page_to))
                      ORDER BY ordinal) AS pieces
     FROM chunks
     WHERE j.chunk_id IS NULL AND j.level < 2 AND document_id = j.document_id AND blank IS NULL
-      AND (j.parent_id IS NULL OR ordinal BETWEEN j.first AND j.last)
+      AND (j.parent_id IS NULL OR ordinal BETWEEN j.first - (j.task = 'extraction')::integer
+                                               AND j.last + (j.task = 'extraction')::integer)
 ) whole ON true
 LEFT JOIN LATERAL (
     -- a whole document: its last level of parts; a part of a higher level: those that it sums up
     SELECT p.level, jsonb_agg(jsonb_build_object(
-               'part', p.first, 'value', w.value, 'call_id', w.call_id)
+               'part', p.first, 'value', w.value, 'call_id', w.call_id,
+               'fields', w.fields, 'spans', w.spans)
                               ORDER BY p.first) AS found,
            (array_agg(p.error) FILTER (WHERE p.state = 'failed'))[1] AS broken
     FROM jobs p LEFT JOIN answers w ON w.job_id = p.id
