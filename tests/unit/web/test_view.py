@@ -106,6 +106,14 @@ def test_values_are_named_as_their_spans_are() -> None:
     ]
 
 
+def test_what_is_said_of_a_list_as_a_whole_stands_before_its_values() -> None:
+    check = {"outcome": "check", "code": "gaps", "about": "Tea 3.50"}
+    assert list(leaves({"rows": [{"n": 1}]}, {}, {"rows": check})) == [
+        Leaf("rows", "1 items", None, check),
+        Leaf("rows.0.n", 1, None),
+    ]
+
+
 def test_a_sure_value_is_marked_in_whatever_form_it_stands() -> None:
     checks = {
         "total": {"outcome": "sure", "code": "labelled", "span": [4, 9]},
