@@ -95,10 +95,12 @@ def read(text: str, *, halves: bool = True) -> list[Row]:
 @dataclass
 class Clerk(FakeEngine):
     """Answers with the rows of the text that it is shown. `halves`: also with what there is of rows
-    that the text's ends cut; `drops`: whether it leaves a row out; `heeds`: it keeps to bounds."""
+    that the text's ends cut; `drops`: whether it leaves a row out; `heeds`: it keeps to bounds;
+    `rambles`: it says the first row again until a bound ends it."""
 
     halves: bool = True
     heeds: bool = True
+    rambles: bool = False
     drops: Callable[[Row], bool] = field(default=lambda row: False)
 
     async def _answer(self, request: Request) -> Completion:
@@ -110,7 +112,7 @@ class Clerk(FakeEngine):
             value["account"] = ACCOUNT if ACCOUNT in text else None
         if "rows" in properties:
             most = properties["rows"].get("maxItems") if self.heeds else None
-            value["rows"] = rows[:most]
+            value["rows"] = rows[:1] * (most or 1) if self.rambles else rows[:most]
         said = json.dumps(value)
         cut = estimate(said) > 2 * request.max_tokens
         finish = Finish.LENGTH if cut else Finish.STOP

@@ -128,13 +128,17 @@ def _leaves(
         name = f"{path}.{key}" if path else str(key)
         if isinstance(item, (dict, list)):
             if name in checks:  # what the checks say of a list as a whole
-                said = f"{len(item)} items" if isinstance(item, list) else item
+                said = _items(len(item)) if isinstance(item, list) else item
                 yield Leaf(name, said, None, checks[name])
             yield from _leaves(item, spans, checks, name)
         else:
             start, end = spans.get(name) or (None, None)
             span = None if start is None or end is None else (start, end)
             yield Leaf(name, item, span, checks.get(name))
+
+
+def _items(number: int) -> str:
+    return "1 item" if number == 1 else f"{number} items"
 
 
 def sure_spans(checks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from worker.route import Facts
 from worker.run.ground import Source
 from worker.run.job import Found, Job
 from worker.run.outcome import Done, Outcome, Split
-from worker.run.run import run
+from worker.run.run import first_request, run
 
 WHOLE = Facts(TaskType.EXTRACTION, Finder.USER, scope=Scope.DOCUMENT)
 
@@ -125,17 +125,16 @@ async def test_an_answer_that_is_cut_off_is_asked_for_in_halves() -> None:
 
 
 async def test_a_model_that_says_one_row_again_and_again_is_not_asked_on() -> None:
-    row = {"date": "2024-01-01", "text": "Coffee", "amount": "-3.50"}
-    clerk = Clerk(models=("phi4-mini",))
-    pieces = pieces_of(["2024-01-01  Coffee  -3.50\n2024-01-02  Tea  -4.00\n" * 20], 10_000)
-    said = {"account": None, "rows": [row] * 200}
-
-    async def rambles(request: Any) -> Any:
-        most = request.schema["properties"]["rows"]["maxItems"]
-        return clerk._completion(request, __import__("json").dumps({**said, "rows": [row] * most}))
-
-    clerk._answer = rambles  # type: ignore[method-assign]
-    job = a_job(pieces=pieces, schema=SCHEMA)
+    clerk = Clerk(models=("phi4-mini",), rambles=True)
+    job = a_job(pieces=pieces_of(pages_of(rows_of(60), 1), 10_000), schema=SCHEMA)
     done = await outcome_of(job, clerk, 8_192)
     assert isinstance(done, Done)
-    assert len(clerk.requests) < 20
+    assert len(clerk.requests) == 1
+    assert (done.fields or {})["rows"].code == "cut_off"
+
+
+async def test_a_wide_schema_or_a_long_document_has_no_one_request_to_be_asked_beforehand() -> None:
+    wide = {"type": "object", "properties": {f"f{n}": {"type": "string"} for n in range(90)}}
+    access = an_access(Clerk(models=("phi4-mini",)))
+    assert await first_request(a_job(schema=SCHEMA), access) is not None
+    assert await first_request(a_job(schema=wide), access) is None

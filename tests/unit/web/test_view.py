@@ -111,10 +111,18 @@ def test_what_a_check_says_of_a_list_or_of_what_is_missing_is_shown() -> None:
     checks = {"items": {"code": "own_check"}, "due": {"code": "uncheckable"}}
     found = [(leaf.path, leaf.value, leaf.check) for leaf in leaves(value, {}, checks)]
     assert found == [
-        ("items", value["items"], checks["items"]),
+        ("items", "1 item", checks["items"]),
         ("items.0.amount", "1", None),
         ("date", None, None),
         ("due", None, checks["due"]),
+    ]
+
+
+def test_what_is_said_of_a_list_as_a_whole_stands_before_its_values() -> None:
+    check = {"outcome": "check", "code": "gaps", "about": "Tea 3.50"}
+    assert list(leaves({"rows": [{"n": 1}]}, {}, {"rows": check})) == [
+        Leaf("rows", "1 item", None, check),
+        Leaf("rows.0.n", 1, None),
     ]
 
 
