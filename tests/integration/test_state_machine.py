@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from math import ceil
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from models.config import EscalationConfig
 from models.failure import Failure
 from models.states import JOB_CHANGES, CallState, JobState
 from models.words import INGEST, Queue, Stage
@@ -40,7 +42,7 @@ from worker.calls.ledger import CallRow
 from worker.calls.retry import GiveUp, Retry, Wait
 from worker.flow.housekeeping import BEGINNING
 from worker.route import Place
-from worker.run.outcome import Done, Escalate, Outcome, Part, Split, Turn
+from worker.run.outcome import Done, Escalate, Outcome, Part, Reread, Split, Turn
 from worker.settings import LEASE_S
 
 JOB_KILLS, DOCUMENT_KILLS = 3, 2
@@ -56,9 +58,12 @@ HOLDS: tuple[dict[str, str], ...] = (
     {},
 )
 
+NO_CAP = EscalationConfig.model_construct(share=1_000.0)
+"""A job that failed and is tried again counts again."""
+
 workers = st.integers(0, 1)
 endings = st.sampled_from(
-    ["done", "split", "give up", "escalate", "wait", "wait long", "retry", "done"]
+    ["done", "split", "give up", "escalate", "reread", "wait", "wait long", "retry", "done"]
 )
 batches = st.integers(0, 1)
 
@@ -381,6 +386,8 @@ class Machine(RuleBasedStateMachine):
         known = self.jobs[job]
         if ending == "split" and not (known.whole and not known.parts and not known.parent):
             ending = "done"
+        if ending == "reread" and known.parent:  # a part is not looked up, for the whole is
+            ending = "done"
         return {
             "done": Done({"a": 1}, True, None, call),
             "wait": Wait(FAULT, 0.0),
@@ -388,6 +395,16 @@ class Machine(RuleBasedStateMachine):
             "retry": Retry(FAULT, 60.0),
             "give up": GiveUp(FAULT),
             "escalate": Escalate(LOCAL_TOO, known.chain + 1, known.place, FAULT),
+            "reread": Reread(
+                Done({"a": 1}, True, None, call),
+                LOCAL_TOO,
+                known.chain + 1,
+                known.place,
+                ("a",),
+                "fields: a",
+                Decimal(0),
+                NO_CAP,
+            ),
             "split": Split((Part(1, 1, 2, 2), Part(1, 3, 4, 2))),
         }[ending]
 
@@ -407,7 +424,7 @@ class Machine(RuleBasedStateMachine):
             case Wait(delay_s=delay_s):
                 known.waits += 1
                 self._leave(known, "ready", "delayed" if delay_s else "waiting")
-            case Escalate(place=place):
+            case Escalate(place=place) | Reread(place=place):
                 known.place, known.queue = place, place.queue.name
                 known.attempts, known.chain = 0, known.chain + 1
                 self._leave(known, "ready", "waiting")
