@@ -9,9 +9,11 @@ from unittest.mock import AsyncMock
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from models.config import Config
 from models.errors import ConfigError
+from models.scores import Bin, made
 from models.words import Queue
 from tests.recount import offences
 from tests.rows import (
@@ -35,6 +37,7 @@ from tests.statements import Worker, bring_due, reap, run
 from tests.stubs.fake import FakeEngine
 from worker.calls.access import EngineAccess
 from worker.calls.admission import Unlimited
+from worker.calls.answer import Valid
 from worker.calls.journal import Journal
 from worker.calls.ledger import Ledger
 from worker.calls.prices import PriceBook
@@ -49,6 +52,7 @@ from worker.flow.slots import Slots
 from worker.persist import Persist
 from worker.route import Place
 from worker.run.claims import JobClaims
+from worker.run.judge import judge
 from worker.run.outcome import Done, Turn
 from worker.run.stage import RunStage
 
@@ -113,6 +117,36 @@ async def test_a_claim_brings_jobs_with_all_that_running_them_takes(
     assert (found.ask, [piece.text for piece in found.pieces]) == ("Sum up.", ["Rent: 900"])
     assert found.call_id == value(db, "SELECT id FROM calls")
     assert held.line == value(db, "SELECT id FROM lines")
+
+
+async def test_an_answer_is_scored_by_what_counts_at_its_claim_and_accepted_at_its_batchs_error(
+    db: Connection, stage: Make
+) -> None:
+    own = made({"sure": 4.0, "wrong": -4.0}, (Bin(0.982, 99, 0), Bin(0.018, 0, 9)), {})
+    db.execute(
+        "INSERT INTO score_models (version, model, report) VALUES (%s, %s, '{}')",
+        (own.version, Jsonb(own.as_json())),
+    )
+    batch = add_batch(db)
+    add_jobs(db, batch, 2)
+    db.execute("UPDATE chunks SET text = 'Rent: 900'")
+    db.execute("UPDATE batches SET accept_error = 0.02")
+    db.execute("UPDATE jobs SET task = 'extraction'")
+    running = stage(LOCAL)
+    claimed_jobs = (await running.claim(LOCAL.queue, uuid4(), 8)).held
+    for held, rent in zip(claimed_jobs, ("900", "901"), strict=True):
+        job = held.payload
+        outcome = judge(job, Valid({"rent": rent}), job.call_id)
+        await running.finish(Turn(job.id, job.batch_id, outcome))
+    found = rows(
+        db,
+        "SELECT w.scored_by, w.fields->'rent'->'accepted', r.accepted, r.scored_by "
+        "FROM answers w JOIN results r ON r.job = w.job_id ORDER BY w.job_id",
+    )
+    assert found == [
+        (own.version, True, True, own.version),
+        (own.version, False, False, own.version),
+    ]
 
 
 async def test_a_whole_document_comes_with_all_its_text_in_order(

@@ -47,11 +47,13 @@ def test_a_calibration_counts_right_and_wrong_by_score():
 
 
 def test_no_value_is_scored_by_what_has_seen_its_document():
-    """Each document has a feature of its own: nobody who measures it may know its weight."""
+    """Each document has a feature of its own: neither whoever measures it, nor whoever finds a
+    threshold with it, may know its weight."""
     values = [Ruled(each.document, (each.document,), each.right) for each in some_values()]
     found = list(measured(values, {}))
     assert len(found) == len(values)
     assert {each.score for each in found} == {0.5}
+    assert {one.score for each in found for one in each.scores.bins} == {0.5}
 
 
 def test_the_same_values_come_to_the_same_scores():
