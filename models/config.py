@@ -108,7 +108,7 @@ class LimitsConfig(Section):
     characters: PositiveInt = 20_000_000
     read_seconds: PositiveInt = 120
     read_memory_mb: PositiveInt = 2_048
-    ocr_seconds: PositiveInt = 60
+    ocr_seconds: PositiveInt = 120
     """A page, as the two below."""
     ocr_memory_mb: PositiveInt = 4_096
     ocr_megapixels: PositiveInt = 100

@@ -26,7 +26,7 @@ from worker.read.ocr import Ocr
 from worker.read.picture import picture
 from worker.read.reading import MOST_LOST, Damaged
 
-PIXELS = {Ocr.RAPIDOCR: 3_000_000, Ocr.TESSERACT: 8_700_000}
+PIXELS = {Ocr.RAPIDOCR: 2_000_000, Ocr.TESSERACT: 8_700_000}
 """Of a page as an OCR sees it. Tesseract wants 300 dots an inch: that is A4."""
 
 _SIDE = 20_000
