@@ -108,6 +108,11 @@ class LimitsConfig(Section):
     characters: PositiveInt = 20_000_000
     read_seconds: PositiveInt = 120
     read_memory_mb: PositiveInt = 2_048
+    ocr_seconds: PositiveInt = 120
+    """A page, as the two below."""
+    ocr_memory_mb: PositiveInt = 4_096
+    ocr_megapixels: PositiveInt = 100
+    """Of an image as it is stored. Pages of PDFs are drawn as large as OCR wants them."""
     attempts: PositiveInt = 5
     usd_per_day: Price | None = None
     """What frontier calls may cost in a day (UTC), all batches together."""
@@ -120,6 +125,18 @@ class EscalationConfig(Section):
     """Of its jobs, rounded up so that one of a few may be; 0: none."""
     cost_usd: Price | None = None
     """What it may cost; None: what the budgets allow."""
+
+
+class ReadingConfig(Section):
+    """How pictures of text are read."""
+
+    ocr: Literal["auto", "off", "rapidocr", "tesseract"] = "auto"
+    """auto: what the hosts that read have. RapidOCR, and Tesseract where there is no other or where
+    a language is asked for that RapidOCR does not read."""
+    languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_]{2,32}$")], ...] = Field(
+        default=("eng",), min_length=1
+    )
+    """As Tesseract calls them: eng, hin, tam."""
 
 
 class RetentionConfig(Section):
@@ -190,13 +207,16 @@ def _own_pattern(pattern: str) -> str:
 
 
 class PinConfig(Section):
-    """What keeps a chunk on the local engine: built-in patterns, and own ones by name."""
+    """What keeps a chunk on the local engine: built-in patterns, own ones by name, and scans."""
 
     patterns: tuple[BuiltIn, ...] = ()
     own: dict[
         Annotated[str, AfterValidator(_own_name)], Annotated[str, AfterValidator(_own_pattern)]
     ] = Field(default_factory=dict)
     """Regular expressions as Python's `re` reads them."""
+    scans: bool = True
+    """Whether what OCR read stays local whatever it says: it may have misread what a pattern looks
+    for."""
 
 
 class Config(Section):
@@ -209,6 +229,7 @@ class Config(Section):
     chunks: ChunkConfig = ChunkConfig()
     limits: LimitsConfig = LimitsConfig()
     escalation: EscalationConfig = EscalationConfig()
+    reading: ReadingConfig = ReadingConfig()
     retention: RetentionConfig = RetentionConfig()
     pin: PinConfig = PinConfig()
     prices: dict[str, PriceConfig] = Field(default_factory=dict)
@@ -414,6 +435,7 @@ _SECTIONS: dict[str, type[Section]] = {
     "classifier": ClassifierConfig,
     "chunks": ChunkConfig,
     "limits": LimitsConfig,
+    "reading": ReadingConfig,
     "retention": RetentionConfig,
     "pin": PinConfig,
     "prices": PriceConfig,

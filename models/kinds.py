@@ -28,6 +28,10 @@ ODS = "application/vnd.oasis.opendocument.spreadsheet"
 ODP = "application/vnd.oasis.opendocument.presentation"
 EPUB = "application/epub+zip"
 LOCKED = "application/x-ooxml-encrypted"
+PNG = "image/png"
+JPEG = "image/jpeg"
+TIFF = "image/tiff"
+WEBP = "image/webp"
 
 MBOX = "application/mbox"
 ZIP = "application/zip"
@@ -66,6 +70,10 @@ KINDS = (
     Kind(CSV, "CSV", ("csv", "tsv")),
     Kind(MARKDOWN, "Markdown", ("md", "markdown")),
     Kind(PLAIN, "plain text", ("txt",)),
+    Kind(PNG, "PNG", ("png",)),
+    Kind(JPEG, "JPEG", ("jpg", "jpeg")),
+    Kind(TIFF, "TIFF", ("tif", "tiff")),
+    Kind(WEBP, "WebP", ("webp",)),
 )
 """Those that a reader reads: a document each."""
 
@@ -91,11 +99,13 @@ _MAGIC = (
     (b"\x1f\x8b\x08", GZIP),
     (b"BZh", BZIP2),
     (b"\xfd7zXZ\0", XZ),
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", PNG),
+    (b"\xff\xd8\xff", JPEG),
     (b"GIF8", "image/gif"),
-    (b"II*\0", "image/tiff"),
-    (b"MM\0*", "image/tiff"),
+    (b"II*\0", TIFF),
+    (b"MM\0*", TIFF),
+    (b"II+\0", TIFF),  # files beyond 4 GB, and of programs that always write so
+    (b"MM\0+", TIFF),
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (b"Rar!\x1a\x07", "application/vnd.rar"),
 )
@@ -162,7 +172,7 @@ def _binary(head: bytes, file: BinaryIO, ending: str) -> str | None:
     if head[257:262] == b"ustar":
         return TAR
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
+        return WEBP
     told = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
     # A file that is called so and is damaged at its front may still be mended.
     return told or (PDF if ending == "pdf" else None)

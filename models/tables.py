@@ -234,6 +234,16 @@ document_contents = Table(
     comment="the bytes of documents that are not read, or not all of it; removed once they are",
 )
 
+scanned_pages = Table(
+    "scanned_pages",
+    metadata,
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("page", Integer, primary_key=True, autoincrement=False, comment="1-based"),
+    Column("text", Text, comment="NULL: OCR was not sure of most of it"),
+    Column("notes", ARRAY(Text), nullable=False),
+    comment="pages that OCR has read; removed once all of their document is",
+)
+
 chunks = Table(
     "chunks",
     metadata,

@@ -212,7 +212,10 @@ def fate(state: str, batch: int) -> str:
     named = f"`docmill documents {batch} --state {state}` names them"
     match state:
         case DocumentState.NEEDS_OCR:
-            return f"{named}; submit copies with a text layer, as programs for OCR make them"
+            return (
+                f"`pip install 'docmill[ocr]'` where documents are read, then "
+                f"`docmill retry {batch} --reason {state}`, reads them; {named}"
+            )
         case DocumentState.NEEDS_PASSWORD:
             return f"`docmill retry {batch} --password-file FILE` opens them; {named}"
         case DocumentState.PARTLY:

@@ -64,6 +64,10 @@ RULES = {
         "IS DISTINCT FROM (n.jobs, n.finished, CASE WHEN n.finished >= n.jobs THEN 'done' "
         "ELSE 'ready' END)"
     ),
+    "scanned pages": (
+        "SELECT d.id::text FROM documents d WHERE state NOT IN ('pending', 'failed') "
+        "AND EXISTS (SELECT FROM scanned_pages WHERE document_id = d.id)"
+    ),
     "parts": (
         "SELECT p.id::text FROM jobs p WHERE p.open_parts <> (SELECT count(*) FROM jobs "
         "WHERE parent_id = p.id AND state IN ('pending', 'ready'))"

@@ -32,6 +32,7 @@ from worker.llm.engine import Engine, EngineError, Health
 from worker.llm.faults import place
 from worker.llm.probe import Traits, offered, said_of, told
 from worker.llm.probe import probe as ask_all
+from worker.read.ocr import GET, Ocr, chosen, here
 from worker.route import frontier_model, places
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ def _examine(*, probe: bool) -> Iterator[Finding]:
     yield from _prices(config)
     yield _guarded("budget", lambda: _budget(config))
     yield _private(config)
+    yield _guarded("ocr", lambda: _ocr(config))
     yield from _workers()
 
 
@@ -332,9 +334,19 @@ def _budget(config: Config) -> Finding:
 
 
 def _private(config: Config) -> Finding:
-    names = [*config.pin.patterns, *config.pin.own]
+    names = [*config.pin.patterns, *config.pin.own, *(["scans"] if config.pin.scans else [])]
     kept = ", ".join(sorted(names)) or "nothing; [pin] names what is to stay local"
     return Finding("private data", Grade.OK, f"chunks kept local for {kept}")
+
+
+def _ocr(config: Config) -> Finding:
+    if config.reading.ocr == "off":
+        return Finding("ocr", Grade.OK, "off: scans end as needs_ocr")
+    ocr = chosen(config.reading, here())
+    if ocr is None:
+        detail = f"none on this host, so scans end as needs_ocr: {GET[Ocr.RAPIDOCR]}"
+        return Finding("ocr", Grade.OK, detail)
+    return Finding("ocr", Grade.OK, f"scans are read by {ocr}")
 
 
 def _price_line(model: str, price: Price) -> str:

@@ -36,7 +36,7 @@ from worker.ingest.chunk import chunk
 from worker.ingest.jobs import AskRow, ingest
 from worker.llm.grammar import grammar
 from worker.prompts import fixed_tokens
-from worker.read.sandbox import Reader, make_reader
+from worker.read.scans import DocumentReader, make_reader
 from worker.route import Facts, route
 from worker.run.models import newest_scores
 
@@ -207,7 +207,7 @@ class Planner:
 
     async def read(self, documents: Iterator[dict[str, str]]) -> Plan:
         """Read, cut and count them."""
-        reader = make_reader(self._config.limits, children=2)
+        reader = make_reader(self._config, children=2)
         try:
             for document in documents:
                 await self._read_one(reader, document)
@@ -215,7 +215,7 @@ class Planner:
             reader.close()
         return self._sum()
 
-    async def _read_one(self, reader: Reader, document: dict[str, str]) -> None:
+    async def _read_one(self, reader: DocumentReader, document: dict[str, str]) -> None:
         data = base64.b64decode(document["data"])
         try:
             text = await reader.read(data, document["media_type"], document["path"])

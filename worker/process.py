@@ -36,7 +36,7 @@ from worker.flow.pump import Pump
 from worker.log import logger
 from worker.persist import Persist, purged_calls, settle_calls
 from worker.presence import Presence
-from worker.read.sandbox import Reader, make_reader
+from worker.read.scans import DocumentReader, make_reader
 from worker.settings import GRACE_S
 from worker.wiring import (
     READERS,
@@ -98,7 +98,7 @@ class WorkerProcess:
         known = assignment.configuration
         self._configs = Configs(self._db, known.number, known.config)
         self._services: dict[str, Service] = {}
-        self._reader: Reader | None = None
+        self._reader: DocumentReader | None = None
         self._reading: Pump | None = None
         self._pump_of: dict[str, Pump] = {}
         self._running: asyncio.Task[None] | None = None
@@ -184,7 +184,7 @@ class WorkerProcess:
 
     def _read(self, shared: Shared, config: Config) -> None:
         readers = self._assignment.slots or READERS
-        self._reader = make_reader(config.limits, readers)
+        self._reader = make_reader(config, readers)
         self._reading = make_reading(shared, self._reader, readers)
         self._pump_of[INGEST.name] = self._reading
 

@@ -29,7 +29,7 @@ from worker.flow.solitude import Solitude
 from worker.flow.stage import StageWork
 from worker.ingest.stage import IngestStage
 from worker.persist import Persist
-from worker.read.sandbox import Reader
+from worker.read.scans import DocumentReader
 from worker.route import classifier, frontier_model, places
 from worker.run.claims import JobClaims
 from worker.run.stage import RunStage
@@ -173,7 +173,7 @@ def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
     return Bulks(shared.db, shared.owner, engines, lacking)
 
 
-def make_reading(shared: Shared, reader: Reader, readers: int) -> Pump:
+def make_reading(shared: Shared, reader: DocumentReader, readers: int) -> Pump:
     """What reads documents."""
     pump = Pump("ingest", Slots(readers), shared.leases, shared.db, wanted=shared.wanted)
     stage = IngestStage(shared.db, reader, shared.configs, shared.owner)

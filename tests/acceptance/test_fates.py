@@ -39,6 +39,7 @@ def docmill(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Docmi
     (tmp_path / "in").mkdir()
     for name, data in FILES.items():
         (tmp_path / "in" / name).write_bytes(data)
+    (tmp_path / "docmill.toml").write_text('[reading]\nocr = "off"\n')
     with stub_process("ollama", "--models", "phi4-mini") as ollama:
         yield Docmill(
             tmp_path,
@@ -82,6 +83,8 @@ def test_each_document_has_its_fate_and_bytes_stay_for_what_can_still_be_read(
             assert f"{state}: " in said
             assert f"docmill documents {batch} --state {state}" in said
         assert f"docmill retry {batch} --password-file FILE" in said
+        assert "`pip install 'docmill[ocr]'` where documents are read, then" in said
+        assert f"`docmill retry {batch} --reason needs_ocr`" in said
         assert "f-scan.pdf" in docmill.run("documents", batch, "--state", "needs_ocr")
         assert "a-letter.txt" not in docmill.run("documents", batch, "--state", "needs_ocr")
 

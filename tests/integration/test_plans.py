@@ -328,6 +328,8 @@ def statements(live: Live) -> dict[str, Params]:
             ),
             **owner,
         },
+        "ingest/keep_page": {"id": live.documents[0], "page": 1, "text": "x", "notes": [], **owner},
+        "ingest/scanned_pages": {"id": live.documents[0]},
         "purge/begin": {"batch": live.batch, "keep_costs": True},
         "purge/begin_due": {},
         "purge/delete": {"batch": live.batch},

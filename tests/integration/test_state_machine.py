@@ -163,6 +163,9 @@ class Machine(RuleBasedStateMachine):
         taken = believer.worker.take(INGEST, MOST)
         self._took(taken, self.documents, INGEST, MOST, believer.owner)
         believer.documents |= set(taken)
+        for document in taken:
+            page = {"id": document, "page": 1, "text": "x", "notes": []}
+            run(self.db, "ingest/keep_page", **page, owner=believer.owner)
 
     @precondition(lambda self: self._believe("documents"))
     @rule(who=workers, ending=st.sampled_from(["read", "blank", "again", "failed", "release"]))

@@ -39,7 +39,7 @@ class FakeReader:
 
 @pytest.fixture(autouse=True)
 def readers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_module, "make_reader", lambda limits, children: FakeReader())
+    monkeypatch.setattr(plan_module, "make_reader", lambda config, children: FakeReader())
 
 
 def document(text: str, path: str = "a.txt") -> dict[str, str]:

@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from pathlib import PurePath
 from typing import Any
 
-from models.config import Config
+from models.config import Config, PinConfig
 from models.failure import Failure
 from models.states import DocumentState, JobState
 from models.words import Scope, TaskType, Zone
@@ -18,6 +18,9 @@ from worker.ingest.private import Pins, union
 from worker.prompts import classify_key, fixed_tokens
 from worker.read.kinds import Gap, Text
 from worker.route import Facts, route
+
+SCAN = "scan"
+"""Why a chunk is pinned that holds what OCR read."""
 
 NO_TEXT = Failure("no_text", "ingest", False, "its pages hold no text, and no picture of any")
 NO_ASK = Failure("no_ask", "ingest", False, "no ask of the batch is meant for this document")
@@ -70,7 +73,7 @@ def ingest(
     """Everything that follows from a document's text: pure, so that it is the same every time."""
     asked = [ask for ask in asks if ask.concerns(path)]
     spoken = language("\n".join(piece.text for piece in pieces if not piece.blank)[:20_000])
-    pinned = Pins(config.pin).reasons(pieces)
+    pinned = _pinned(text, pieces, config.pin)
     chunks = [_chunk_row(piece, why) for piece, why in zip(pieces, pinned, strict=True)]
     pins = dict(zip(pieces, pinned, strict=True))
     maker = _JobMaker(local_only, allow_provider_batch, pins, config, learned)
@@ -87,6 +90,18 @@ def ingest(
         chunks,
         jobs if why is None else [],
     )
+
+
+def _pinned(text: Text, pieces: Sequence[Piece], config: PinConfig) -> list[str | None]:
+    """Why each piece is kept local; None where it is not."""
+    reasons = Pins(config).reasons(pieces)
+    scanned = {page.number for page in text.pages if page.scanned} if config.scans else set()
+    if not scanned:
+        return reasons
+    return [
+        why if scanned.isdisjoint(range(p.page_from, p.page_to + 1)) else union((why, SCAN))
+        for p, why in zip(pieces, reasons, strict=True)
+    ]
 
 
 def _chunk_row(piece: Piece, pinned: str | None) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from worker.ingest.chunk import chunk
 from worker.ingest.jobs import AskRow, Ingested, ingest
 from worker.jsonb import as_json
 from worker.log import logger
-from worker.read.kinds import Text, read_document
-from worker.read.sandbox import Reader
+from worker.read.kinds import Text, read_document, scanned_page
+from worker.read.scans import DocumentReader
 from worker.recent import Recent
 from worker.settings import LEASE_S, MAX_DOCUMENT_KILLS, MICRO_BATCH
 
@@ -48,10 +48,27 @@ class ReadOutcome:
     kills: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """The pages of a document that OCR has read, in Postgres."""
+
+    db: Database
+    document: int
+    owner: UUID
+
+    async def known(self) -> dict[int, Text]:
+        rows = await self.db.run("ingest/scanned_pages", id=self.document)
+        return {row["page"]: scanned_page(row["text"], row["notes"]) for row in rows}
+
+    async def keep(self, page: int, text: Text) -> None:
+        kept = {"page": page, "text": None if text.gaps else text.whole, "notes": list(text.notes)}
+        await self.db.run("ingest/keep_page", id=self.document, owner=self.owner, **kept)
+
+
 class IngestStage:
     """Reads documents; one child process per slot."""
 
-    def __init__(self, db: Database, reader: Reader, configs: Configs, owner: UUID) -> None:
+    def __init__(self, db: Database, reader: DocumentReader, configs: Configs, owner: UUID) -> None:
         self._db = db
         self._reader = reader
         self._configs = configs
@@ -112,7 +129,8 @@ class IngestStage:
         """Readers run in a child process; short plain text needs none."""
         if row["media_type"] in UNPARSED and len(row["data"]) <= UNPARSED_BYTES:
             return await asyncio.to_thread(self._plain, row)
-        return await self._reader.read(bytes(row["data"]), row["media_type"], row["path"])
+        kept = _Pages(self._db, row["id"], self._owner)
+        return await self._reader.read(bytes(row["data"]), row["media_type"], row["path"], kept)
 
     def _plain(self, row: Row) -> Text:
         limits = row["config"].limits

@@ -5,17 +5,28 @@ the mail's name, pins and place in the batch.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, members
 from models.errors import ReadError
 from models.kinds import HOLDING, JSON, JSONL, kind_of
-from worker.read.kinds import PAGE_BREAK, Bounds, Text, Why, gaps, read_document, unsupported
+from worker.read.kinds import (
+    PAGE_BREAK,
+    Bounds,
+    NeedsOcr,
+    Scan,
+    Text,
+    Why,
+    gaps,
+    read_document,
+    unsupported,
+)
 
 _MOST_FILES = 1_000
 _MOST_MEMBER = 100 * MEBIBYTE
 _MOST_BYTES = 500 * MEBIBYTE
+_MOST_SCANNED = 100 * MEBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +43,8 @@ class Attached:
 
     def __init__(self, pages: Iterable[str], notes: Iterable[str], bounds: Bounds) -> None:
         self._pages, self._notes, self._bounds = list(pages), list(notes), bounds
-        self._missing = dict[int, Why]()
+        self._missing, self._scans = dict[int, Why](), list[Scan]()
+        self._to_scan = _MOST_SCANNED
         self._budget = Budget(_MOST_MEMBER, _MOST_FILES, _MOST_BYTES)
 
     def add(self, files: Iterable[File]) -> None:
@@ -42,7 +54,7 @@ class Attached:
 
     def text(self) -> Text:
         """All pages, those of the document first."""
-        return Text.of(self._pages, self._notes, gaps(self._missing))
+        return Text.of(self._pages, self._notes, gaps(self._missing), self._scans)
 
     def _add(self, file: File, depth: int) -> None:
         kind = file.media_type or kind_of(file.name, BytesIO(file.data))
@@ -75,18 +87,23 @@ class Attached:
             text = read_document(
                 file.data, kind, file.name, max_pages=pages, max_characters=characters, depth=depth
             )
+        except NeedsOcr as error:
+            text = error.text
+            self._notes.append(f"attachment not read: {error}")
         except ReadError as error:
             self._notes.append(f"attachment not read: {error}")
             if error.category != "unsupported" and pages > 0:
                 self._pages.append(heading)
-                scanned = error.category == Why.NEEDS_OCR
-                self._missing[len(self._pages)] = Why.NEEDS_OCR if scanned else Why.UNREADABLE
+                self._missing[len(self._pages)] = Why.UNREADABLE
             return
         before = len(self._pages)
         self._missing |= {before + n: gap.why for gap in text.gaps for n in gap.numbers}
         first, *more = [page.text for page in text.pages] or [""]
-        self._pages += [PAGE_BREAK.join([heading, first]), *more]
+        self._pages += [PAGE_BREAK.join(filter(None, (heading, first))), *more]
         self._notes += text.notes
+        self._to_scan -= len(file.data) if text.scans else 0
+        if self._to_scan >= 0:
+            self._scans += (replace(scan, page=before + scan.page) for scan in text.scans)
 
     def _left(self, name: str, why: str) -> None:
         self._notes.append(f"attachment not read: {name} {why}")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ReadError
-from worker.read.kinds import Gap, Page, Text, Why
+from worker.read.kinds import Gap, NeedsOcr, Page, Scan, Text, Why
 
 ReadFunction = Callable[[bytes, str, str], Text]
 """Takes data, media type and name; raises ReadError. A child imports it by module and name."""
@@ -47,12 +47,12 @@ def prepare(parent: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _die_with(parent)
+    die_with(parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     import worker.read.readers  # noqa: F401 - loaded now, outside any document's limits
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Ask the kernel to kill this process with the thread that started it.
 
     Elsewhere than on Linux an idle child ends when its pipe closes, a busy one at its CPU limit.
@@ -73,7 +73,7 @@ def run(read: ReadFunction, task: Task) -> tuple[str, str] | None:
     task.source.unlink()  # left to nobody, even if this process is killed
     try:
         with _limits(task.cpu_s, task.memory_bytes):
-            save(read(data, task.media_type, task.name), task.target)
+            return _read(read, data, task)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except ReadError as error:
@@ -81,7 +81,17 @@ def run(read: ReadFunction, task: Task) -> tuple[str, str] | None:
     # The document's failure, not the worker's. What panics in compiled code is no Exception.
     except BaseException as error:
         return "reader_crashed", f"{task.name}: {type(error).__name__}: {error}"
-    return None
+
+
+def _read(read: ReadFunction, data: bytes, task: Task) -> tuple[str, str] | None:
+    """What needs OCR is a failure that has a text: of pages that can be shown to it."""
+    failure = None
+    try:
+        text = read(data, task.media_type, task.name)
+    except NeedsOcr as error:
+        text, failure = error.text, (error.category, str(error))
+    save(text, task.target, data)
+    return failure
 
 
 @contextmanager
@@ -112,19 +122,38 @@ def _limit(kind: int, soft: int) -> None:
     resource.setrlimit(kind, (soft, hard))
 
 
-def save(text: Text, target: Path) -> None:
-    """Write a text where `load` finds it. JSON: a parent must not unpickle a child's file."""
-    pages = [[page.number, page.text] for page in text.pages]
+def save(text: Text, target: Path, document: bytes) -> None:
+    """Write a text where `load` finds it. JSON: a parent must not unpickle a child's file.
+
+    What its scans are in is written beside it, each file once, unless it is the document itself.
+    """
+    files = {id(document): 0}
+    for scan in text.scans:
+        if id(scan.data) not in files:
+            files[id(scan.data)] = len(files)
+            _beside(target, files[id(scan.data)]).write_bytes(scan.data)
+    pages = [[page.number, page.text, page.scanned] for page in text.pages]
+    gaps = [[gap.why, gap.pages] for gap in text.gaps]
+    scans = [[s.page, files[id(s.data)], s.media_type, s.number] for s in text.scans]
     with target.open("w", encoding="utf-8", newline="") as file:
-        gaps = [[gap.why, gap.pages] for gap in text.gaps]
-        json.dump([pages, text.notes, gaps], file, ensure_ascii=False)
+        json.dump([pages, text.notes, gaps, scans], file, ensure_ascii=False)
 
 
-def load(target: Path) -> Text:
+def load(target: Path, document: bytes) -> Text:
     """Read the text that `save` wrote."""
-    pages, notes, gaps = json.loads(target.read_bytes())
+    pages, notes, gaps, scans = json.loads(target.read_bytes())
+    files = {0: document}
+    for _, file, _, _ in scans:
+        if file not in files:
+            files[file] = _beside(target, file).read_bytes()
     return Text(
-        tuple(Page(number, text) for number, text in pages),
+        tuple(Page(number, text, scanned) for number, text, scanned in pages),
         tuple(notes),
         tuple(Gap(Why(why), where) for why, where in gaps),
+        tuple(Scan(page, files[file], kind, number) for page, file, kind, number in scans),
     )
+
+
+def _beside(target: Path, file: int) -> Path:
+    """Where the file of that number lies, which a document holds."""
+    return target.with_suffix(f".{file:d}")

@@ -22,10 +22,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a document. `number` starts at 1; a page without text has the text ""."""
+    """One page of a document. `number` starts at 1; a page without text has the text "". `scanned`:
+    its text, or a part of it, is what OCR made of a picture."""
 
     number: int
     text: str
+    scanned: bool = False
 
 
 class Why(StrEnum):
@@ -69,22 +71,38 @@ def ranges(numbers: Iterable[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Where to see a page that OCR could read: page `number`, from 1, of a PDF or an image, which
+    is `page` of the document."""
+
+    page: int
+    data: bytes
+    media_type: str
+    number: int
+
+
 @dataclass(frozen=True)
 class Text:
-    """A document's text, page by page; `notes` says what its reader had to mend or leave out, and
-    `gaps` which pages are not in it."""
+    """A document's text, page by page; `notes` says what its reader had to mend or leave out,
+    `gaps` which pages are not in it, and `scans` which of those can be shown to OCR."""
 
     pages: tuple[Page, ...]
     notes: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    scans: tuple[Scan, ...] = ()
 
     @classmethod
     def of(
-        cls, texts: Iterable[str], notes: Iterable[str] = (), gaps: Iterable[Gap] = ()
+        cls,
+        texts: Iterable[str],
+        notes: Iterable[str] = (),
+        gaps: Iterable[Gap] = (),
+        scans: Iterable[Scan] = (),
     ) -> "Text":
         """Number the page texts from 1 and clean each (see `clean`)."""
         pages = (Page(number, clean(text)) for number, text in enumerate(texts, 1))
-        return cls(tuple(pages), tuple(notes), tuple(gaps))
+        return cls(tuple(pages), tuple(notes), tuple(gaps), tuple(scans))
 
     @cached_property
     def whole(self) -> str:
@@ -136,6 +154,22 @@ Read = Callable[[bytes, str, Bounds], Text]
 """A reader: takes the bytes, a name for messages and the bounds. Raises ReadError."""
 
 
+class NeedsOcr(ReadError):
+    """No page of a document has text, and pictures of text are to be seen: those that its `text`
+    lists as scans."""
+
+    def __init__(self, message: str, text: Text) -> None:
+        super().__init__(Why.NEEDS_OCR, message)
+        self.text = text
+
+
+def scanned_page(text: str | None, notes: Iterable[str] = ()) -> Text:
+    """A page as OCR has it; None: it was not sure of most that it saw."""
+    if text is None:
+        return Text.of([""], notes, gaps({1: Why.NEEDS_OCR}))
+    return Text.of([text], notes)
+
+
 def unsupported(name: str) -> ReadError:
     """Build the error for a file of a kind that no reader reads."""
     message = f"{name} is of a kind that is not read (`docmill formats` lists those that are)"
@@ -165,7 +199,7 @@ def read_document(
     """Read one document in this process, with no guard against hostile files (see `sandbox`).
 
     `name` is for messages only, `depth` that of an attachment. Raises ReadError with the category
-    that fits.
+    that fits, and NeedsOcr where there are only pictures.
     """
     # Imported here: the parent process of the sandbox needs the values above, not the parsers.
     from worker.read.readers import READERS
@@ -177,10 +211,11 @@ def read_document(
         text = reader.read(data, name, Bounds(max_pages, max_characters, depth))
     except RecursionError as error:
         raise damaged(name, "it is nested too deeply") from error
-    return _bounded(text, name, max_pages, max_characters)
+    return bounded(text, name, max_pages, max_characters)
 
 
-def _bounded(text: Text, name: str, max_pages: int, max_characters: int) -> Text:
+def bounded(text: Text, name: str, max_pages: int, max_characters: int) -> Text:
+    """The text itself. Raises ReadError where it has more pages or characters than that."""
     if len(text.pages) > max_pages:
         raise too_many_pages(name, len(text.pages), max_pages)
     if len(text.whole) > max_characters:

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from models.errors import ReadError
+from models.kinds import PDF
 from worker.read import pdfium, second
 from worker.read.kinds import (
     MAX_CHARACTERS,
     MAX_PAGES,
+    NeedsOcr,
+    Scan,
     Text,
     Why,
     gaps,
@@ -58,8 +61,8 @@ def read(
 ) -> Text:
     """Read the text of every page; `gaps` of the text says which pages are missing from it.
 
-    A file that asks for a password is tried with the empty one. Raises ReadError `needs_password`,
-    `needs_ocr`, `unsupported`, `damaged`, `too_many_pages` or `too_much_text`.
+    A file that asks for a password is tried with the empty one. Raises NeedsOcr, and ReadError
+    `needs_password`, `unsupported`, `damaged`, `too_many_pages` or `too_much_text`.
     """
     reader = _Reader(data, name, max_pages, max_characters)
     try:
@@ -118,13 +121,22 @@ class _Reader:
             for number, text in enumerate(texts, 1)
             if text.strip() and number not in self.missing
         ]
+        # What pdfium does not open it does not draw either.
+        scans = self._scans() if opinion else ()
         if not read and self.missing:
-            raise self._nothing(len(texts))
+            raise self._nothing(Text.of(texts, self.notes[:MOST_NOTES], gaps(self.missing), scans))
         if self.lost:
             self.notes.append(f"{self.lost} characters without a letter in their fonts left out")
         if self.comments:
             self.notes.append(f"{self.comments} comments beside the text are not read")
-        return Text.of(texts, self.notes[:MOST_NOTES], gaps(self.missing))
+        return Text.of(texts, self.notes[:MOST_NOTES], gaps(self.missing), scans)
+
+    def _scans(self) -> list[Scan]:
+        return [
+            Scan(number, self.data, PDF, number)
+            for number, why in self.missing.items()
+            if why is Why.NEEDS_OCR
+        ]
 
     def _texts(self, document: Opened, opinion: "_Second | None") -> Iterator[str]:
         left = self.max_characters
@@ -154,14 +166,15 @@ class _Reader:
         self.comments += sheet.comments
         return "\n\n".join(filter(None, (found.text, "\n".join(sheet.filled))))
 
-    def _nothing(self, pages: int) -> ReadError:
+    def _nothing(self, text: Text) -> ReadError:
         """Why a file of which no page was read is not read."""
         scans = sum(why is Why.NEEDS_OCR for why in self.missing.values())
         if not scans:
             return self._damaged(self.notes[-1])
+        pages = len(text.pages)
         which = f"{scans} of its {pages} pages show" if pages > 1 else "its page shows"
-        return ReadError(
-            "needs_ocr", f"{self.name}: {which} pictures, or letters that its fonts do not name"
+        return NeedsOcr(
+            f"{self.name}: {which} pictures, or letters that its fonts do not name", text
         )
 
     def _damaged(self, why: str) -> ReadError:

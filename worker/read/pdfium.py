@@ -2,12 +2,14 @@
 
 import ctypes
 import logging
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
 
 import pypdfium2  # noqa: TID251 - the module that knows pdfium
 import pypdfium2.raw as raw  # noqa: TID251
+from PIL import Image
 
 from worker.read.reading import FEW_LETTERS, Damaged, Locked, Reading, Sheet, StrangeLock, reading
 
@@ -93,6 +95,21 @@ class Document:
             picture, drawn = _seen(page) if found.letters <= FEW_LETTERS else (0.0, False)
             return Sheet(found, filled, picture, drawn, comments, fonts)
         except pypdfium2.PdfiumError as error:
+            raise Damaged(str(error)) from error
+        finally:
+            page.close()
+
+    def picture(self, number: int, pixels: int) -> Image.Image:
+        """Page `number`, from 0, as people see it, with about so many pixels. Raises Damaged."""
+        try:
+            page = self._pdf[number]
+        except pypdfium2.PdfiumError as error:
+            raise Damaged(str(error)) from error
+        try:
+            scale = math.sqrt(pixels / max(1, page.get_width() * page.get_height()))
+            drawn: Image.Image = page.render(scale=scale, rev_byteorder=True).to_pil()
+            return drawn.copy()  # the other one is pdfium's memory
+        except (pypdfium2.PdfiumError, ValueError) as error:  # or a page without a size
             raise Damaged(str(error)) from error
         finally:
             page.close()

@@ -12,6 +12,7 @@ from worker.read import (
     opendocument,
     outlook,
     pdf,
+    picture,
     plain,
     rtf,
     sheet,
@@ -39,9 +40,10 @@ def _locked(_: bytes, name: str, __: Bounds) -> Text:
 
 _SHEET = Reader(sheet.read, "calamine")
 _OPEN_DOCUMENT = Reader(opendocument.read, "Docmill, from its XML")
+_PICTURE = Reader(picture.read, "OCR: RapidOCR or Tesseract")
 _TEXT = Reader(plain.read, "Docmill; charset-normalizer where the encoding has to be guessed")
 READERS = {
-    kinds.PDF: Reader(_pdf, "pdfium, doubtful pages by pypdf too"),
+    kinds.PDF: Reader(_pdf, "pdfium, doubtful pages by pypdf too, scans by OCR"),
     kinds.DOCX: Reader(word.read, "Docmill, from its XML"),
     kinds.XLSX: _SHEET,
     kinds.XLSB: _SHEET,
@@ -61,4 +63,8 @@ READERS = {
     kinds.CSV: Reader(delimited.read, "Python's csv"),
     kinds.MARKDOWN: _TEXT,
     kinds.PLAIN: _TEXT,
+    kinds.PNG: _PICTURE,
+    kinds.JPEG: _PICTURE,
+    kinds.TIFF: _PICTURE,
+    kinds.WEBP: _PICTURE,
 }

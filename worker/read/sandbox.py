@@ -21,12 +21,9 @@ from typing import Any, Self, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from models.config import LimitsConfig
 from models.errors import ReadError
 from worker.read.child import OUT_OF_MEMORY, ReadFunction, Task, load, prepare, run
-from worker.read.kinds import Text, read_document
-
-MEBIBYTE = 1_048_576
+from worker.read.kinds import NeedsOcr, Text, Why, read_document
 
 T = TypeVar("T")
 _Failure = tuple[str, str] | None
@@ -107,11 +104,15 @@ class Reader:
             self._free.put_nowait(child)
         self._closed = False
 
-    async def read(self, data: bytes, media_type: str, name: str) -> Text:
-        """Read one document, waiting for a free child first. `name` is for messages only.
+    async def read(
+        self, data: bytes, media_type: str, name: str, read: ReadFunction | None = None
+    ) -> Text:
+        """Read one document, waiting for a free child first. `name` is for messages only; `read`
+        is what reads it, where it is not what this reader was made with.
 
         Raises ReadError: `reader_timeout`, `reader_memory`, `reader_crashed`, or what the reader
-        itself said. A cancelled read kills its child. `close` cancels the reads under way.
+        itself said, such as NeedsOcr. A cancelled read kills its child. `close` cancels the reads
+        under way.
         """
         child = await self._free.get()
         try:
@@ -119,20 +120,25 @@ class Reader:
                 if self._closed:
                     raise RuntimeError("the reader is closed")
                 try:
-                    return await self._read_in(child, data, media_type, name)
+                    return await self._read_in(child, data, media_type, name, read or self._read)
                 except RuntimeError:  # the pool broke; it cannot say whether this document did it
                     self._renew(child)
             raise ReadError("reader_crashed", f"{name}: its reader process died twice")
         finally:
             self._free.put_nowait(child)
 
-    async def _read_in(self, child: _Child, data: bytes, media_type: str, name: str) -> Text:
+    async def _read_in(
+        self, child: _Child, data: bytes, media_type: str, name: str, read: ReadFunction
+    ) -> Text:
         task = self._task(media_type, name)
         try:
-            failure = await self._outcome(child, data, task)
-            if failure:
+            failure = await self._outcome(child, data, task, read)
+            if failure and failure[0] != Why.NEEDS_OCR:
                 raise ReadError(*failure)
-            return await self._off_loop(partial(load, task.target))
+            text = await self._off_loop(partial(load, task.target, data))
+            if failure:
+                raise NeedsOcr(failure[1], text)
+            return text
         except ProcessExpired as error:
             raise self._died(name, error.exitcode) from error
         except TimeoutError as error:
@@ -145,8 +151,10 @@ class Reader:
             child.future = None
             self._later(partial(_remove, task))
 
-    async def _outcome(self, child: _Child, data: bytes, task: Task) -> _Failure:
-        future = await self._off_loop(partial(self._start, child.pool, data, task))
+    async def _outcome(
+        self, child: _Child, data: bytes, task: Task, read: ReadFunction
+    ) -> _Failure:
+        future = await self._off_loop(partial(self._start, child.pool, data, task, read))
         child.future = future
         async with asyncio.timeout(self._limits.wall_s + _GRACE_S):
             return await asyncio.wrap_future(future)
@@ -162,9 +170,11 @@ class Reader:
             self._limits.memory_bytes,
         )
 
-    def _start(self, pool: ProcessPool, data: bytes, task: Task) -> Future[_Failure]:
+    def _start(
+        self, pool: ProcessPool, data: bytes, task: Task, read: ReadFunction
+    ) -> Future[_Failure]:
         task.source.write_bytes(data)
-        return pool.schedule(run, (self._read, task), timeout=self._limits.wall_s)
+        return pool.schedule(run, (read, task), timeout=self._limits.wall_s)
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -225,18 +235,5 @@ def _end(pools: list[Any]) -> None:
 
 def _remove(task: Task) -> None:
     """Leave nothing of a document behind, however its reading ended."""
-    task.source.unlink(missing_ok=True)
-    task.target.unlink(missing_ok=True)
-
-
-def make_reader(limits: LimitsConfig, children: int) -> Reader:
-    """So many readers at once, with the limits of docmill.toml."""
-    return Reader(
-        children,
-        Limits(
-            wall_s=limits.read_seconds,
-            cpu_s=limits.read_seconds,
-            memory_bytes=limits.read_memory_mb * MEBIBYTE,
-        ),
-        read=partial(read_document, max_pages=limits.pages, max_characters=limits.characters),
-    )
+    for path in task.target.parent.glob(f"{task.target.stem}.*"):
+        path.unlink(missing_ok=True)

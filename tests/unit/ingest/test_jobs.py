@@ -13,7 +13,7 @@ from tests.factories import a_config, a_learned
 from worker.classify.learned import Learned
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import NO_ASK, NO_TEXT, AskRow, Ingested, ingest
-from worker.read.kinds import Gap, Text, Why
+from worker.read.kinds import Gap, Page, Text, Why
 from worker.route import Facts, route
 
 CONFIG = a_config(languages={"hi": {"model": "gemma3:4b"}})
@@ -306,6 +306,30 @@ def test_a_document_is_pinned_by_any_of_its_chunks():
     [job] = pinned(ask(task=TaskType.SUMMARY, scope=Scope.DOCUMENT)).jobs
     assert job["pinned"] == "email, pan"
     assert job["zone"] is Zone.LOCAL
+
+
+def test_what_ocr_read_is_pinned_and_the_pages_beside_it_are_not_unless_scans_may_leave():
+    long = "Nothing private here. " * 200
+    pages = (Page(1, long), Page(2, "Total 12", scanned=True), Page(3, long))
+    text = Text(pages)
+
+    def reasons(**pin: object) -> dict[tuple[int, int], str | None]:
+        made = ingest(
+            "a",
+            text,
+            chunk(text, 600),
+            [ask(task=TaskType.SUMMARY)],
+            local_only=False,
+            config=a_config(pin=pin),
+            learned=a_learned(),
+        )
+        assert [job["pinned"] for job in made.jobs] == [row["pinned"] for row in made.chunks]
+        return {(row["page_from"], row["page_to"]): row["pinned"] for row in made.chunks}
+
+    for (first, last), why in reasons().items():
+        assert why == ("scan" if first <= 2 <= last else None)
+    assert set(reasons(own={"sum": r"Total \d+"}).values()) >= {"scan, sum", None}
+    assert set(reasons(scans=False).values()) == {None}
 
 
 def test_without_patterns_nothing_is_pinned():

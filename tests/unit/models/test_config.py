@@ -475,7 +475,7 @@ def test_pins_are_off_unless_configured_and_mean_what_they_say(tmp_path):
     [
         ('patterns = ["pan", "iban"]', ["pin.patterns.1", "'pan', 'aadhaar'", "found 'iban'"]),
         ("patterns = 'pan'", ["pin.patterns", "found 'pan'"]),
-        ("speed = 1", ["unknown key 'pin.speed'", "allowed here: patterns, own"]),
+        ("speed = 1", ["unknown key 'pin.speed'", "allowed here: patterns, own, scans"]),
         ("own.file = '(M-'", ["pin.own.file: not a regular expression", "missing )", "'(M-'"]),
         ("own.file = '*'", ["pin.own.file: not a regular expression", "nothing to repeat"]),
         ("own.file = 'a{9999999999}'", ["pin.own.file: not a regular expression"]),

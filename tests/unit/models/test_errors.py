@@ -12,10 +12,11 @@ from models import errors
 from models.errors import DocmillError, ReadError
 from worker.calls.reservations import NotReserved
 from worker.flow.loops import LoopEnded
+from worker.read.kinds import NeedsOcr
 from worker.read.reading import Damaged, Locked, StrangeLock
 
-NOT_TOLD = {LoopEnded, NotReserved, Damaged, Locked, StrangeLock}
-"""Never reach a user: caught where the job is run, where the loops are, and where a PDF is read."""
+NOT_TOLD = {LoopEnded, NotReserved, Damaged, Locked, NeedsOcr, StrangeLock}
+"""Never reach a user: caught where the job is run, where the loops are, where a file is read."""
 
 ELSEWHERE = {"EngineError": "worker.llm.engine"}
 STARTS_A_PROGRAM = {"__main__", "guard", "child", "env"}

@@ -116,7 +116,7 @@ def test_attachments_are_named_and_are_pages_under_their_names():
 
 def test_an_attachment_that_could_have_been_read_is_missing_and_a_picture_is_not():
     files = {
-        "photo.jpg": b"\xff\xd8\xff\xe0" + b"a" * 99,
+        "photo.gif": b"GIF89a" + b"a" * 99,
         "broken.docx": office.repacked(office.word(), {"word/document.xml": "<a>"}),
         "scan.pdf": pdfs.picture(200, 250),
         "fine.txt": b"fine",
@@ -131,7 +131,7 @@ LOCKED_ZIP = office.zipped({"a": "b"}).replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2
 
 def test_what_cannot_be_read_of_an_attachment_is_noted_and_the_rest_is_read():
     files = {
-        "photo.jpg": b"\xff\xd8\xff\xe0" + b"a" * 99,
+        "photo.gif": b"GIF89a" + b"a" * 99,
         "broken.docx": office.repacked(office.word(), {"word/document.xml": "<a>"}),
         "bomb.gz": office.PACKERS["gz"](bytes(64 << 20)),
         "locked.zip": LOCKED_ZIP,

@@ -121,7 +121,7 @@ def test_an_empty_range_is_on_the_page_where_it_stands():
 
 def test_an_unknown_media_type_is_refused():
     with pytest.raises(ReadError) as error:
-        read_document(b"x", "image/png", "a.png")
+        read_document(b"x", "image/gif", "a.gif")
     assert category(error) == "unsupported"
 
 

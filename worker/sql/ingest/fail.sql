@@ -10,6 +10,9 @@ WITH given AS (
 ), useless AS (
     DELETE FROM document_contents WHERE document_id = ANY (ARRAY(
         SELECT f.item_id FROM freed f JOIN given g ON g.id = f.item_id WHERE g.state = 'unsupported'))
+), scanned AS (
+    DELETE FROM scanned_pages WHERE document_id = ANY (ARRAY(
+        SELECT f.item_id FROM freed f JOIN given g ON g.id = f.item_id WHERE g.state <> 'pending'))
 )
 UPDATE documents d
 SET state = g.state, error = g.error, kills = d.kills + g.kills,

@@ -21,6 +21,8 @@ WITH given AS (
 ), spent AS (
     DELETE FROM document_contents
     WHERE document_id = ANY (ARRAY(SELECT id FROM moved WHERE missing IS NULL))
+), scanned AS (
+    DELETE FROM scanned_pages WHERE document_id = ANY (ARRAY(SELECT id FROM moved))
 ), cut AS (
     INSERT INTO chunks (document_id, ordinal, page_from, page_to, char_start, char_end, tokens,
                         language, blank, pinned, sha256, text)

@@ -1,0 +1,40 @@
+"""What OCR found, put together: from left to right, down the page, and what is left out."""
+
+from worker.read.lines import Found, in_lines, page
+
+
+def found(text: str, left: float, top: float, *, height: float = 20, score: float = 0.9) -> Found:
+    return Found(text, score, left, top, left + 80, top + height)
+
+
+def texts(*runs: Found) -> list[list[str]]:
+    return [[run.text for run in line] for line in in_lines(runs)]
+
+
+def test_what_stands_beside_each_other_is_a_line_from_left_to_right():
+    runs = found("9.90", 300, 102), found("TOTAL", 10, 98), found("CASH", 12, 130)
+    assert texts(*runs) == [["TOTAL", "9.90"], ["CASH"]]
+
+
+def test_a_line_that_runs_down_a_little_is_one_line_and_tight_lines_are_two():
+    slanted = [found(str(n), 100 * n, 100 + 3 * n) for n in range(5)]
+    assert texts(*slanted) == [["0", "1", "2", "3", "4"]]
+    assert texts(found("a", 0, 100), found("b", 0, 112)) == [["a"], ["b"]]
+
+
+def test_a_small_run_beside_a_large_one_does_not_draw_its_own_neighbours_in():
+    large = found("INVOICE", 10, 100, height=60)
+    above, below = found("No. 7", 300, 102), found("1 May", 300, 140)
+    assert texts(large, above, below) == [["No. 7"], ["INVOICE"], ["1 May"]]
+
+
+def test_nothing_found_is_an_empty_page():
+    assert texts() == []
+    assert page([]).text == ""
+
+
+def test_what_it_was_not_sure_of_is_left_out_and_counted():
+    lines = [[found("TOTAL", 0, 0), found("9 90", 90, 0, score=0.4)], [found("x", 0, 30, score=0)]]
+    read = page(lines)
+    assert (read.text, read.lost) == ("TOTAL", 4)
+    assert read.share_lost == 4 / 9
