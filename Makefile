@@ -8,7 +8,7 @@ DOCS ?=
 BENCH ?=
 CHAOS_SEED ?= 1
 # Pure decisions: every branch of these has a test without I/O.
-DECISIONS = worker/route.py,worker/run/judge.py,worker/run/parts.py,worker/run/outcome.py,worker/calls/retry.py,worker/classify/cascade.py,worker/classify/rules.py,worker/flow/adapt.py,worker/flow/affinity.py,worker/ingest/jobs.py,worker/bulk/decide.py,models/resolve.py
+DECISIONS = worker/route.py,worker/run/judge.py,worker/run/parts.py,worker/run/outcome.py,worker/calls/retry.py,worker/classify/cascade.py,worker/classify/rules.py,worker/flow/adapt.py,worker/flow/affinity.py,worker/ingest/jobs.py,worker/bulk/decide.py,models/resolve.py,producer/evaluate/stats.py,producer/evaluate/choose.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test chaos lint format bench classifier lock clean

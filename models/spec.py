@@ -65,6 +65,7 @@ def _deadline(value: object) -> object:
 
 
 STORABLE = AfterValidator(_storable)
+PLACE = r"^[^/\s]+/\S+$"
 FIELD_NAME = r"^[^\s\"{}\[\]:,]{1,64}$"
 
 
@@ -82,6 +83,10 @@ class Ask(BaseModel):
     scope: Scope = Scope.CHUNK
     documents: tuple[Annotated[str, STORABLE], ...] = ()
     """Glob patterns on the document's file name or path; empty: every document."""
+    place: Annotated[str | None, Field(alias="model", pattern=PLACE, max_length=180), STORABLE] = (
+        None
+    )
+    """ENGINE/MODEL that alone answers it, whatever the tasks say; None: the configuration says."""
 
     @model_validator(mode="before")
     @classmethod

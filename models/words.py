@@ -117,3 +117,10 @@ class Split(StrEnum):
 
     TRAIN = "train"
     HELD = "held"  # measured on, never trained on nor shown as an example
+
+
+class EvalKind(StrEnum):
+    """What an eval measures models against."""
+
+    GOLD = "gold"  # a gold set
+    REPLAY = "replay"  # what was answered in a batch, with its corrections

@@ -18,6 +18,7 @@ from models.configuration import applied
 from models.database import Connection, ready_connection
 from models.errors import DocmillError, InputError, NotFound
 from models.queue import KombuError, depths, redis_url, ring
+from models.resolve import refuse_places
 from models.spec import Spec
 from models.states import BatchState
 from models.words import INGEST, Policy
@@ -70,15 +71,17 @@ def submit(
     unlock: Unlock = _as_it_is,
 ) -> Submitted:
     """Store a batch; `stored` is told after each block how far it is. Raises ServiceAway when
-    Postgres cannot be reached, ConfigError for a wrong URL or docmill.toml."""
+    Postgres cannot be reached, ConfigError for a wrong URL or docmill.toml, InputError where an ask
+    names a model that cannot answer it."""
     redis_url()  # a wrong one is said before anything is stored
-    configuration = applied().number
+    configuration = applied()
+    refuse_places((ask.place for ask in spec.asks), configuration.config)
     result = Submitted(None, 0)
     with ready_connection() as connection:
         for block in _blocks(iter(sources), result.refused):
             with connection.transaction(), connection.cursor() as cursor:
                 if result.batch is None:
-                    result.batch = _insert_batch(cursor, spec, configuration)
+                    result.batch = _insert_batch(cursor, spec, configuration.number)
                 _copy_documents(cursor, result.batch, block, unlock)
             result.documents += len(block)
             stored(result)
@@ -207,8 +210,8 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
     batch = int(row[0])
     cursor.execute("SELECT docmill_begin_submit(%s)", (batch,))
     cursor.executemany(
-        "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents) "
-        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents, "
+        "place) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             (
                 batch,
@@ -219,6 +222,7 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
                 ask.task,
                 ask.scope,
                 list(ask.documents),
+                ask.place,
             )
             for ordinal, ask in enumerate(spec.asks, start=1)
         ],

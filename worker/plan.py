@@ -19,6 +19,7 @@ from models.config import Config
 from models.configuration import proposed
 from models.deadline import to_the_minute
 from models.errors import ReadError
+from models.resolve import refuse_places
 from models.spec import Ask, Spec, make_spec
 from models.states import JobState
 from models.terminal import to_json, visible
@@ -107,6 +108,7 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
     spec = make_spec(json.loads(next(stream)), "spec")
     paces = {row["queue"]: Pace(**row) for row in json.loads(next(stream))}
     config = proposed()
+    refuse_places((ask.place for ask in spec.asks), config)
     made = asyncio.run(Planner(spec, config, _learned()).read(map(json.loads, stream)))
     add_time(made, estimate(list(work(made, config)), paces), spec.deadline)
     sys.stdout.write(_as_json(made) if as_json else _as_text(made))
@@ -156,7 +158,9 @@ class Planner:
         self._local_only = spec.policy is Policy.LOCAL_ONLY
         self._allows_batch, self._deadline = spec.allow_provider_batch, spec.deadline
         self._asks = [
-            AskRow(number, ask.text, ask.answer_schema, ask.task, ask.scope, ask.documents)
+            AskRow(
+                number, ask.text, ask.answer_schema, ask.task, ask.scope, ask.documents, ask.place
+            )
             for number, ask in enumerate(spec.asks)
         ]
         self._plan = Plan(asks=[self._ask_plan(ask) for ask in spec.asks])
@@ -170,6 +174,7 @@ class Planner:
             *said,
             local_only=self._local_only,
             allow_provider_batch=self._allows_batch,
+            place=ask.place,
         )
         way = route(facts, self._config)
         place = way.first

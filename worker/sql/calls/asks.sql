@@ -1,1 +1,1 @@
-SELECT id, text, json_schema FROM asks WHERE id = ANY (%(ids)s)
+SELECT id, text, json_schema, place FROM asks WHERE id = ANY (%(ids)s)
