@@ -693,10 +693,10 @@ def _eval_task(task: str, found: "Sequence[Figures]") -> None:
     table = _table()
     table.title = f"{task}: {found[0].right.n} texts, 95 % intervals"
     table.add_column("model", overflow="fold")
-    numbers = ("right", "to the best", "sure/check/wrong", "$ / 1,000", "$ / right", "p50 s",
+    numbers = ("right", "to the best", "sure/check/wrong %", "$ / 1,000", "$ / right", "p50 s",
                "p95 s", "tokens/s")  # fmt: skip
     for column in numbers:
-        table.add_column(column, justify="right", overflow="fold")
+        table.add_column(column, justify="right", no_wrap=True)
     for one in found:
         table.add_row(escape(one.place), _share(one.right), *_eval_cells(one))
     console.print(table)
@@ -707,12 +707,12 @@ def _eval_cells(one: "Figures") -> Iterator[str]:
     yield "the best" if against is None else f"{against.value:+.3f}, p {against.p:.3f}"
     values = max(one.sure + one.unsure + one.wrong, 1)
     checks = (one.sure, one.unsure, one.wrong)
-    yield "/".join(f"{100 * n / values:.0f} %" for n in checks) if any(checks) else "-"
+    yield "/".join(f"{100 * n / values:.0f}" for n in checks) if any(checks) else "-"
     yield "unknown" if per_answer is None else usd(str(1000 * per_answer))
     yield "unknown" if one.usd_per_right is None else usd(str(one.usd_per_right))
     for milliseconds in (one.p50_ms, one.p95_ms):
         yield "-" if milliseconds is None else f"{milliseconds / 1000:.1f}"
-    yield "-" if one.tokens_per_s is None else f"{one.tokens_per_s:,.0f}"
+    yield "-" if one.tokens_per_s is None else f"{one.tokens_per_s:,.1f}"
 
 
 def _share(found: "Share") -> str:
