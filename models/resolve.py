@@ -7,7 +7,7 @@ or a key stand for; where nothing at all is configured, the embedded model stand
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from models.config import Config, checked_config
 from models.engines import (
     ADDRESSES,
+    CLOUD,
     DEFAULT_FRONTIER_MODEL,
     EMBEDDED,
     EMBEDDED_CONTEXT_TOKENS,
@@ -29,6 +30,7 @@ from models.engines import (
     OllamaConfig,
     OpenAIConfig,
 )
+from models.errors import InputError
 from models.words import TaskType, Zone
 
 PROVIDER_BATCHES: Mapping[tuple[str, str], str] = {
@@ -169,6 +171,32 @@ def _is_embedded(config: Config, place: str) -> bool:
 
 def _embedded_name(engine: AnyEngineConfig) -> str:
     return (STAND_IN if engine.zone is Zone.FRONTIER else "") + EMBEDDED_MODEL
+
+
+def refuse_places(places: Iterable[str | None], config: Config) -> None:
+    """Raises InputError where an ask cannot be answered by the ENGINE/MODEL that it names. Those
+    that the configuration itself names are checked as it is read."""
+    for place in places:
+        if place is not None and (why := _refusal(place, config)) is not None:
+            raise InputError(why)
+
+
+def _refusal(place: str, config: Config) -> str | None:
+    name, _, model = place.partition("/")
+    engine = config.engines.get(name)
+    if engine is None:
+        known = ", ".join(sorted(config.engines))
+        return f"{place}: there is no engine {name!r}; there are: {known}"
+    if not model:
+        return f"{place}: a model is named as ENGINE/MODEL"
+    if engine.kind == EMBEDDED and model != _embedded_name(engine):
+        return f"{place}: the embedded engine has one model, {name}/{_embedded_name(engine)}"
+    if engine.kind == "ollama" and model.endswith(CLOUD):
+        return (
+            f"{place}: it runs on the maker's servers, not on this Ollama; choose a model that is "
+            "pulled"
+        )
+    return None
 
 
 def _without_account(engine: AnyEngineConfig) -> AnyEngineConfig:

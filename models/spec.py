@@ -67,6 +67,7 @@ def _deadline(value: object) -> object:
 
 STORABLE = AfterValidator(_storable)
 MOST_FORMATS = 500
+PLACE = r"^[^/\s]+/\S+$"
 FIELD_NAME = r"^[^\s\"{}\[\]:,]{1,64}$"
 
 
@@ -90,6 +91,10 @@ class Ask(BaseModel):
     """Conditions that a right answer fulfils (models/checks.py)."""
     formats: Annotated[dict[Annotated[str, STORABLE], Format], Field(max_length=MOST_FORMATS)] = {}
     """What the values of fields are, by their names: they are normalised beside their words."""
+    place: Annotated[str | None, Field(alias="model", pattern=PLACE, max_length=180), STORABLE] = (
+        None
+    )
+    """ENGINE/MODEL that alone answers it, whatever the tasks say; None: the configuration says."""
 
     @model_validator(mode="before")
     @classmethod

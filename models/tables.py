@@ -43,7 +43,7 @@ from models.states import (
     BulkState,
     CallState,
 )
-from models.words import Finder, Ruling, Scope, Split, Stage, TaskType, Zone
+from models.words import EvalKind, Finder, Ruling, Scope, Split, Stage, TaskType, Zone
 
 metadata = MetaData(
     naming_convention={
@@ -181,6 +181,11 @@ asks = Table(
         nullable=False,
         server_default="{}",
         comment="fields that are read again where they are only to be checked, too",
+    ),
+    Column(
+        "place",
+        Text,
+        comment="ENGINE/MODEL that alone answers it; NULL: the configuration says",
     ),
     CheckConstraint(_one_of("task", TaskType), name="task"),
     CheckConstraint(_one_of("scope", Scope), name="scope"),
@@ -778,6 +783,86 @@ gold = Table(
     UniqueConstraint("name", "key"),
     Index("ix_gold_job", "job_id", postgresql_where=text("job_id IS NOT NULL")),
     comment="texts with their right answers, to measure models with and to train them on",
+)
+
+evals = Table(
+    "evals",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False, comment="name of the gold set, or number of the batch"),
+    Column("split", Text, comment="of gold; NULL: both"),
+    Column(
+        "places",
+        ARRAY(Text),
+        nullable=False,
+        comment="ENGINE/MODEL of the candidates, as they were named",
+    ),
+    Column(
+        "batch_id",
+        ForeignKey("batches.id", ondelete="SET NULL"),
+        comment="the batch that asks them; NULL: it was deleted",
+    ),
+    Column(
+        "source_gone",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="true: a text of it was purged, and its batch is to be",
+    ),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column("scored_at", Moment, comment="when its answers were compared; NULL: not yet"),
+    CheckConstraint(_one_of("kind", EvalKind), name="kind"),
+    CheckConstraint(_one_of("split", Split), name="split"),
+    Index("ix_evals_batch", "batch_id"),
+    comment="comparisons of models on texts whose right answers are known",
+)
+
+eval_rows = Table(
+    "eval_rows",
+    metadata,
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("eval_id", ForeignKey("evals.id", ondelete="CASCADE"), nullable=False),
+    Column("key", LargeBinary, nullable=False, comment="SHA-256 of text, ask and schema"),
+    Column(
+        "gold_id",
+        ForeignKey("gold.id", ondelete="CASCADE"),
+        comment="whose text and right answer it is",
+    ),
+    Column(
+        "job_id",
+        ForeignKey("jobs.id", ondelete="CASCADE"),
+        comment="the job whose text it is, and whose answer, corrected, is the right one",
+    ),
+    CheckConstraint("(gold_id IS NULL) <> (job_id IS NULL)", name="source"),
+    Index("ix_eval_rows_eval_id", "eval_id"),
+    Index("ix_eval_rows_gold_id", "gold_id"),
+    Index("ix_eval_rows_job_id", "job_id"),
+    comment="which document of an eval's batch is a copy of which text",
+)
+
+eval_scores = Table(
+    "eval_scores",
+    metadata,
+    Column("eval_id", ForeignKey("evals.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Text, primary_key=True, comment="ENGINE/MODEL, or answered then"),
+    Column("key", LargeBinary, primary_key=True, comment="SHA-256 of text, ask and schema"),
+    Column("task", Text, nullable=False),
+    Column("language", Text, comment="ISO 639-1 of the text; NULL: unknown"),
+    Column("is_right", Boolean, nullable=False, comment="every field; false: no answer, too"),
+    Column("fields", JSONB, nullable=False, comment="{field: whether it is right}"),
+    Column("sure", Integer, nullable=False, comment="values that the checks call sure"),
+    Column("unsure", Integer, nullable=False, comment="values to check"),
+    Column("wrong", Integer, nullable=False, comment="values called wrong"),
+    Column(
+        "cost_usd",
+        Money,
+        comment="of the calls that gave the answer, reused ones too; NULL: not known",
+    ),
+    Column("latency_ms", Integer),
+    Column("output_tokens", Integer),
+    Column("engine_seconds", Double),
+    comment="how right each candidate's answer to each text of an eval was; no word of them",
 )
 
 calls = Table(

@@ -126,3 +126,10 @@ HELD_OF = 3
 def split_of(document: str) -> Split:
     """Train or held, by the SHA-256 of the document in hex: one of HELD_OF is held."""
     return Split.HELD if int(document[:16], 16) % HELD_OF == 0 else Split.TRAIN
+
+
+class EvalKind(StrEnum):
+    """What an eval measures models against."""
+
+    GOLD = "gold"  # a gold set
+    REPLAY = "replay"  # what was answered in a batch, with its corrections

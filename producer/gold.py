@@ -65,8 +65,13 @@ class Gold:
     @property
     def key(self) -> str:
         """Equal for rows that ask the same of the same text."""
-        asked = json.dumps([self.ask, self.schema, self.text], sort_keys=True)
-        return hashlib.sha256(asked.encode()).hexdigest()
+        return key_of(self.ask, self.schema, self.text)
+
+
+def key_of(ask: str, schema: Mapping[str, Any] | None, text: str) -> str:
+    """Equal for the same question about the same text."""
+    asked = json.dumps([ask, schema, text], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,10 +297,15 @@ def sets() -> list[Row]:
     return every("gold_sets")
 
 
-def rows_of(name: str, split: Split | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of a set, streamed, as `gold export` writes them. Raises NotFound."""
+def require_set(name: str) -> None:
+    """Raises NotFound when there is no such set."""
     if not any(row["name"] == name for row in sets()):
         raise NotFound(f"there is no gold set {name}; `docmill gold list` shows those that are")
+
+
+def rows_of(name: str, split: Split | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a set, streamed, as `gold export` writes them. Raises NotFound."""
+    require_set(name)
     return _streamed({"name": name, "split": split})
 
 

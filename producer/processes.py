@@ -52,6 +52,17 @@ def run_worker_module(*words: str, lines: Iterable[str] = ()) -> int:
         return process.wait()
 
 
+def piped_through_worker(*words: str, lines: Iterable[str]) -> list[str]:
+    """The lines that one of the worker's own commands makes of these. Raises DocmillError with the
+    worker's own words."""
+    command = [sys.executable, "-m", "worker", *words]
+    given = "".join(f"{line}\n" for line in lines)
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DocmillError(done.stderr.strip().removeprefix("docmill: "))
+    return done.stdout.splitlines()
+
+
 def site() -> dict[str, str | None]:
     """Which engines this host would use, as the worker finds them (worker/deployment.py).
 

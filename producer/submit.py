@@ -19,6 +19,7 @@ from models.configuration import applied
 from models.database import Connection, ready_connection
 from models.errors import DocmillError, InputError, NotFound
 from models.queue import KombuError, depths, redis_url, ring
+from models.resolve import refuse_places
 from models.scores import Acceptance
 from models.spec import Ask, Spec
 from models.states import BatchState
@@ -76,15 +77,17 @@ def submit(
     unlock: Unlock = _as_it_is,
 ) -> Submitted:
     """Store a batch; `stored` is told after each block how far it is. Raises ServiceAway when
-    Postgres cannot be reached, ConfigError for a wrong URL or docmill.toml."""
+    Postgres cannot be reached, ConfigError for a wrong URL or docmill.toml, InputError where an ask
+    names a model that cannot answer it."""
     redis_url()  # a wrong one is said before anything is stored
-    configuration = applied().number
+    configuration = applied()
+    refuse_places((ask.place for ask in spec.asks), configuration.config)
     result = Submitted(None, 0, accept=acceptance_of(spec.accept.error if spec.accept else None))
     with ready_connection() as connection:
         for block in _blocks(iter(sources), result.refused):
             with connection.transaction(), connection.cursor() as cursor:
                 if result.batch is None:
-                    result.batch = _insert_batch(cursor, spec, configuration)
+                    result.batch = _insert_batch(cursor, spec, configuration.number)
                 _copy_documents(cursor, result.batch, block, unlock)
             result.documents += len(block)
             stored(result)
@@ -216,7 +219,7 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
     cursor.execute("SELECT docmill_begin_submit(%s)", (batch,))
     cursor.executemany(
         "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents, "
-        "checks, important) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "checks, important, place) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             (
                 batch,
@@ -229,6 +232,7 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
                 list(ask.documents),
                 _checks(ask),
                 list(ask.important),
+                ask.place,
             )
             for ordinal, ask in enumerate(spec.asks, start=1)
         ],

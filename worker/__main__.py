@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("--keep-costs", action="store_true")
     purge.add_argument("--delete", action="store_true")
     commands.add_parser("unlock", help="take the lock from PDFs; they come on stdin")
+    commands.add_parser("compare", help="say which values of answers are right; they come on stdin")
     reroute = commands.add_parser("reroute", help="route anew what is not begun of a batch")
     reroute.add_argument("batch", type=int)
     classifier = commands.add_parser("classifier", help="what finds task types: train, report")
@@ -104,6 +105,12 @@ def _unlock(_: argparse.Namespace) -> int:
     return unlock()
 
 
+def _compare(_: argparse.Namespace) -> int:
+    from worker.compare import main as compare
+
+    return compare()
+
+
 def _reroute(chosen: argparse.Namespace) -> int:
     from worker.reroute import reroute
 
@@ -132,6 +139,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "purge": _purge,
     "formats": _formats,
     "unlock": _unlock,
+    "compare": _compare,
     "reroute": _reroute,
     "classifier": _classifier,
     "scores": _scores,

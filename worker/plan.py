@@ -20,6 +20,7 @@ from models.config import Config
 from models.configuration import proposed
 from models.deadline import to_the_minute
 from models.errors import ReadError
+from models.resolve import refuse_places
 from models.scores import Acceptance, acceptance
 from models.spec import Ask, Spec, make_spec
 from models.states import JobState
@@ -113,6 +114,7 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
     spec = make_spec(json.loads(next(stream)), "spec")
     paces = {row["queue"]: Pace(**row) for row in json.loads(next(stream))}
     config = proposed()
+    refuse_places((ask.place for ask in spec.asks), config)
     made = asyncio.run(Planner(spec, config, _learned()).read(map(json.loads, stream)))
     if spec.accept is not None:
         made.accept = _acceptance(spec.accept.error)
@@ -169,7 +171,9 @@ class Planner:
         self._local_only = spec.policy is Policy.LOCAL_ONLY
         self._allows_batch, self._deadline = spec.allow_provider_batch, spec.deadline
         self._asks = [
-            AskRow(number, ask.text, ask.answer_schema, ask.task, ask.scope, ask.documents)
+            AskRow(
+                number, ask.text, ask.answer_schema, ask.task, ask.scope, ask.documents, ask.place
+            )
             for number, ask in enumerate(spec.asks)
         ]
         self._plan = Plan(asks=[self._ask_plan(ask) for ask in spec.asks])
@@ -183,6 +187,7 @@ class Planner:
             *said,
             local_only=self._local_only,
             allow_provider_batch=self._allows_batch,
+            place=ask.place,
         )
         way = route(facts, self._config)
         place = way.first

@@ -32,6 +32,8 @@ class Facts:
     """Its text holds private data."""
     allow_provider_batch: bool = False
     """The batch's policy: a provider may be handed in its texts, and keep them for a while."""
+    place: str | None = None
+    """ENGINE/MODEL that its ask names, which alone answers it; None: the configuration says."""
 
     @property
     def stays(self) -> bool:
@@ -40,8 +42,12 @@ class Facts:
 
     def in_doubt(self, config: Config) -> bool:
         """Whether its task type is more likely wrong than right. What the user or the
-        configuration said is never in doubt."""
-        found = self.found_by in (Finder.RULE, Finder.LEARNED, Finder.MODEL)
+        configuration said is never in doubt, nor is what has one place whatever it is."""
+        found = self.place is None and self.found_by in (
+            Finder.RULE,
+            Finder.LEARNED,
+            Finder.MODEL,
+        )
         return found and self.confidence is not None and self.confidence < config.classifier.doubt
 
 
@@ -115,7 +121,11 @@ def _leaves(facts: Facts, place: Place) -> bool:
 
 
 def _chain(facts: Facts, config: Config) -> Iterator[Place]:
-    """The task's engine and model, then those that it escalates to."""
+    """The place that its ask names, or the task's engine and model and those that it escalates
+    to. An engine that has gone since, with another configuration, is no place."""
+    if facts.place is not None and facts.place.partition("/")[0] in config.engines:
+        yield _named(facts.place, facts, config)
+        return
     chosen = config.task(facts.task)
     zone = config.engines[chosen.engine].zone
     if zone is Zone.LOCAL or facts.stays:

@@ -9,7 +9,19 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import classifier, config, db, gold, look, remove, review, run, scores, steer
+from producer.cli import (
+    classifier,
+    config,
+    db,
+    evaluate,
+    gold,
+    look,
+    remove,
+    review,
+    run,
+    scores,
+    steer,
+)
 from producer.cli.submit import submit
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -24,6 +36,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "engines": look.engines,
     "review": review.review,
     "correct": review.correct,
+    "replay": evaluate.replay,
     "pause": steer.pause,
     "resume": steer.resume,
     "cancel": steer.cancel,
@@ -59,6 +72,11 @@ GOLD_COMMANDS: dict[str, Callable[..., None]] = {
     "import": gold.import_rows,
     "remove": gold.remove,
 }
+EVAL_COMMANDS: dict[str, Callable[..., None]] = {
+    "list": evaluate.list_evals,
+    "show": evaluate.show,
+    "compare": evaluate.compare,
+}
 DATABASE_COMMANDS: dict[str, Callable[..., None]] = {
     "upgrade": db.upgrade,
     "downgrade": db.downgrade,
@@ -85,6 +103,7 @@ app = typer.Typer(
             "classifier": {**dict.fromkeys(CLASSIFIER_COMMANDS, NO_HELP), **NO_HELP},
             "scores": {**dict.fromkeys(SCORES_COMMANDS, NO_HELP), **NO_HELP},
             "config": {**dict.fromkeys(CONFIG_COMMANDS, NO_HELP), **NO_HELP},
+            "eval": {**dict.fromkeys(EVAL_COMMANDS, NO_HELP), **NO_HELP},
             "gold": {**dict.fromkeys(GOLD_COMMANDS, NO_HELP), **NO_HELP},
             "db": {**dict.fromkeys(DATABASE_COMMANDS, NO_HELP), **NO_HELP},
             **NO_HELP,
@@ -132,6 +151,14 @@ _gold = typer.Typer(
 )
 _add(GOLD_COMMANDS, _gold)
 app.add_typer(_gold, name="gold")
+_eval = typer.Typer(
+    help=evaluate.evaluate.__doc__,
+    callback=evaluate.evaluate,
+    invoke_without_command=True,
+    no_args_is_help=True,
+)
+_add(EVAL_COMMANDS, _eval)
+app.add_typer(_eval, name="eval")
 _database = typer.Typer(help="The database schema.", no_args_is_help=True)
 _add(DATABASE_COMMANDS, _database)
 app.add_typer(_database, name="db")

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 
 from models.database import make_ready
 from models.errors import DocmillError, InputError, NotFound, ServiceAway
-from producer.web import pages, review
+from producer.web import evals, pages, review
 from producer.web.actions import act
 from producer.web.files import download
 from producer.web.guard import HEADERS, Guard, bare, is_loopback
@@ -42,6 +42,8 @@ def make_app(host: str = "127.0.0.1") -> Starlette:
             Route("/", pages.batches),
             Route("/live", pages.batches_live),
             Route("/costs", pages.costs),
+            Route("/evals", evals.evals),
+            Route("/evals/{eval}", evals.evaluation),
             Route("/batches/{batch}", pages.batch),
             Route("/batches/{batch}/live", pages.batch_live),
             Route("/batches/{batch}/documents", pages.documents),

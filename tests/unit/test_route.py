@@ -114,6 +114,32 @@ def test_what_is_in_doubt_stays_where_nothing_leaves_the_building():
     assert {place.zone for place in route(kept, a_config()).places} == {Zone.LOCAL}
 
 
+@pytest.mark.parametrize(
+    ("place", "stays", "chain"),
+    [
+        ("local/candidate", False, "local/candidate"),
+        ("local/candidate", True, "local/candidate"),
+        ("gpu2/x/y:7b", True, "gpu2/x/y:7b"),
+        ("frontier/a/b", False, "frontier/a/b"),
+        ("frontier/a/b", True, "local/phi4-mini"),
+        ("gone/m", False, "local/phi4-mini frontier/big"),
+    ],
+)
+def test_a_place_that_the_ask_names_alone_answers_unless_the_text_may_not_go_there(
+    place, stays, chain
+):
+    config = a_config(engines={"gpu2": GPU2}, tasks={"extraction": {"escalate": "frontier/big"}},
+                      languages={"hi": {"model": "gemma3:4b"}})  # fmt: skip
+    language = None if "phi4" in chain else "hi"
+    for confidence in (None, 0.1):
+        found_by = Finder.USER if place.startswith("gone") else Finder.LEARNED
+        facts = Facts(
+            TaskType.EXTRACTION, found_by, confidence, language, pinned=stays, place=place
+        )
+        found = route(facts, config)
+        assert (" ".join(map(str, found.places)), found.reason) == (chain, None)
+
+
 # --- any configuration ----------------------------------------------------------------------------
 
 MODELS = st.sampled_from(["a", "b", "anthropic/claude-sonnet-4-6", "stand-in/x"])
@@ -157,6 +183,7 @@ FACTS = st.builds(
     scope=st.sampled_from(Scope),
     local_only=st.booleans(),
     pinned=st.booleans(),
+    place=st.one_of(st.none(), st.tuples(st.sampled_from(ENGINES), MODELS).map("/".join)),
 )
 
 
@@ -182,6 +209,7 @@ def test_no_place_is_asked_twice(config, facts):
 
 @given(configs(), FACTS)
 def test_a_chain_is_followed_in_its_order(config, facts):
+    facts = replace(facts, place=None)
     chosen = config.task(facts.task)
     chain = [chosen.engine, *(step.partition("/")[0] for step in chosen.escalate)]
     found = route(facts, config)
@@ -214,7 +242,9 @@ def test_a_language_model_stands_in_for_local_models_only(config, task, language
 
 @given(configs(), FACTS)
 def test_every_place_that_a_job_may_be_sent_to_is_known_beforehand(config, facts):
-    """So that there is a worker at its queue before the first job stands in it."""
+    """So that there is a worker at its queue before the first job stands in it. What an ask names
+    is served once a line is there."""
+    facts = replace(facts, place=None)
     known = places(config)
     if facts.language in (None, *config.languages):
         assert set(route(facts, config).places) <= known
@@ -364,7 +394,9 @@ def test_a_new_rule_holds_for_a_given_task_and_for_auto_alike(
         "pinned": pinned,
         "allow_provider_batch": False,
     }
-    pair = Pair(row, {"text": "Write it.", "json_schema": None}, a_config(), a_learned())
+    pair = Pair(
+        row, {"text": "Write it.", "json_schema": None, "place": None}, a_config(), a_learned()
+    )
     auto = job_row(Sorted(pair, Verdict(TaskType.SIMPLE_CODE, Finder.MODEL)))
     assert given["engine"] == auto.engine == engine
     assert (given["zone"], given["model"]) == (auto.zone, auto.model)

@@ -310,6 +310,7 @@ def job_row(one: Sorted) -> JobRow | None:
         row["local_only"],
         row["pinned"],
         row["allow_provider_batch"],
+        one.pair.ask["place"],
     )
     way = route(facts, one.pair.config)
     place = way.first

@@ -36,6 +36,8 @@ class AskRow:
     task: TaskType | None
     scope: Scope
     documents: tuple[str, ...]
+    place: str | None = None
+    """ENGINE/MODEL that alone answers it; None: the configuration says."""
 
     def concerns(self, path: str) -> bool:
         """True when the ask is meant for a document of this path."""
@@ -187,6 +189,7 @@ class _JobMaker:
             local_only=self.local_only,
             pinned=pinned is not None,
             allow_provider_batch=self.allow_provider_batch,
+            place=ask.place,
         )
         more = {"state": JobState.READY, "found_version": found.version}
         return {**row, **more, **routed(facts, ask, self.config)}

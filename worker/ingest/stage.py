@@ -201,6 +201,7 @@ def _ask(row: Row) -> AskRow:
         task=TaskType(row["task"]) if row["task"] else None,
         scope=Scope(row["scope"]),
         documents=tuple(row["documents"]),
+        place=row["place"],
     )
 
 

@@ -162,7 +162,7 @@ class JobClaims:
         return Job(
             id=row["id"],
             batch_id=row["batch_id"],
-            facts=facts(row),
+            facts=facts({**row, "place": ask["place"]}),
             place=Place(Zone(row["zone"]), row["engine"], row["model"]),
             step=row["step"],
             config=await self._configs.of(row["configuration_id"]),
@@ -209,6 +209,7 @@ def facts(row: Row) -> Facts:
         local_only=row["stays"],
         pinned=row["stays"],
         allow_provider_batch=row["allow_provider_batch"],
+        place=row["place"],
     )
 
 

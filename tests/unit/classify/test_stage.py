@@ -45,7 +45,7 @@ CONFIG = a_config(
     languages={"hi": {"model": "gemma3:4b"}},
     classifier={"fallback": "summary"},
 )
-ASK = {"id": 5, "text": "Find the total.", "json_schema": None}
+ASK = {"id": 5, "text": "Find the total.", "json_schema": None, "place": None}
 FAILURE = Failure("timeout", "classify", True, "no answer")
 
 

@@ -53,7 +53,12 @@ def pair() -> Pair:
         "attempts": 0,
         "learned_model": 0,
     }
-    return Pair(row, {"text": "Find the total.", "json_schema": None}, a_config(), a_learned())
+    return Pair(
+        row,
+        {"text": "Find the total.", "json_schema": None, "place": None},
+        a_config(),
+        a_learned(),
+    )
 
 
 async def test_a_pair_that_is_cut_off_before_its_slot_leaves_no_call_behind():

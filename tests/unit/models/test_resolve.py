@@ -21,8 +21,17 @@ from models.engines import (
     EMBEDDED_SLOTS,
     STAND_IN,
 )
-from models.errors import ConfigError
-from models.resolve import Surroundings, as_json, bare, differences, leaves, resolve, shareable
+from models.errors import ConfigError, InputError
+from models.resolve import (
+    Surroundings,
+    as_json,
+    bare,
+    differences,
+    leaves,
+    refuse_places,
+    resolve,
+    shareable,
+)
 from models.words import TaskType, Zone
 from tests.factories import a_config
 
@@ -371,3 +380,25 @@ def test_an_engine_that_only_one_of_them_has_is_a_difference_with_its_address():
 )
 def test_what_a_configuration_says_key_by_key(value, said):
     assert dict(leaves(value)) == said
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("gpu9/m", "gpu9/m: there is no engine 'gpu9'; there are: frontier, local"),
+        ("local", "local: a model is named as ENGINE/MODEL"),
+        ("local/gpt-oss:120b-cloud", "it runs on the maker's servers, not on this Ollama"),
+    ],
+)
+def test_a_model_that_an_ask_names_must_be_one_that_can_be_asked(place, said):
+    config = resolve({}, Surroundings(has_key=True), None)
+    refuse_places([None, "local/anything:7b", "frontier/any/model-cloud"], config)
+    with pytest.raises(InputError, match=said):
+        refuse_places([None, place], config)
+
+
+def test_the_embedded_engine_is_asked_for_its_one_model_by_its_own_name():
+    config = resolve({}, Surroundings(has_embedded=lambda: True), None)
+    refuse_places(["local/gemma-3-270m", "frontier/stand-in/gemma-3-270m"], config)
+    with pytest.raises(InputError, match="has one model, local/gemma-3-270m"):
+        refuse_places(["local/phi4-mini"], config)

@@ -44,6 +44,7 @@ def test_everything_that_a_spec_can_say():
             "task": "extraction",
             "scope": "document",
             "documents": ["*.pdf"],
+            "model": "gpu2/a/b:7b",
         },
         {"ask": "judge it", "schema": SCHEMA, "task": "auto"},
         name="batch",
@@ -53,6 +54,7 @@ def test_everything_that_a_spec_can_say():
     )
     first, second = spec.asks
     assert (first.label, first.task, first.scope) == ("n", TaskType.EXTRACTION, Scope.DOCUMENT)
+    assert (first.place, second.place) == ("gpu2/a/b:7b", None)
     assert first.answer_schema == fields_schema(("a", "b"))
     assert second.answer_schema == SCHEMA
     assert second.task is None
@@ -107,6 +109,7 @@ ONE = [{"ask": "x"}]
         ({"asks": ONE, "max_cost": -1}, ["max_cost", "-1"]),
         ({"asks": ONE, "max_cost": "nan"}, ["max_cost"]),
         ({"asks": [{"ask": "x", "task": "poetry"}]}, ["asks.0.task", "'extraction'"]),
+        ({"asks": [{"ask": "x", "model": "phi4-mini"}]}, ["asks.0.model", "'phi4-mini'"]),
         ({"asks": [{"ask": "x", "scope": "page"}]}, ["asks.0.scope", "'chunk' or 'document'"]),
         ({"asks": [{"ask": "x", "fields": ["a b"]}]}, ["asks.0.fields.0", "'a b'"]),
         ({"asks": [{"ask": "x", "fields": ["a"], "schema": SCHEMA}]}, ["fields or a schema"]),
