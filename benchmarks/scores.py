@@ -19,7 +19,8 @@ SHIPPED = Path(str(resources.files("models").joinpath("scores.json")))
 ABOUT = {
     "documents": "120 receipts (SROIE) and 54 agreements (Kleister NDA); for each value a right "
     "answer and a wrong one made by rule, so that half are wrong",
-    "licence": "SROIE: CC BY 4.0. Kleister NDA: texts of public SEC filings, annotations published "
+    "licence": "SROIE: CC BY 4.0, as its publisher is remembered to say. Kleister NDA: texts of "
+    "public SEC filings, annotations published "
     "for research without a licence. These are counts and weights; no text, no answer.",
 }
 
