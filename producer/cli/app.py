@@ -146,13 +146,13 @@ app.add_typer(_classifier, name="classifier")
 _scores = typer.Typer(help="What says how likely values are right.", no_args_is_help=True)
 _add(SCORES_COMMANDS, _scores)
 app.add_typer(_scores, name="scores")
-_gold = typer.Typer(
-    help="Texts with their right answers, to measure with and to train on.", no_args_is_help=True
-)
+GOLD = "Texts with their right answers, to measure with and to train on."
+_gold = typer.Typer(help=GOLD, short_help=GOLD, no_args_is_help=True)
 _add(GOLD_COMMANDS, _gold)
 app.add_typer(_gold, name="gold")
 _eval = typer.Typer(
     help=evaluate.evaluate.__doc__,
+    short_help=evaluate.evaluate.__doc__,
     callback=evaluate.evaluate,
     invoke_without_command=True,
     no_args_is_help=True,
