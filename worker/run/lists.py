@@ -131,6 +131,7 @@ def _clipped(seen: Seen, unit: Unit, bound: int) -> Seen:
     return replace(
         seen,
         value=_with(seen.value, unit.path, items[:bound]),
+        values=(),
         fields={path: each for path, each in seen.fields.items() if stays(path)}
         | {unit.name: check},
         spans={path: each for path, each in seen.spans.items() if stays(path)},

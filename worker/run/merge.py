@@ -15,7 +15,7 @@ from models.words import TaskType
 from worker.jsonb import canonical
 from worker.run.ground import ground
 from worker.run.rows import row_places
-from worker.run.verify.asked import asked_of
+from worker.run.verify.asked import Asked, asked_of
 from worker.run.verify.check import FieldCheck
 from worker.run.verify.fold import folded
 from worker.run.verify.verify import verify
@@ -36,6 +36,8 @@ class Seen:
     value: Mapping[str, Any]
     fields: Checks = field(default_factory=dict)
     spans: Spans = field(default_factory=dict)
+    values: Sequence[Asked] = field(default=(), compare=False, repr=False)
+    """Those of `value`, where they have been told apart already."""
 
     def owns(self, place: Sequence[int]) -> bool:
         """Whether a row is its own: it is where its last value ends."""
@@ -43,13 +45,20 @@ class Seen:
 
 
 def look(
-    task: TaskType, value: Mapping[str, Any], schema: Mapping[str, Any], window: Window
+    task: TaskType,
+    value: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    window: Window,
+    *,
+    is_whole: bool = False,
 ) -> Seen:
-    """An answer with what its text says about it."""
+    """An answer with what its text says about it. `is_whole`: the window is all that is asked
+    about, so that nobody needs the place of a row that has its list for itself."""
     values = asked_of(value, schema)
-    places = row_places(values, window.pieces)
+    places = row_places(values, window.pieces, 2 if is_whole else 1)
     spans = {**ground(values, window.pieces).spans, **places}
-    return Seen(window.start, window.end, value, verify(task, values, window.pieces), spans)
+    checks = verify(task, values, window.pieces)
+    return Seen(window.start, window.end, value, checks, spans, values)
 
 
 def merge(seen: Sequence[Seen], schema: Mapping[str, Any]) -> Seen:

@@ -46,8 +46,8 @@ def looked_up(
 ) -> Done:
     """An answer with what its checks came to. `by`: who gave each of its fields; others are from
     where the job is. `seen`: what its text says of it, where that is known."""
-    seen = seen or look(job.task, value, job.answer_schema, whole(job.pieces))
-    values = asked_of(value, job.answer_schema)
+    seen = seen or look(job.task, value, job.answer_schema, whole(job.pieces), is_whole=True)
+    values = seen.values or asked_of(value, job.answer_schema)
     found = grounding(values, seen.spans)
     lists = gaps(sizes(value, job.answer_schema), seen.spans, job.pieces)
     checks = own_checks(job, value, {**seen.fields, **lists})

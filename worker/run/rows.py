@@ -35,9 +35,11 @@ _MOST_PLACES = 200
 Place = tuple[int, int]
 
 
-def row_places(values: Iterable[Asked], sources: Sequence[Source]) -> dict[str, list[int]]:
+def row_places(
+    values: Iterable[Asked], sources: Sequence[Source], fewest: int = 1
+) -> dict[str, list[int]]:
     """Where each object of a list stands, by its path (as items.0), in characters of the document;
-    one of which nothing stands in the text is left out."""
+    one of which nothing stands in the text is left out, and lists with fewer objects."""
     view = view_of(tuple(sources))
     lists: dict[str, dict[str, list[Asked]]] = {}
     for asked in values:
@@ -46,6 +48,8 @@ def row_places(values: Iterable[Asked], sources: Sequence[Source]) -> dict[str, 
             rows.setdefault(asked.item, []).append(asked)
     found: dict[str, list[int]] = {}
     for rows in lists.values():
+        if len(rows) < fewest:
+            continue
         table = _table([list(_cells(row, view)) for row in rows.values()], view.text)
         ways = [list(table.ways(cells)) for cells in table.rows]
         for path, place in zip(rows, in_order(ways), strict=True):

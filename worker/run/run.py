@@ -217,7 +217,14 @@ class _Conversation:
             text = text_of(question.window.pieces)
             call_id, checked = await self._asked(question.schema, text)
             if isinstance(checked, Valid):
-                found = look(job.task, checked.value, question.schema, question.window)
+                is_whole = not job.is_part and question.window == self._window()
+                found = look(
+                    job.task,
+                    checked.value,
+                    question.schema,
+                    question.window,
+                    is_whole=is_whole,
+                )
                 found, more = further(question, found, job.max_tokens)
                 seen.append(found)
             elif checked.category != "truncated" or not (more := halves(question, job.max_tokens)):
