@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.commands import Docmill
+from tests.rows import Connection, value
 from tests.stubs.process import StubProcess, stub_process
 from tests.waiting import wait_until
 
@@ -143,7 +144,13 @@ def test_engines_of_known_accuracy_are_measured_and_the_smallest_that_is_enough_
     assert now["right"] == 10 - len(wrong) < 10  # it agrees with what was right
 
 
-def test_a_worker_that_is_killed_in_the_middle_costs_no_second_call(place: Place) -> None:
+def settled(db: Connection) -> int:
+    return int(value(db, "SELECT count(*) FROM calls WHERE state = 'settled'"))
+
+
+def test_a_worker_that_is_killed_in_the_middle_costs_no_second_call(
+    place: Place, db: Connection
+) -> None:
     docmill = place.docmill
     local = [place.engines[SMALL], place.engines[LARGE]]
     for engine in local:
@@ -156,6 +163,8 @@ def test_a_worker_that_is_killed_in_the_middle_costs_no_second_call(place: Place
         for engine in local:  # from now on what is asked is not answered before the end
             engine.set(latency=60)
         wait_until(_all_wait(local), timeout=30, what="all slots wait for an answer")
+        # what was answered and not yet written down is lost with its worker, as it must be
+        wait_until(lambda: settled(db) == place.answered(), timeout=30, what="all is settled")
         first.end(signal.SIGKILL)
         answered = place.answered()
         wait_until(

@@ -36,7 +36,9 @@ def test_no_call_outlives_its_lease_and_afterwards_all_is_done_once(
     for pool in ("ingest", "local", "local", "frontier"):
         place.start(pool)
     engines = (place.local, place.frontier)
-    wait_until(lambda: all(_in_flight(engine) > 4 for engine in engines), what="calls go out")
+    wait_until(
+        lambda: all(_in_flight(engine) > 4 for engine in engines), timeout=60, what="calls go out"
+    )
     with place.exposing(*engines), silent_postgres(place):
         silent = time.monotonic()
         wait_until(

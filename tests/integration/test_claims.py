@@ -136,7 +136,7 @@ async def test_an_answer_is_scored_by_what_counts_at_its_claim_and_accepted_at_i
     claimed_jobs = (await running.claim(LOCAL.queue, uuid4(), 8)).held
     for held, rent in zip(claimed_jobs, ("900", "901"), strict=True):
         job = held.payload
-        outcome = judge(job, Valid({"rent": rent}), job.call_id)
+        outcome = judge(job, Valid({"rent": rent}), job.call_id, PriceBook(job.config))
         await running.finish(Turn(job.id, job.batch_id, outcome))
     found = rows(
         db,

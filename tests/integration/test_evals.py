@@ -378,7 +378,10 @@ def test_the_commands_print_what_was_measured_and_write_the_table(
     printed = json.loads(invoked("eval", "show", str(begun.eval), "--json"))
     assert {row["model"] for row in printed} == {SMALL, LARGE}
     assert "gold bills" in invoked("eval", "list")
-    assert "30 texts" in invoked("eval", "compare", str(begun.eval), str(begun.eval))
+    both = (str(begun.eval), str(begun.eval))
+    assert "eval 1 and eval 1" in invoked("eval", "compare", *both)
+    changed = json.loads(invoked("eval", "compare", *both, "--json"))
+    assert {row["n_both"] for row in changed} == {1, 30}  # of two tasks
     invoked("eval", "--gold", "bills", code=2)
     invoked("replay", "1", code=2)
 
