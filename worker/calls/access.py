@@ -151,11 +151,19 @@ class EngineAccess:
             self.seen = await self.engine.health()
         key = key_of(deployment.config.kind, self.seen, model)
         if key is None:
-            return await self.known_traits.of(
-                model, lambda: told(self.engine, model), lasting=False
-            )
+            return await self.known_traits.of(model, lambda: self._told(model), lasting=False)
         window = deployment.config.context_tokens
         return await self.known_traits.of(key, lambda: probe(self.engine, model, window))
+
+    async def _told(self, model: str) -> Traits:
+        """A free look at a model. One that breaks off is no reason to ask it nothing: how a call
+        goes shows better whether its engine is well. Raises EngineError where nobody is there."""
+        try:
+            return await told(self.engine, model)
+        except EngineError as error:
+            if error.trouble is not Trouble.SERVER_ERROR:
+                raise
+            return Traits()
 
     async def prepared(self, request: Request) -> Request:
         """A request as its model is to be asked it. Raises EngineError."""
