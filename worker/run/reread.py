@@ -16,7 +16,8 @@ from models.reasons import FieldOutcome, StandsCode
 from models.words import Zone
 from worker.calls.prices import PriceBook
 from worker.calls.retry import GiveUp
-from worker.prompts import reading_messages
+from worker.prompts import manner, reading_messages
+from worker.prompts.files import SECOND_READING
 from worker.route import Place
 from worker.run.ground import grounding
 from worker.run.job import Job
@@ -46,7 +47,14 @@ def looked_up(
 ) -> Done:
     """An answer with what its checks came to. `by`: who gave each of its fields; others are from
     where the job is. `seen`: what its text says of it, where that is known."""
-    seen = seen or look(job.task, value, job.answer_schema, whole(job.pieces), is_whole=True)
+    seen = seen or look(
+        job.task,
+        value,
+        job.answer_schema,
+        whole(job.pieces),
+        is_whole=True,
+        shown=job.manner.said,
+    )
     values = seen.values or asked_of(value, job.answer_schema)
     found = grounding(values, seen.spans)
     lists = gaps(sizes(value, job.answer_schema), seen.spans, job.pieces)
@@ -148,7 +156,8 @@ def _most_usd(job: Job, asked: Collection[str], place: Place, prices: PriceBook)
         return Decimal(0)
     if engine.most_usd_per_call is not None:
         return engine.most_usd_per_call
-    messages = reading_messages(job.ask, text_of(job.pieces), job.answer_schema, asked)
+    how = manner(SECOND_READING, place.model, job.facts.language, job.shown)
+    messages = reading_messages(job.ask, text_of(job.pieces), job.answer_schema, asked, how)
     tokens = sum(estimate(message.content) for message in messages)
     price = prices.price(place.model, tokens)
     return None if price is None else price.most(tokens, job.max_tokens)

@@ -1,0 +1,52 @@
+"""How models of a family are prompted, by their names. The families are data: profiles.yaml."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Any, Literal
+
+import yaml
+
+USUAL = "instruct"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a prompt is like for a family of models."""
+
+    name: str
+    system: Literal["own", "request"]
+    """Whether its rules are a message of their own, or stand in the first user's words."""
+    shots: int
+    """How many of a prompt's own examples it shows; 0: none. An ask's are shown in any case."""
+
+    @property
+    def version(self) -> str:
+        """Equal for profiles that make the same prompts."""
+        return f"{self.system}{self.shots}"
+
+
+@lru_cache(maxsize=256)
+def profile_of(model: str) -> Profile:
+    """The profile of a model. This is the one place that decides whether a prompt carries examples
+    of its own."""
+    name = model.lower()
+    for family, parts in _file()["models"].items():
+        if any(part in name for part in parts):
+            return profile(family)
+    return profile(USUAL)
+
+
+@cache
+def profile(name: str) -> Profile:
+    """The profile of a family."""
+    return Profile(name, **_file()["profiles"][name])
+
+
+@cache
+def _file() -> Mapping[str, Mapping[str, Any]]:
+    found: Mapping[str, Mapping[str, Any]] = yaml.safe_load(
+        resources.files(__package__).joinpath("profiles.yaml").read_bytes()
+    )
+    return found
