@@ -15,7 +15,7 @@ from tests.factories import PRICED, a_config, a_learned
 from worker import plan as plan_module
 from worker.estimate import Pace, Takes, Work
 from worker.plan import DEAREST, Plan, Planner, _as_text, add_time, work
-from worker.prompts import fixed_tokens
+from worker.prompts import fixed_tokens, manner
 from worker.read.kinds import Text
 
 LETTER = "The store used more power this year than in the year before. " * 4
@@ -83,7 +83,7 @@ async def test_each_ask_is_planned_where_the_rule_sends_it():
 async def test_an_upper_bound_prices_prompts_and_whole_answers():
     made = await planned(a_spec(SUMMARY), LETTER, LETTER)
     [asked] = made.asks
-    fixed = fixed_tokens(TaskType.SUMMARY, "Sum up.", None)
+    fixed = fixed_tokens(manner(TaskType.SUMMARY, "big"), "Sum up.", None)
     assert asked.input_tokens > 2 * fixed
     assert asked.output_tokens_max == 2 * CONFIG.task(TaskType.SUMMARY).max_tokens
     cost = Decimal(asked.input_tokens * 3 + asked.output_tokens_max * 15) / 10**6

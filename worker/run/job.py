@@ -11,7 +11,9 @@ from models.failure import Failure
 from models.scores import Scores, shipped
 from models.words import TaskType
 from worker.calls.ledger import KnownAnswer
-from worker.prompts import prompt
+from worker.prompts import manner
+from worker.prompts.files import SECOND_READING, task_schema
+from worker.prompts.manner import Manner, Shown
 from worker.route import Facts, Place, Route, route
 from worker.run.ground import Source
 from worker.run.merge import Checks, Spans
@@ -89,6 +91,10 @@ class Job:
     """The fields that are read again where they are to be checked, too."""
     reading: Reading | None = None
     """What is read a second time; None: the whole is asked about."""
+    prompt: int | None = None
+    """The version of its task's prompt; None: the configuration says."""
+    shown: Shown | None = None
+    """The examples of its ask that its model is shown; None: the prompt's own."""
 
     @property
     def task(self) -> TaskType:
@@ -103,9 +109,7 @@ class Job:
     @property
     def answer_schema(self) -> Mapping[str, Any]:
         """The user's schema, or the task type's own."""
-        schema = self.schema or prompt(self.task).schema
-        assert schema is not None
-        return schema
+        return self.schema or task_schema(self.task)
 
     @property
     def asked_alone(self) -> Mapping[str, Any] | None:
@@ -124,6 +128,23 @@ class Job:
         if alone is None:
             return self.answer_schema
         return {word: said for word, said in alone.items() if word != "additionalProperties"}
+
+    @property
+    def manner(self) -> Manner:
+        """How its model is asked."""
+        return self.manner_at(self.place, is_second=self.reading is not None)
+
+    def manner_at(self, place: Place, *, is_second: bool) -> Manner:
+        """How a model is asked; `is_second`: to read fields again."""
+        number = None if is_second else self.prompt or self.config.prompts.get(self.task)
+        return manner(
+            SECOND_READING if is_second else self.task,
+            place.model,
+            self.facts.language,
+            self.shown,
+            number,
+            bare=not self.config.engines[place.engine].carries_examples(place.model),
+        )
 
     @property
     def route(self) -> Route:

@@ -51,13 +51,15 @@ def look(
     window: Window,
     *,
     is_whole: bool = False,
+    shown: frozenset[str] = frozenset(),
 ) -> Seen:
     """An answer with what its text says about it. `is_whole`: the window is all that is asked
-    about, so that nobody needs the place of a row that has its list for itself."""
+    about, so that nobody needs the place of a row that has its list for itself. `shown`: what the
+    examples said that its model was shown."""
     values = asked_of(value, schema)
     places = row_places(values, window.pieces, 2 if is_whole else 1)
     spans = {**ground(values, window.pieces).spans, **places}
-    checks = verify(task, values, window.pieces)
+    checks = verify(task, values, window.pieces, shown)
     return Seen(window.start, window.end, value, checks, spans, values)
 
 

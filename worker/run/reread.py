@@ -46,7 +46,14 @@ def looked_up(
 ) -> Done:
     """An answer with what its checks came to. `by`: who gave each of its fields; others are from
     where the job is. `seen`: what its text says of it, where that is known."""
-    seen = seen or look(job.task, value, job.answer_schema, whole(job.pieces), is_whole=True)
+    seen = seen or look(
+        job.task,
+        value,
+        job.answer_schema,
+        whole(job.pieces),
+        is_whole=True,
+        shown=job.manner.said,
+    )
     values = seen.values or asked_of(value, job.answer_schema)
     found = grounding(values, seen.spans)
     lists = gaps(sizes(value, job.answer_schema), seen.spans, job.pieces)
@@ -149,7 +156,8 @@ def _most_usd(job: Job, asked: Collection[str], place: Place, prices: PriceBook)
         return Decimal(0)
     if engine.most_usd_per_call is not None:
         return engine.most_usd_per_call
-    messages = reading_messages(job.ask, text_of(job.pieces), job.answer_schema, asked)
+    how = job.manner_at(place, is_second=True)
+    messages = reading_messages(job.ask, text_of(job.pieces), job.answer_schema, asked, how)
     tokens = sum(estimate(message.content) for message in messages)
     price = prices.price(place.model, tokens)
     return None if price is None else price.most(tokens, job.max_tokens)

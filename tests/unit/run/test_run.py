@@ -23,7 +23,7 @@ from worker.calls.ledger import KnownAnswer, request_key
 from worker.calls.retry import GiveUp, Retry, Wait
 from worker.llm.engine import Completion, EngineError, Finish, Trouble, Usage
 from worker.llm.grammar import bounded
-from worker.prompts import prompt
+from worker.prompts.files import prompt
 from worker.route import Facts
 from worker.run import run as run_module
 from worker.run.ground import Source
@@ -334,7 +334,7 @@ async def test_another_attempt_does_not_take_the_bad_answers_of_the_one_before()
 
 async def test_the_same_attempt_has_the_same_key_in_another_process():
     turn, engine = await turn_of(a_job(), GOOD)
-    version = f"{prompt(TaskType.EXTRACTION).version}#1"
+    version = f"{a_job().manner.version}#1"
     assert turn.calls[0].request_key == request_key(engine.requests[0], version)
 
 

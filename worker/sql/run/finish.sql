@@ -8,7 +8,7 @@ WITH given AS (
         zone text, engine text, model text, step smallint, left_behind text,
         escalated_from text, escalation_reason text, error jsonb,
         value jsonb, grounded boolean, spans jsonb, fields jsonb, scored_by text, call_id uuid, parts jsonb,
-        reading jsonb, mended smallint)
+        reading jsonb, mended smallint, prompt jsonb)
 ), freed AS (
     DELETE FROM leases WHERE stage = 'run' AND owner = %(owner)s
         AND item_id = ANY (ARRAY(SELECT job_id FROM given))
@@ -78,8 +78,8 @@ WITH given AS (
         AS p (level smallint, first integer, last integer, tokens integer)
     ORDER BY m.id, p.first
 ), answered AS (
-    INSERT INTO answers (job_id, value, grounded, spans, fields, scored_by, call_id)
-    SELECT g.job_id, g.value, g.grounded, g.spans, g.fields, g.scored_by, g.call_id
+    INSERT INTO answers (job_id, value, grounded, spans, fields, scored_by, call_id, prompt)
+    SELECT g.job_id, g.value, g.grounded, g.spans, g.fields, g.scored_by, g.call_id, g.prompt
     FROM given g JOIN moved m ON m.id = g.job_id
     WHERE m.state = 'done'
     ON CONFLICT (job_id) DO NOTHING

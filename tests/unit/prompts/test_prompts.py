@@ -11,14 +11,13 @@ from models.spec import check_schema, fields_schema
 from models.words import TaskType
 from worker.prompts import (
     CLASSIFY_SCHEMA,
-    SECOND_READING,
     classify_messages,
     form,
-    prompt,
     reading_messages,
     repair_messages,
     task_messages,
 )
+from worker.prompts.files import SECOND_READING, prompt
 
 NAMES = [*map(str, TaskType), "classify", SECOND_READING]
 SCHEMA = {"type": "object", "properties": {"total": {"type": ["string", "null"]}}}
