@@ -189,7 +189,7 @@ class JobClaims:
             is_answered=row["is_answered"],
             is_part=row["parent_id"] is not None,
             level=row["found_level"] or row["level"],
-            found=tuple(map(_found, row["found"] or ())) if broken is None else (),
+            found=tuple(map(found_of, row["found"] or ())) if broken is None else (),
             broken=Failure(**broken) if broken is not None else None,
             scores=scores,
             accept_error=row["accept_error"],
@@ -274,8 +274,10 @@ def source_of(piece: Mapping[str, Any]) -> Source:
     return Source(piece["start"], piece["text"], piece["ordinal"], (first, last))
 
 
-def _found(part: Mapping[str, Any]) -> Found:
-    fields = {path: FieldCheck(**check) for path, check in (part["fields"] or {}).items()}
+def found_of(part: Mapping[str, Any]) -> Found:
+    """What a part came to, as a row names it."""
+    given = part["fields"] or {}
+    fields = {path: FieldCheck.from_json(check) for path, check in given.items()}
     call_id = UUID(part["call_id"])
     return Found(part["part"], part["value"], call_id, fields, part["spans"] or {})
 
