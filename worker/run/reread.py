@@ -102,7 +102,12 @@ def read_again(job: Job, said: Mapping[str, Any], call_id: UUID) -> Done:
     names = asked if alone else tuple(dict.fromkeys([*first.value, *said]))
     here = {**first.by, **dict.fromkeys(names, str(job.place))}
     second = looked_up(job, _with(first.value, said, names), call_id, here)
-    better = [name for name in names if _worth(second, name) >= _worth(first, name)]
+    better = [
+        name
+        for name in names
+        if _worth(second, name) >= _worth(first, name)
+        and _is_as_long(second.value, first.value, name, job)
+    ]
     if len(better) == len(names):
         done = second
     elif better and alone:
@@ -181,8 +186,20 @@ def _worth(done: Done, name: str) -> int:
     return min((_WORTH[one] for one in outcomes), default=_WORTH[FieldOutcome.CHECK])
 
 
+def _is_as_long(value: Mapping[str, Any], before: Mapping[str, Any], name: str, job: Job) -> bool:
+    """Whether no list of a field has lost rows: a second reading is one answer, and gives no more
+    rows than that holds."""
+    now = sizes(value, job.answer_schema)
+    then = sizes(before, job.answer_schema)
+    return all(now.get(path, 0) >= size for path, size in then.items() if _within(path, name))
+
+
+def _within(path: str, name: str) -> bool:
+    return path == name or path.startswith(f"{name}.")
+
+
 def _field_of(path: str, value: Mapping[str, Any]) -> str:
     """The top-level field that a path leads into. A field's name may hold dots, too; one that was
     not given stands in no value."""
-    found = [name for name in value if path == name or path.startswith(f"{name}.")]
+    found = [name for name in value if _within(path, name)]
     return max(found, key=len, default=path.partition(".")[0])

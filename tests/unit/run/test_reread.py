@@ -179,6 +179,19 @@ def test_it_counts_where_the_checks_think_no_less_of_it(first, second, taken, me
     assert (done.call_id, done.mended) == (SECOND if taken else FIRST, mended)
 
 
+def test_a_list_that_it_gives_fewer_rows_of_is_not_taken():
+    rows = {
+        "type": "array",
+        "items": {"type": "object", "properties": {"total": {"type": "string"}}},
+    }
+    schema = {"type": "object", "properties": {"rows": rows}, "additionalProperties": False}
+    first = {"rows": [{"total": "99.50"}, {"total": "98.12"}]}
+    job = again(first, "rows", schema=schema, config=TO_FRONTIER)
+    assert outcome_of(job, Valid({"rows": [{"total": "99.50"}]})).value == first
+    longer = {"rows": [{"total": "99.50"}, {"total": "90.00"}]}
+    assert outcome_of(job, Valid(longer)).value == longer
+
+
 def test_of_two_fields_one_may_be_taken():
     first = {**GOOD, "total": "98.12", "seller": "Larkmoor"}
     job = again(first, "seller", "total", config=TO_FRONTIER)
