@@ -723,6 +723,7 @@ readings = Table(
     ),
     Column("most_usd", Money, comment="what is reserved of the cap; NULL: the price is not known"),
     Column("short_of", Text, comment="the budget that does not cover it; NULL: none known"),
+    Column("fields", JSONB, comment="what the checks said of the answer so far; NULL: nothing"),
     comment="open jobs that have an answer, of which fields are read a second time",
 )
 

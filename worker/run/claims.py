@@ -276,17 +276,24 @@ def source_of(piece: Mapping[str, Any]) -> Source:
 
 def found_of(part: Mapping[str, Any]) -> Found:
     """What a part came to, as a row names it."""
-    given = part["fields"] or {}
-    fields = {path: FieldCheck.from_json(check) for path, check in given.items()}
-    call_id = UUID(part["call_id"])
+    call_id, fields = UUID(part["call_id"]), _checks(part["fields"])
     return Found(part["part"], part["value"], call_id, fields, part["spans"] or {})
+
+
+def _checks(stored: Mapping[str, Any] | None) -> dict[str, FieldCheck]:
+    return {path: FieldCheck.from_json(check) for path, check in (stored or {}).items()}
 
 
 def _reading(row: Mapping[str, Any] | None) -> Reading | None:
     if row is None:
         return None
     return Reading(
-        row["value"], UUID(row["call_id"]), tuple(row["asked"]), row["by"], row["short_of"]
+        row["value"],
+        UUID(row["call_id"]),
+        tuple(row["asked"]),
+        row["by"],
+        row["short_of"],
+        _checks(row["fields"]),
     )
 
 

@@ -45,6 +45,8 @@ class Reading:
     """ENGINE/MODEL that each top-level field is from."""
     short_of: str | None = None
     """The budget that does not cover it, as run/reserve says it; None: it may be asked."""
+    fields: Checks = field(default_factory=dict)
+    """What the checks said of it."""
 
 
 @dataclass(frozen=True, slots=True)

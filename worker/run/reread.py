@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from models.reasons import FieldOutcome, StandsCode
+from models.reasons import FieldCode, FieldOutcome, StandsCode
 from models.words import Zone
 from worker.calls.prices import PriceBook
 from worker.calls.retry import GiveUp
@@ -34,6 +34,8 @@ from worker.tokens import estimate
 
 Checks = Mapping[str, FieldCheck]
 
+_OF_PARTS = frozenset({FieldCode.CUT_OFF, FieldCode.CONFLICT})
+
 _WORTH = {FieldOutcome.WRONG: 0, FieldOutcome.CHECK: 1, FieldOutcome.SURE: 2}
 
 
@@ -43,9 +45,11 @@ def looked_up(
     call_id: UUID,
     by: Mapping[str, str],
     seen: Seen | None = None,
+    known: Checks | None = None,
 ) -> Done:
     """An answer with what its checks came to. `by`: who gave each of its fields; others are from
-    where the job is. `seen`: what its text says of it, where that is known."""
+    where the job is. `seen`: what its text says of it, where that is known. `known`: what was
+    found of it before, and does not show in the text."""
     seen = seen or look(
         job.task,
         value,
@@ -57,7 +61,7 @@ def looked_up(
     values = seen.values or asked_of(value, job.answer_schema)
     found = grounding(values, seen.spans)
     lists = gaps(sizes(value, job.answer_schema), seen.spans, job.pieces)
-    checks = own_checks(job, value, {**seen.fields, **lists})
+    checks = own_checks(job, value, {**seen.fields, **lists, **(known or {})})
     fields = {
         path: replace(check, by=by.get(_field_of(path, value), str(job.place)))
         for path, check in scored(checks, values, job.scores, job.accept_error).items()
@@ -101,7 +105,8 @@ def read_again(job: Job, said: Mapping[str, Any], call_id: UUID) -> Done:
     alone = job.asked_alone is not None
     names = asked if alone else tuple(dict.fromkeys([*first.value, *said]))
     here = {**first.by, **dict.fromkeys(names, str(job.place))}
-    second = looked_up(job, _with(first.value, said, names), call_id, here)
+    value = _with(first.value, said, names)
+    second = looked_up(job, value, call_id, here, known=_still_known(job, names))
     better = [
         name
         for name in names
@@ -112,7 +117,8 @@ def read_again(job: Job, said: Mapping[str, Any], call_id: UUID) -> Done:
         done = second
     elif better and alone:
         by = {**first.by, **dict.fromkeys(better, str(job.place))}
-        done = looked_up(job, _with(first.value, said, better), call_id, by)
+        value, known = _with(first.value, said, better), _still_known(job, better)
+        done = looked_up(job, value, call_id, by, known=known)
     else:
         done = first
     mended = [n for n in asked if _worth(done, n) == _WORTH[FieldOutcome.SURE] > _worth(first, n)]
@@ -122,7 +128,20 @@ def read_again(job: Job, said: Mapping[str, Any], call_id: UUID) -> Done:
 def answer_so_far(job: Job) -> Done:
     """The answer that a second reading is about."""
     assert job.reading is not None
-    return looked_up(job, dict(job.reading.value), job.reading.call_id, job.reading.by)
+    value, known = dict(job.reading.value), _still_known(job, ())
+    return looked_up(job, value, job.reading.call_id, job.reading.by, known=known)
+
+
+def _still_known(job: Job, answered: Collection[str]) -> Checks:
+    """What only those knew who put the answer together, of fields that were not answered again:
+    that a list was cut off, that parts of the document say different things."""
+    assert job.reading is not None
+    value = job.reading.value
+    return {
+        path: check
+        for path, check in job.reading.fields.items()
+        if check.code in _OF_PARTS and _field_of(path, value) not in answered
+    }
 
 
 def stands(job: Job, outcome: Outcome, prices: PriceBook) -> Outcome:

@@ -15,7 +15,7 @@ SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS
        known.answer AS known, c.reused_from IS NOT NULL AS is_answered,
        CASE WHEN r.job_id IS NOT NULL THEN jsonb_build_object(
            'value', r.value, 'call_id', r.call_id, 'asked', r.asked, 'by', r.by,
-           'short_of', r.short_of) END AS reading
+           'short_of', r.short_of, 'fields', r.fields) END AS reading
 FROM leases s
 JOIN jobs j ON j.id = s.item_id AND j.state = 'ready'
 JOIN batches b ON b.id = j.batch_id
