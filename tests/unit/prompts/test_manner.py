@@ -9,6 +9,7 @@ from models.errors import ConfigError
 from models.examples import Example, Nearest, Own
 from models.spec import fields_schema
 from models.words import TaskType
+from worker.ingest.language import language
 from worker.prompts import (
     fixed_tokens,
     form,
@@ -190,3 +191,36 @@ def test_all_versions_of_a_tasks_prompt_want_the_same_answer(task):
 def test_a_version_that_there_is_not_is_an_error_that_names_those_that_are():
     with pytest.raises(ConfigError, match="no version 99 of the prompt extraction; there are 1"):
         prompt("extraction", 99)
+
+
+INDIAN = ("hi", "ta", "te", "kn", "bn")
+
+
+@pytest.mark.parametrize("task", [TaskType.EXTRACTION, TaskType.CLASSIFICATION])
+@pytest.mark.parametrize("code", INDIAN)
+def test_a_text_in_an_indian_script_has_examples_in_its_own(task, code):
+    shots, own = prompt(task).shots_in(code), prompt(task).shots
+    assert len(shots) == len(own)
+    for shot, english in zip(shots, own, strict=True):
+        assert {"hi": "hi", "mr": "hi"}.get(language(shot["text"]), language(shot["text"])) == code
+        assert (shot["ask"], shot["form"]) == (english["ask"], english["form"])
+        assert shot["answer"].keys() == english["answer"].keys()
+        if task is TaskType.EXTRACTION:
+            assert all(value is None or value in shot["text"] for value in shot["answer"].values())
+            assert [v is None for v in shot["answer"].values()] == [
+                v is None for v in english["answer"].values()
+            ]
+        else:
+            assert shot["answer"] == english["answer"]
+
+
+def test_the_language_of_the_text_chooses_them_and_they_are_known_to_the_checks():
+    tamil = manner(EXTRACTION, "phi4", "ta")
+    assert "நீலத்தாமரை" in asked(tamil)[1].content
+    assert "நீலத்தாமரை எழுதுபொருள் கடை" in tamil.said
+    assert tamil.version != manner(EXTRACTION, "phi4", "te").version
+    for code in ("en", "fr", None):
+        assert asked(manner(EXTRACTION, "phi4", code)) == asked(manner(EXTRACTION, "phi4"))
+        assert manner(EXTRACTION, "phi4", code).version == manner(EXTRACTION, "phi4").version
+    assert asked(manner(EXTRACTION, "phi4", "mr")) == asked(manner(EXTRACTION, "phi4", "hi"))
+    assert asked(manner(TaskType.SUMMARY, "phi4", "ta")) == asked(manner(TaskType.SUMMARY, "phi4"))
