@@ -18,13 +18,13 @@ class Profile:
     name: str
     system: Literal["own", "request"]
     """Whether its rules are a message of their own, or stand in the first user's words."""
-    shots: int
-    """How many of a prompt's own examples it shows; 0: none. An ask's are shown in any case."""
+    shots: bool
+    """Whether it shows the prompt's own examples. An ask's are shown in any case."""
 
     @property
     def version(self) -> str:
         """Equal for profiles that make the same prompts."""
-        return f"{self.system}{self.shots}"
+        return f"{self.system[0]}{self.shots:d}"
 
 
 @lru_cache(maxsize=256)
