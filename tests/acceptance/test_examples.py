@@ -35,9 +35,9 @@ class Place:
         return batch
 
     def asked(self, of: str) -> list[str]:
-        """The messages of the prompts whose last one is about a text."""
-        prompts = [row["texts"] for row in self.ollama.prompts() if row.get("texts")]
-        return ["\n".join(texts) for texts in prompts if of in texts[-1]]
+        """The prompts that end in a text."""
+        prompts = [row["text"] for row in self.ollama.prompts()]
+        return [prompt for prompt in prompts if prompt.endswith(of)]
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_examples_reach_the_engine_and_the_row_tells_it(place: Place, db: Connec
         assert not held_ids & set(each["examples"]["shown"])
     leaks = value(db, "SELECT id FROM gold WHERE text = %s", train)
     assert prompts[1]["examples"]["leaks"] == [leaks]
-    assert all(said.count(train) == 1 for said in place.asked(train))
+    assert [said.count(train) for said in place.asked(train)] == [1]
     [figures] = [json.loads(place.docmill.run("eval", "show", "1", "--json"))]
     assert {row["model"] for row in figures} == {
         f"{PLACE} prompt 1",
