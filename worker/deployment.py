@@ -12,7 +12,7 @@ import httpx  # noqa: TID251  # the reading of addresses
 
 from models.config import Config
 from models.configuration import applied, own_config
-from models.engines import EMBEDDED, EMBEDDED_MODEL, FRONTIER, LOCAL, STAND_IN, EngineConfig
+from models.engines import EMBEDDED, FRONTIER, LOCAL, EmbeddedConfig, EngineConfig
 from models.errors import ConfigError, NoKey
 from models.settings import Settings, settings
 from models.words import Zone
@@ -177,5 +177,6 @@ def describe() -> dict[str, str | None]:
     where = f"{chosen.model} at {local.host}"
     if isinstance(frontier, ConfigError):
         return {"local": where, "frontier": None, "problem": str(frontier)}
-    model = STAND_IN + EMBEDDED_MODEL if frontier.stand_in else frontier_model(config)
+    stands_in = frontier.config if isinstance(frontier.config, EmbeddedConfig) else None
+    model = frontier_model(config) if stands_in is None else stands_in.served
     return {"local": where, "frontier": f"{model} at {frontier.host}", "problem": None}

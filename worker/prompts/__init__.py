@@ -7,7 +7,8 @@ version, which family of models, which examples.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -22,7 +23,7 @@ from worker.prompts.files import REPAIR, SECOND_READING, prompt, task_schema
 from worker.prompts.manner import Manner, Shown
 from worker.prompts.profiles import USUAL, profile, profile_of
 from worker.prompts.sketch import sketch
-from worker.tokens import estimate
+from worker.tokens import Script, estimate, measure
 
 IN_WORDS = "Answer with nothing but JSON that is valid by this JSON Schema:\n{schema}"
 
@@ -45,10 +46,13 @@ def manner(
     language: str | None = None,
     shown: Shown | None = None,
     number: int | None = None,
+    *,
+    examples: bool = True,
 ) -> Manner:
-    """A prompt as a model is shown it for a text in a language. Raises ConfigError where it has no
+    """A prompt as a model is shown it for a text in a language. `examples`: whether it may carry
+    examples of its own, as EngineConfig.carries_examples says. Raises ConfigError where it has no
     such version."""
-    return Manner(prompt(name, number), profile_of(model), language, shown)
+    return Manner(prompt(name, number), profile_of(model, examples=examples), language, shown)
 
 
 def task_messages(
@@ -83,26 +87,47 @@ def prompt_tokens(how: Manner, ask: str, schema: Mapping[str, Any]) -> int:
     """Tokens, as estimated, of everything in a job's prompt but its text."""
     if how.examples is None:
         return _prompt_tokens(replace(how, shown=None), ask, form(schema))
-    return _tokens(how, ask, form(schema), schema)
+    return sum(map(estimate, _texts(how, ask, form(schema), schema)))
+
+
+def prompt_units(how: Manner, ask: str, schema: Mapping[str, Any]) -> Mapping[Script, float]:
+    """The same in units of each script, for a model whose rates are known."""
+    if how.examples is None:
+        return _prompt_units(replace(how, shown=None), ask, form(schema))
+    return _measured(_texts(how, ask, form(schema), schema))
 
 
 @lru_cache(maxsize=1024)
 def _prompt_tokens(how: Manner, ask: str, answer_form: str) -> int:
-    return _tokens(how, ask, answer_form, {})
+    return sum(map(estimate, _texts(how, ask, answer_form, {})))
 
 
-def _tokens(how: Manner, ask: str, answer_form: str, schema: Mapping[str, Any]) -> int:
+@lru_cache(maxsize=1024)
+def _prompt_units(how: Manner, ask: str, answer_form: str) -> Mapping[Script, float]:
+    return _measured(_texts(how, ask, answer_form, {}))
+
+
+def _measured(texts: Iterable[str]) -> Mapping[Script, float]:
+    found: Counter[Script] = Counter()
+    for text in texts:
+        found.update(measure(text))
+    return found
+
+
+def _texts(how: Manner, ask: str, answer_form: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """All that a prompt says but the text."""
     words = {"ask": ask.strip(), "form": answer_form}
     if how.prompt.name == SECOND_READING:
         words["fields"] = ", ".join(schema.get("properties", ()))
-    request = how.prompt.request.format(**words, text="")
-    opening = sum(estimate(message.content) for message in how.opening(words, schema))
-    return estimate(request) + opening
+    yield how.prompt.request.format(**words, text="")
+    for message in how.opening(words, schema):
+        yield message.content
 
 
-def classify_messages(ask: str) -> tuple[Message, ...]:
-    """The prompt that finds an ask's task type. It shows nothing of any document."""
-    how = usual("classify")
+def classify_messages(ask: str, *, examples: bool = True) -> tuple[Message, ...]:
+    """The prompt that finds an ask's task type. It shows nothing of any document. `examples`: as
+    EngineConfig.carries_examples says of its model."""
+    how = manner("classify", "", examples=examples)
     request = how.prompt.request.format(ask=" ".join(ask.split())[:600])
     return (*how.opening({}, CLASSIFY_SCHEMA), Message("user", request))
 

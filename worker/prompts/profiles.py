@@ -1,7 +1,7 @@
 """How models of a family are prompted, by their names. The families are data: profiles.yaml."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal
@@ -28,14 +28,15 @@ class Profile:
 
 
 @lru_cache(maxsize=256)
-def profile_of(model: str) -> Profile:
+def profile_of(model: str, *, examples: bool = True) -> Profile:
     """The profile of a model. This is the one place that decides whether a prompt carries examples
-    of its own."""
+    of its own: not for a family that does worse with them, nor where its engine says that the model
+    was tuned without (`examples`)."""
     name = model.lower()
-    for family, parts in _file()["models"].items():
-        if any(part in name for part in parts):
-            return profile(family)
-    return profile(USUAL)
+    families = _file()["models"].items()
+    found = (family for family, parts in families if any(part in name for part in parts))
+    chosen = profile(next(found, USUAL))
+    return chosen if examples else replace(chosen, shots=False)
 
 
 @cache

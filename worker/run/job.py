@@ -132,11 +132,24 @@ class Job:
     @property
     def manner(self) -> Manner:
         """How its model is asked."""
-        model, language = self.place.model, self.facts.language
         if self.reading is not None:
-            return manner(SECOND_READING, model, language, self.shown)
+            return self.second_manner(self.place)
         number = self.prompt or self.config.prompts.get(self.task)
-        return manner(self.task, model, language, self.shown, number)
+        return self._manner(self.task, self.place, number)
+
+    def second_manner(self, place: Place) -> Manner:
+        """How a model is asked that reads fields a second time."""
+        return self._manner(SECOND_READING, place, None)
+
+    def _manner(self, name: str, place: Place, number: int | None) -> Manner:
+        return manner(
+            name,
+            place.model,
+            self.facts.language,
+            self.shown,
+            number,
+            examples=self.config.engines[place.engine].carries_examples(place.model),
+        )
 
     @property
     def route(self) -> Route:

@@ -16,8 +16,7 @@ from models.reasons import FieldOutcome, StandsCode
 from models.words import Zone
 from worker.calls.prices import PriceBook
 from worker.calls.retry import GiveUp
-from worker.prompts import manner, reading_messages
-from worker.prompts.files import SECOND_READING
+from worker.prompts import reading_messages
 from worker.route import Place
 from worker.run.ground import grounding
 from worker.run.job import Job
@@ -77,9 +76,10 @@ def own_checks(
 
 def next_reading(job: Job, done: Done, prices: PriceBook) -> Reread | None:
     """What becomes of an answer with fields in question, where there is a next place."""
-    why = in_question(done, job.important)
+    if not (why := in_question(done, job.important)):
+        return None
     onward = next(iter(job.route.after(job.step)), None)
-    return _reread(job, done, why, *onward, prices) if why and onward is not None else None
+    return None if onward is None else _reread(job, done, why, *onward, prices)
 
 
 def in_question(done: Done, important: Collection[str]) -> dict[str, str]:
@@ -156,7 +156,7 @@ def _most_usd(job: Job, asked: Collection[str], place: Place, prices: PriceBook)
         return Decimal(0)
     if engine.most_usd_per_call is not None:
         return engine.most_usd_per_call
-    how = manner(SECOND_READING, place.model, job.facts.language, job.shown)
+    how = job.second_manner(place)
     messages = reading_messages(job.ask, text_of(job.pieces), job.answer_schema, asked, how)
     tokens = sum(estimate(message.content) for message in messages)
     price = prices.price(place.model, tokens)

@@ -11,10 +11,12 @@ from models.spec import fields_schema
 from models.words import TaskType
 from worker.ingest.language import language
 from worker.prompts import (
+    classify_messages,
     fixed_tokens,
     form,
     manner,
     prompt_tokens,
+    prompt_units,
     reading_messages,
     task_messages,
     usual,
@@ -169,6 +171,19 @@ def test_a_thinking_model_reads_its_rules_in_the_request_and_sees_no_examples_bu
     messages = asked(replace(how, shown=shown(OWN)))
     assert [each.role for each in messages] == ["user", "assistant", "user"]
     assert messages[0].content.startswith(prompt(EXTRACTION).system)
+
+
+def test_a_model_that_was_tuned_without_examples_sees_none_but_the_asks():
+    tuned = manner(EXTRACTION, "gemma-3-270m", examples=False)
+    assert [each.role for each in asked(tuned)] == ["system", "user"]
+    assert asked(tuned)[-1] == asked(usual(EXTRACTION))[-1]
+    assert len(asked(replace(tuned, shown=shown(OWN)))) == 4
+    assert tuned.version != manner(EXTRACTION, "gemma-3-270m").version
+    assert prompt_tokens(tuned, "x", SCHEMA) < prompt_tokens(usual(EXTRACTION), "x", SCHEMA)
+    assert sum(prompt_units(tuned, "x", SCHEMA).values()) < sum(
+        prompt_units(usual(EXTRACTION), "x", SCHEMA).values()
+    )
+    assert len(classify_messages("x", examples=False)) == 2
 
 
 @pytest.mark.parametrize("name", NAMES)

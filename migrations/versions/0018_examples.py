@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql
 
 SQL = Path(__file__).parent.parent / "sql"
 
-revision = "0017"
-down_revision = "0015"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
@@ -62,7 +62,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_gold_versions")),
         comment="whether a gold set is still as it was when its examples were read",
     )
-    op.execute((SQL / "0017_gold_versions.sql").read_text("utf-8"))
+    op.execute((SQL / "0018_gold_versions.sql").read_text("utf-8"))
 
 
 def downgrade() -> None:
