@@ -8,9 +8,6 @@ from typing import Any
 from models.schema import place, validator
 from models.words import TaskType
 
-MOST_EXAMPLES = 8
-"""Of one ask. More make prompts longer and small models no better."""
-
 MOST_TEXT_CHARS = 8_000
 MOST_CHARS = 20_000
 """Of the examples of an ask together, texts and answers."""

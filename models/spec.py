@@ -23,13 +23,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from models.bounds import MOST_PRIORITY, MOST_USD, NOT_STORED
+from models.bounds import MOST_EXAMPLES, MOST_PRIORITY, MOST_USD, NOT_STORED
 from models.checks import MOST_CHECKS, Format, OwnChecks, read_check, read_format
 from models.config import explain
 from models.deadline import parse_deadline
 from models.errors import ConfigError
 from models.examples import (
-    MOST_EXAMPLES,
     NEAREST,
     Example,
     Examples,

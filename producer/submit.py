@@ -26,6 +26,7 @@ from models.spec import Ask, Spec
 from models.states import BatchState
 from models.words import INGEST, Policy
 from producer.gold import refuse_examples
+from producer.prompts import refuse_prompts
 from producer.query import acceptance_of
 from producer.sources import Accepted, Refused, Source
 
@@ -84,6 +85,7 @@ def submit(
     redis_url()  # a wrong one is said before anything is stored
     configuration = applied()
     refuse_places((ask.place for ask in spec.asks), configuration.config)
+    refuse_prompts((ask.task, ask.prompt) for ask in spec.asks)
     for ask in spec.asks:
         if isinstance(ask.examples, Nearest):
             refuse_examples(ask.examples.gold, ask.text)

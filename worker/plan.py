@@ -286,8 +286,8 @@ class Planner:
         self, asked: AskPlan, task: TaskType, ask: AskRow, language: str | None
     ) -> int:
         number = ask.prompt or self._config.prompts.get(task)
-        bare = not self._config.engines[asked.engine].carries_examples(asked.model)
-        how = manner(task, asked.model, language, number=number, bare=bare)
+        carries = self._config.engines[asked.engine].carries_examples(asked.model)
+        how = manner(task, asked.model, language, number=number, examples=carries)
         return fixed_tokens(how, ask.text, ask.json_schema, ask.examples)
 
     def _sum(self) -> Plan:

@@ -200,12 +200,14 @@ class ClassifyStage:
         return Sorted(pair, _fallen_back(pair, result), caller.calls, caller.unused)
 
     async def _asked(self, pair: Pair, caller: Caller) -> Verdict | Setback:
-        messages = classify_messages(pair.ask["text"])
+        engine = self._access.deployment.config
+        carries = engine.carries_examples(pair.model)
+        messages = classify_messages(pair.ask["text"], examples=carries)
         request = Request(
             model_name=pair.model,
             messages=messages,
             max_tokens=MAX_TOKENS,
-            context_tokens=self._access.deployment.config.context_tokens,
+            context_tokens=engine.context_tokens,
             schema=CLASSIFY_SCHEMA,
             fixed=len(messages) - 1,
         )
@@ -335,7 +337,7 @@ def job_row(one: Sorted) -> JobRow | None:
                 place.model,
                 row["language"],
                 number=ask["prompt"] or one.pair.config.prompts.get(found.task),
-                bare=not one.pair.config.engines[place.engine].carries_examples(place.model),
+                examples=one.pair.config.engines[place.engine].carries_examples(place.model),
             ),
             ask["text"],
             ask["json_schema"],

@@ -256,6 +256,6 @@ def routed(facts: Facts, ask: AskRow, config: Config) -> dict[str, Any]:
 def prompt_tokens_of(facts: Facts, place: Place, ask: AskRow, config: Config) -> int:
     """Tokens of a job's prompt besides its text, as estimated."""
     number = ask.prompt or config.prompts.get(facts.task)
-    bare = not config.engines[place.engine].carries_examples(place.model)
-    how = manner(facts.task, place.model, facts.language, number=number, bare=bare)
+    carries = config.engines[place.engine].carries_examples(place.model)
+    how = manner(facts.task, place.model, facts.language, number=number, examples=carries)
     return fixed_tokens(how, ask.text, ask.json_schema, ask.examples)

@@ -47,11 +47,12 @@ def manner(
     shown: Shown | None = None,
     number: int | None = None,
     *,
-    bare: bool = False,
+    examples: bool = True,
 ) -> Manner:
-    """A prompt as a model is shown it for a text in a language. `bare`: without the prompt's own
-    examples, for a model that was tuned so. Raises ConfigError where it has no such version."""
-    return Manner(prompt(name, number), profile_of(model, bare=bare), language, shown)
+    """A prompt as a model is shown it for a text in a language. `examples`: whether it may carry
+    examples of its own, as EngineConfig.carries_examples says. Raises ConfigError where it has no
+    such version."""
+    return Manner(prompt(name, number), profile_of(model, examples=examples), language, shown)
 
 
 def task_messages(
@@ -84,39 +85,49 @@ def _messages(
 
 def prompt_tokens(how: Manner, ask: str, schema: Mapping[str, Any]) -> int:
     """Tokens, as estimated, of everything in a job's prompt but its text."""
-    return sum(map(estimate, _besides_text(how, ask, schema)))
+    if how.examples is None:
+        return _prompt_tokens(replace(how, shown=None), ask, form(schema))
+    return sum(map(estimate, _texts(how, ask, form(schema), schema)))
 
 
 def prompt_units(how: Manner, ask: str, schema: Mapping[str, Any]) -> Mapping[Script, float]:
     """The same in units of each script, for a model whose rates are known."""
     if how.examples is None:
-        return _units_of_its_own(replace(how, shown=None), ask, dumps(schema))
-    return _units(_besides_text(how, ask, schema))
+        return _prompt_units(replace(how, shown=None), ask, form(schema))
+    return _measured(_texts(how, ask, form(schema), schema))
 
 
 @lru_cache(maxsize=1024)
-def _units_of_its_own(how: Manner, ask: str, schema: bytes) -> Mapping[Script, float]:
-    return _units(_besides_text(how, ask, json.loads(schema)))
+def _prompt_tokens(how: Manner, ask: str, answer_form: str) -> int:
+    return sum(map(estimate, _texts(how, ask, answer_form, {})))
 
 
-def _units(texts: Iterable[str]) -> Mapping[Script, float]:
-    found = Counter[Script]()
+@lru_cache(maxsize=1024)
+def _prompt_units(how: Manner, ask: str, answer_form: str) -> Mapping[Script, float]:
+    return _measured(_texts(how, ask, answer_form, {}))
+
+
+def _measured(texts: Iterable[str]) -> Mapping[Script, float]:
+    found: Counter[Script] = Counter()
     for text in texts:
         found.update(measure(text))
     return found
 
 
-def _besides_text(how: Manner, ask: str, schema: Mapping[str, Any]) -> Iterator[str]:
-    words = {"ask": ask.strip(), "form": form(schema)}
+def _texts(how: Manner, ask: str, answer_form: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """All that a prompt says but the text."""
+    words = {"ask": ask.strip(), "form": answer_form}
     if how.prompt.name == SECOND_READING:
         words["fields"] = ", ".join(schema.get("properties", ()))
     yield how.prompt.request.format(**words, text="")
-    yield from (message.content for message in how.opening(words, schema))
+    for message in how.opening(words, schema):
+        yield message.content
 
 
-def classify_messages(ask: str) -> tuple[Message, ...]:
-    """The prompt that finds an ask's task type. It shows nothing of any document."""
-    how = usual("classify")
+def classify_messages(ask: str, *, examples: bool = True) -> tuple[Message, ...]:
+    """The prompt that finds an ask's task type. It shows nothing of any document. `examples`: as
+    EngineConfig.carries_examples says of its model."""
+    how = manner("classify", "", examples=examples)
     request = how.prompt.request.format(ask=" ".join(ask.split())[:600])
     return (*how.opening({}, CLASSIFY_SCHEMA), Message("user", request))
 

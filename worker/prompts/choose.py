@@ -62,10 +62,10 @@ def _chosen(examples: Iterable[tuple[int, Example]], text: str, most: int, budge
     for number, example in examples:
         if len(shown) == most:
             break
-        if asked.is_given_away_by(example):
-            leaks.append(number)
-        elif (size := _size(example) + budget.turn) > left:
+        if (size := _size(example) + budget.turn) > left:
             no_room.append(number)
+        elif asked.is_given_away_by(example):
+            leaks.append(number)
         else:
             left -= size
             shown[number] = example

@@ -94,6 +94,12 @@ def current() -> Mapping[str, int]:
     return found
 
 
+def check(named: Mapping[TaskType, int]) -> None:
+    """Raises ConfigError where docmill.toml names a version that there is not."""
+    for task, number in named.items():
+        prompt(task, number)
+
+
 def words_of(name: str, number: int) -> str:
     """A version as its file has it. Raises ConfigError where there is none."""
     prompt(name, number)

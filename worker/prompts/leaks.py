@@ -53,7 +53,7 @@ class Asked:
         return bool(taken) and all(value in self._text for value in taken)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def folded(text: str) -> str:
     """Its letters and digits alone, in lower case and with one space between words."""
     return " ".join(_LETTERS.findall(text.casefold()))

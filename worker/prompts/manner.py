@@ -75,6 +75,10 @@ class Manner:
         return {"version": self.prompt.label, "profile": self.profile.name, **examples}
 
     @property
+    def _shows_its_own(self) -> bool:
+        return self.examples is None and self.profile.shots
+
+    @property
     def _language(self) -> str:
         return self.language if self.language and self.language in self.prompt.languages else ""
 
@@ -86,20 +90,20 @@ class Manner:
     @property
     def said(self) -> frozenset[str]:
         """What the answers of the examples say that it shows."""
-        if self.examples is None:
-            return _said_by_its_own(self.prompt, self._language, self.profile.shots)
-        return frozenset(text for each in self.examples for text in _texts(each.answer))
+        if self._shows_its_own:
+            return _said_by_its_own(self.prompt, self._language)
+        return frozenset(text for each in self.examples or () for text in _texts(each.answer))
 
     def opening(self, words: Mapping[str, str], schema: Mapping[str, Any]) -> tuple[Message, ...]:
         """What comes before the request: the rules, and examples. `words`: those of the request but
         the text; `schema`: what is asked for."""
-        if self.examples is None:
-            return _opening(self.prompt, self._language, self.profile.shots)
+        if self._shows_its_own:
+            return _opening(self.prompt, self._language)
         return (
             Message("system", self.prompt.system),
             *(
                 message
-                for example in self.examples
+                for example in self.examples or ()
                 for message in _turn(
                     self.prompt.request.format(**words, text=example.text.strip()),
                     narrowed(example.answer, schema),
@@ -109,17 +113,17 @@ class Manner:
 
 
 @lru_cache(maxsize=128)
-def _opening(prompt: Prompt, language: str, most: int) -> tuple[Message, ...]:
+def _opening(prompt: Prompt, language: str) -> tuple[Message, ...]:
     messages = [Message("system", prompt.system)]
-    for shot in prompt.shots_in(language)[:most]:
+    for shot in prompt.shots_in(language):
         words = {key: value for key, value in shot.items() if key != "answer"}
         messages += _turn(prompt.request.format(**words), shot["answer"])
     return tuple(messages)
 
 
 @lru_cache(maxsize=128)
-def _said_by_its_own(prompt: Prompt, language: str, most: int) -> frozenset[str]:
-    shots = prompt.shots_in(language)[:most]
+def _said_by_its_own(prompt: Prompt, language: str) -> frozenset[str]:
+    shots = prompt.shots_in(language)
     return frozenset(text for shot in shots for text in _texts(shot["answer"]))
 
 

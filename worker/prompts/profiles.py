@@ -1,6 +1,6 @@
 """How models of a family are prompted, by their names. The families are data: profiles.yaml."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import resources
@@ -18,27 +18,25 @@ class Profile:
     name: str
     system: Literal["own", "request"]
     """Whether its rules are a message of their own, or stand in the first user's words."""
-    shots: int
-    """How many of a prompt's own examples it shows; 0: none. An ask's are shown in any case."""
+    shots: bool
+    """Whether it shows the prompt's own examples. An ask's are shown in any case."""
 
     @property
     def version(self) -> str:
         """Equal for profiles that make the same prompts."""
-        return f"{self.system}{self.shots}"
+        return f"{self.system[0]}{self.shots:d}"
 
 
 @lru_cache(maxsize=256)
-def profile_of(model: str, *, bare: bool = False) -> Profile:
+def profile_of(model: str, *, examples: bool = True) -> Profile:
     """The profile of a model. This is the one place that decides whether a prompt carries examples
-    of its own: `bare`, it does not, whatever the family."""
+    of its own: not for a family that does worse with them, nor where its engine says that the model
+    was tuned without (`examples`)."""
     name = model.lower()
-    families = (family for family, parts in _file()["models"].items() if _names(parts, name))
-    found = profile(next(families, USUAL))
-    return replace(found, shots=0) if bare else found
-
-
-def _names(parts: Iterable[str], model: str) -> bool:
-    return any(part in model for part in parts)
+    families = _file()["models"].items()
+    found = (family for family, parts in families if any(part in name for part in parts))
+    chosen = profile(next(found, USUAL))
+    return chosen if examples else replace(chosen, shots=False)
 
 
 @cache

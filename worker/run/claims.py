@@ -121,7 +121,7 @@ class JobClaims:
             "usd_per_input": price.input_per_mtok / MILLION if price else None,
             "usd_per_output": price.output_per_mtok / MILLION if price else None,
             "versions": _versions(
-                queue.model, bare=not deployment.config.carries_examples(queue.model)
+                queue.model, examples=deployment.config.carries_examples(queue.model)
             ),
             "answerer": self._access.answerer(queue.model),
         }
@@ -221,14 +221,14 @@ class JobClaims:
 
 
 @lru_cache(maxsize=64)
-def _versions(model: str, *, bare: bool) -> Jsonb:
+def _versions(model: str, *, examples: bool) -> Jsonb:
     """What the answers of a model follow from, besides ask and text: each version of the prompt of
     each task, and the current one, which has no number."""
     rows = [
         {
             "task": task,
             "prompt": number,
-            "version": manner(task, model, number=number, bare=bare).version,
+            "version": manner(task, model, number=number, examples=examples).version,
         }
         for task in TaskType
         for number in (None, *numbers(task))

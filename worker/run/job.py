@@ -134,18 +134,23 @@ class Job:
     @property
     def manner(self) -> Manner:
         """How its model is asked."""
-        return self.manner_at(self.place, is_second=self.reading is not None)
+        if self.reading is not None:
+            return self.second_manner(self.place)
+        number = self.prompt or self.config.prompts.get(self.task)
+        return self._manner(self.task, self.place, number)
 
-    def manner_at(self, place: Place, *, is_second: bool) -> Manner:
-        """How a model is asked; `is_second`: to read fields again."""
-        number = None if is_second else self.prompt or self.config.prompts.get(self.task)
+    def second_manner(self, place: Place) -> Manner:
+        """How a model is asked that reads fields a second time."""
+        return self._manner(SECOND_READING, place, None)
+
+    def _manner(self, name: str, place: Place, number: int | None) -> Manner:
         return manner(
-            SECOND_READING if is_second else self.task,
+            name,
             place.model,
             self.facts.language,
             self.shown,
             number,
-            bare=not self.config.engines[place.engine].carries_examples(place.model),
+            examples=self.config.engines[place.engine].carries_examples(place.model),
         )
 
     @property

@@ -180,7 +180,7 @@ def _most_usd(job: Job, asked: Collection[str], place: Place, prices: PriceBook)
         return Decimal(0)
     if engine.most_usd_per_call is not None:
         return engine.most_usd_per_call
-    how = job.manner_at(place, is_second=True)
+    how = job.second_manner(place)
     messages = reading_messages(job.ask, text_of(job.pieces), job.answer_schema, asked, how)
     tokens = sum(estimate(message.content) for message in messages)
     price = prices.price(place.model, tokens)

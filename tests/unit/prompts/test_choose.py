@@ -1,5 +1,6 @@
 """Which examples of its ask a text's prompt shows, and which would give its answer away."""
 
+import time
 import timeit
 
 import pytest
@@ -120,8 +121,11 @@ def test_digits_say_nothing_of_what_a_text_is_like():
     assert signature("bill 17 of 2024") == signature("bill 23 of 1999")
 
 
-def test_to_find_the_nearest_of_five_hundred_takes_well_under_a_millisecond():
+def test_to_find_the_nearest_of_five_hundred_takes_about_a_millisecond_at_most():
     words = [f"w{n:03}x{n % 7}" for n in range(700)]
     long = " ".join(words)
     nearby = Nearby(rows(*(" ".join(words[n : n + 200]) for n in range(500))))
-    assert min(timeit.repeat(lambda: nearby.like(long, 13), number=1, repeat=20)) < 0.003
+    took = timeit.repeat(
+        lambda: nearby.like(long, 13), timer=time.process_time, number=1, repeat=20
+    )
+    assert min(took) < 0.003

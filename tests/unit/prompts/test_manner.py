@@ -9,11 +9,14 @@ from models.errors import ConfigError
 from models.examples import Example, Nearest, Own
 from models.spec import fields_schema
 from models.words import TaskType
+from worker.ingest.language import language
 from worker.prompts import (
+    classify_messages,
     fixed_tokens,
     form,
     manner,
     prompt_tokens,
+    prompt_units,
     reading_messages,
     task_messages,
     usual,
@@ -108,7 +111,7 @@ def test_examples_that_were_chosen_for_a_text_are_no_part_of_what_all_texts_shar
 
 
 def test_a_model_that_was_tuned_without_examples_gets_the_rules_and_what_is_asked():
-    bare = manner(EXTRACTION, "phi4-mini", bare=True)
+    bare = manner(EXTRACTION, "phi4-mini", examples=False)
     assert [one.role for one in asked(bare)] == ["system", "user"]
     assert bare.said == frozenset()
     assert bare.version != manner(EXTRACTION, "phi4-mini").version
@@ -179,6 +182,19 @@ def test_a_thinking_model_reads_its_rules_in_the_request_and_sees_no_examples_bu
     assert messages[0].content.startswith(prompt(EXTRACTION).system)
 
 
+def test_a_model_that_was_tuned_without_examples_sees_none_but_the_asks():
+    tuned = manner(EXTRACTION, "gemma-3-270m", examples=False)
+    assert [each.role for each in asked(tuned)] == ["system", "user"]
+    assert asked(tuned)[-1] == asked(usual(EXTRACTION))[-1]
+    assert len(asked(replace(tuned, shown=shown(OWN)))) == 4
+    assert tuned.version != manner(EXTRACTION, "gemma-3-270m").version
+    assert prompt_tokens(tuned, "x", SCHEMA) < prompt_tokens(usual(EXTRACTION), "x", SCHEMA)
+    assert sum(prompt_units(tuned, "x", SCHEMA).values()) < sum(
+        prompt_units(usual(EXTRACTION), "x", SCHEMA).values()
+    )
+    assert len(classify_messages("x", examples=False)) == 2
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_prompt_has_a_current_version_and_each_version_is_a_prompt(name):
     assert current()[name] in numbers(name)
@@ -199,3 +215,36 @@ def test_all_versions_of_a_tasks_prompt_want_the_same_answer(task):
 def test_a_version_that_there_is_not_is_an_error_that_names_those_that_are():
     with pytest.raises(ConfigError, match="no version 99 of the prompt extraction; there are 1"):
         prompt("extraction", 99)
+
+
+INDIAN = ("hi", "ta", "te", "kn", "bn")
+
+
+@pytest.mark.parametrize("task", [TaskType.EXTRACTION, TaskType.CLASSIFICATION])
+@pytest.mark.parametrize("code", INDIAN)
+def test_a_text_in_an_indian_script_has_examples_in_its_own(task, code):
+    shots, own = prompt(task).shots_in(code), prompt(task).shots
+    assert len(shots) == len(own)
+    for shot, english in zip(shots, own, strict=True):
+        assert {"hi": "hi", "mr": "hi"}.get(language(shot["text"]), language(shot["text"])) == code
+        assert (shot["ask"], shot["form"]) == (english["ask"], english["form"])
+        assert shot["answer"].keys() == english["answer"].keys()
+        if task is TaskType.EXTRACTION:
+            assert all(value is None or value in shot["text"] for value in shot["answer"].values())
+            assert [v is None for v in shot["answer"].values()] == [
+                v is None for v in english["answer"].values()
+            ]
+        else:
+            assert shot["answer"] == english["answer"]
+
+
+def test_the_language_of_the_text_chooses_them_and_they_are_known_to_the_checks():
+    tamil = manner(EXTRACTION, "phi4", "ta")
+    assert "நீலத்தாமரை" in asked(tamil)[1].content
+    assert "நீலத்தாமரை எழுதுபொருள் கடை" in tamil.said
+    assert tamil.version != manner(EXTRACTION, "phi4", "te").version
+    for code in ("en", "fr", None):
+        assert asked(manner(EXTRACTION, "phi4", code)) == asked(manner(EXTRACTION, "phi4"))
+        assert manner(EXTRACTION, "phi4", code).version == manner(EXTRACTION, "phi4").version
+    assert asked(manner(EXTRACTION, "phi4", "mr")) == asked(manner(EXTRACTION, "phi4", "hi"))
+    assert asked(manner(TaskType.SUMMARY, "phi4", "ta")) == asked(manner(TaskType.SUMMARY, "phi4"))

@@ -224,6 +224,7 @@ def test_braces_in_asks_and_texts_are_text(hostile):
 @given(TEXTS)
 def test_to_classify_takes_the_ask_alone_and_a_long_ones_beginning(ask):
     fixed, last = classify_messages(ask)[:-1], classify_messages(ask)[-1].content
+    assert len(fixed) == 1 + 2 * len(prompt("classify").shots)
     assert fixed == classify_messages("x")[:-1]
     assert last == "Request: " + " ".join(ask.split())[:600]
 
