@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from producer.evaluate.figures import Figures
     from producer.evaluate.report import Change, Report
     from producer.evaluate.stats import Share
+    from producer.folder import Look
     from producer.gold import Added
     from producer.sources import Refused
     from producer.submit import Submitted
@@ -146,6 +147,20 @@ def storing(wanted: bool) -> Iterator[Callable[["Submitted"], None]]:
             f"batch {so_far.batch}: {so_far.documents:,} documents stored, "
             f"{len(so_far.refused):,} refused ..."
         )
+
+
+def looked(look: "Look") -> str:
+    """What a look at a watched folder came to, as a line of its log."""
+    new, changed = (look.fates.get(fate, 0) for fate in ("new", "changed"))
+    known = look.fates.get("twin", 0)
+    parts = [
+        f"batch {look.batch}: {_count(look.documents, 'document')}" if look.batch else "no batch",
+        f"{_count(new, 'file')} new, {changed} changed",
+    ]
+    parts += [f"{known} with bytes that were there before"] if known else []
+    parts += [f"{look.young} too young"] if look.young else []
+    parts += [f"{len(look.refused)} refused"] if look.refused else []
+    return "; ".join(parts)
 
 
 def refused(source: "Refused") -> None:

@@ -79,7 +79,7 @@ def _files(path: str) -> Iterator[Path | Refused]:
     given = Path(path)
     try:
         if given.is_dir():
-            yield from _inside(given)
+            yield from files_in(given)
             return
         matches = [given] if given.exists() else [Path(m) for m in glob.glob(path, recursive=True)]
     except (OSError, ValueError):
@@ -88,12 +88,12 @@ def _files(path: str) -> Iterator[Path | Refused]:
         yield _refused(given, "not_found", "no such file or folder")
     for match in sorted(matches):
         if match.is_dir():
-            yield from _inside(match)
+            yield from files_in(match)
         else:
             yield match
 
 
-def _inside(folder: Path) -> Iterator[Path | Refused]:
+def files_in(folder: Path) -> Iterator[Path | Refused]:
     """Every file below a folder but hidden ones, by name; and what is not entered, with why."""
     empty = True
     left = [folder]
