@@ -81,9 +81,19 @@ class Look:
     """Files that were changed a moment ago, and so may not be whole: the next look has them."""
 
     @property
-    def taken(self) -> int:
-        """Files that were new or changed."""
-        return self.fates.get(Fate.NEW, 0) + self.fates.get(Fate.CHANGED, 0)
+    def new(self) -> int:
+        """Files that were not there before."""
+        return self.fates.get(Fate.NEW, 0)
+
+    @property
+    def changed(self) -> int:
+        """Files with other bytes than before."""
+        return self.fates.get(Fate.CHANGED, 0)
+
+    @property
+    def twins(self) -> int:
+        """Files with the bytes of another one."""
+        return self.fates.get(Fate.TWIN, 0)
 
 
 def judged(known: Known | None, sha256: bytes, *, has_twin: bool) -> Fate:

@@ -151,13 +151,11 @@ def storing(wanted: bool) -> Iterator[Callable[["Submitted"], None]]:
 
 def looked(look: "Look") -> str:
     """What a look at a watched folder came to, as a line of its log."""
-    new, changed = (look.fates.get(fate, 0) for fate in ("new", "changed"))
-    known = look.fates.get("twin", 0)
     parts = [
         f"batch {look.batch}: {_count(look.documents, 'document')}" if look.batch else "no batch",
-        f"{_count(new, 'file')} new, {changed} changed",
+        f"{_count(look.new, 'file')} new, {look.changed} changed",
     ]
-    parts += [f"{known} with bytes that were there before"] if known else []
+    parts += [f"{look.twins} with bytes that were there before"] if look.twins else []
     parts += [f"{look.young} too young"] if look.young else []
     parts += [f"{len(look.refused)} refused"] if look.refused else []
     return "; ".join(parts)

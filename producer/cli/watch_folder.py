@@ -63,7 +63,7 @@ def _look(folder: "Folder", spec: Path, told: set[str], *, keep_on: bool) -> Non
         if source.message not in told:
             told.add(source.message)
             refused(source)
-    if look.taken or not keep_on:
+    if look.new or look.changed or not keep_on:
         typer.echo(f"{_now()} {looked(look)}")
 
 

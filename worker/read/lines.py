@@ -14,8 +14,8 @@ SAME_LINE = 0.5
 
 LEAST_DENSITY = 0.5
 """Characters in a stretch as long as a run is high. Latin letters come to about two, Chinese signs
-to one; of a script that it does not know RapidOCR reads a few signs over a whole line (0.06 to 0.21
-on pages in Hindi, Kannada and Bengali)."""
+to one; of a script that it does not know RapidOCR reads a few signs over a whole line (0.06 to 0.24
+on pages in four scripts of India)."""
 
 
 @dataclass(frozen=True, slots=True)
