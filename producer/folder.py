@@ -95,6 +95,23 @@ class Look:
         """Files with the bytes of another one."""
         return self.fates.get(Fate.TWIN, 0)
 
+    def sentence(self) -> str:
+        """A line of the log."""
+        parts = [
+            f"batch {self.batch}: {_counted(self.documents, 'document')}"
+            if self.batch
+            else "no batch",
+            f"{_counted(self.new, 'file')} new, {self.changed} changed",
+        ]
+        parts += [f"{self.twins} with bytes that were there before"] if self.twins else []
+        parts += [f"{self.young} too young"] if self.young else []
+        parts += [f"{len(self.refused)} refused"] if self.refused else []
+        return "; ".join(parts)
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number:,} {name}{'s' * (number != 1)}"
+
 
 def judged(known: Known | None, sha256: bytes, *, has_twin: bool) -> Fate:
     """What becomes of a file whose bytes were read."""

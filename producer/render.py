@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from producer.evaluate.figures import Figures
     from producer.evaluate.report import Change, Report
     from producer.evaluate.stats import Share
-    from producer.folder import Look
     from producer.gold import Added
     from producer.sources import Refused
     from producer.submit import Submitted
@@ -147,18 +146,6 @@ def storing(wanted: bool) -> Iterator[Callable[["Submitted"], None]]:
             f"batch {so_far.batch}: {so_far.documents:,} documents stored, "
             f"{len(so_far.refused):,} refused ..."
         )
-
-
-def looked(look: "Look") -> str:
-    """What a look at a watched folder came to, as a line of its log."""
-    parts = [
-        f"batch {look.batch}: {_count(look.documents, 'document')}" if look.batch else "no batch",
-        f"{_count(look.new, 'file')} new, {look.changed} changed",
-    ]
-    parts += [f"{look.twins} with bytes that were there before"] if look.twins else []
-    parts += [f"{look.young} too young"] if look.young else []
-    parts += [f"{len(look.refused)} refused"] if look.refused else []
-    return "; ".join(parts)
 
 
 def refused(source: "Refused") -> None:

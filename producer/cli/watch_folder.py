@@ -48,7 +48,7 @@ def _look(folder: "Folder", spec: Path, told: set[str], *, keep_on: bool) -> Non
     """One look, and what came of it; what goes wrong is said, and the next look tries again."""
     from models.errors import DocmillError
     from producer.cli.submit import spec_from_file
-    from producer.render import looked, refused
+    from producer.render import refused
 
     try:
         look = folder.look(spec_from_file(spec, {}))
@@ -64,7 +64,7 @@ def _look(folder: "Folder", spec: Path, told: set[str], *, keep_on: bool) -> Non
             told.add(source.message)
             refused(source)
     if look.new or look.changed or not keep_on:
-        typer.echo(f"{_now()} {looked(look)}")
+        typer.echo(f"{_now()} {look.sentence()}")
 
 
 def _now() -> str:

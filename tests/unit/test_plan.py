@@ -16,7 +16,6 @@ from worker import plan as plan_module
 from worker.estimate import Pace, Takes, Work
 from worker.plan import DEAREST, Plan, Planner, _as_text, add_time, work
 from worker.prompts import fixed_tokens
-from worker.rates import RateBook
 from worker.read.kinds import Text
 
 LETTER = "The store used more power this year than in the year before. " * 4
@@ -152,7 +151,7 @@ def test_the_command_prints_its_plan_and_fails_where_nothing_can_be_planned(
 ):
     monkeypatch.setattr(plan_module, "proposed", lambda: CONFIG)
     monkeypatch.setattr(plan_module, "_learned", a_learned)
-    monkeypatch.setattr(plan_module, "_rates", lambda _: RateBook())
+    monkeypatch.setattr(plan_module, "_rates", lambda _: None)
     spec = json.dumps({"asks": [SUMMARY]})
     for as_json in (True, False):
         lines = [spec, "[]", json.dumps(document(text))]
@@ -186,7 +185,7 @@ def test_a_plan_says_whether_it_keeps_its_deadline(
 ):
     monkeypatch.setattr(plan_module, "proposed", lambda: CONFIG)
     monkeypatch.setattr(plan_module, "_learned", a_learned)
-    monkeypatch.setattr(plan_module, "_rates", lambda _: RateBook())
+    monkeypatch.setattr(plan_module, "_rates", lambda _: None)
     spec = a_spec(EXTRACTION, deadline=deadline)
     pace = Pace("local/phi4-mini", "local", slots, 1, 100.0, 1.0, 300.0, 100.0)
     for as_json in (True, False):

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from producer.folder import Fate, File, Known, Look, is_young, judged
-from producer.render import looked
 from producer.sources import Refused
 
 OLD, NEW = b"old", b"new"
@@ -54,4 +53,4 @@ def test_a_file_that_was_changed_a_moment_ago_waits_and_a_clock_ahead_does_not_m
     ],
 )
 def test_a_look_is_one_line(look, line):
-    assert looked(look) == line
+    assert look.sentence() == line
