@@ -28,6 +28,7 @@ from benchmarks import (
     scale,
     strokes,
     throughput,
+    tokens,
     urgent,
 )
 from benchmarks.rig import Measured
@@ -68,6 +69,7 @@ def _all(parts: list[str] | None, *, smoke: bool) -> Iterator[Measured]:
         "o": routing.run(60, 2) if smoke else routing.run(),
         "p": own_checks.run(1) if smoke else own_checks.run(),
         "q": escalation.run(10) if smoke else escalation.run(),
+        "r": tokens.run(50) if smoke else tokens.run(),
     }
     for part in parts or runs:
         yield from runs[part]

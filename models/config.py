@@ -219,6 +219,15 @@ class PinConfig(Section):
     for."""
 
 
+class SourcesConfig(Section):
+    """Documents that are fetched from addresses by `submit`."""
+
+    private: bool = False
+    """Whether addresses of private networks may be asked, and http beside https."""
+    download_mb: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    download_seconds: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+
+
 class Config(Section):
     """All of docmill.toml."""
 
@@ -230,6 +239,7 @@ class Config(Section):
     limits: LimitsConfig = LimitsConfig()
     escalation: EscalationConfig = EscalationConfig()
     reading: ReadingConfig = ReadingConfig()
+    sources: SourcesConfig = SourcesConfig()
     retention: RetentionConfig = RetentionConfig()
     pin: PinConfig = PinConfig()
     prices: dict[str, PriceConfig] = Field(default_factory=dict)
@@ -438,6 +448,7 @@ _SECTIONS: dict[str, type[Section]] = {
     "chunks": ChunkConfig,
     "limits": LimitsConfig,
     "reading": ReadingConfig,
+    "sources": SourcesConfig,
     "retention": RetentionConfig,
     "pin": PinConfig,
     "prices": PriceConfig,

@@ -166,6 +166,22 @@ batches = Table(
     comment="what one submit creates: documents x asks, a policy, a priority, a budget",
 )
 
+watched_files = Table(
+    "watched_files",
+    metadata,
+    Column("watch", Text, primary_key=True, comment="the folder and the spec"),
+    Column("path", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("changed_ns", BigInteger, nullable=False, comment="mtime"),
+    Column("sha256", LargeBinary, nullable=False),
+    Column(
+        "batch_id", ForeignKey("batches.id", ondelete="SET NULL"), comment="NULL: it was refused"
+    ),
+    Index("ix_watched_files_bytes", "watch", "sha256"),
+    Index("ix_watched_files_batch", "batch_id"),
+    comment="files of watched folders that were submitted, as they were then",
+)
+
 asks = Table(
     "asks",
     metadata,

@@ -16,11 +16,17 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import IO, BinaryIO, cast
 
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, members
 from models.bounds import NOT_STORED
+from models.config import SourcesConfig
 from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
+
+NOTHING_PRIVATE = SourcesConfig()
+IN_MEMORY = 64 * MEBIBYTE
+"""A download that is larger stands in a file without a name until it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +61,22 @@ def _written(sign: re.Match[str]) -> str:
     return f"\\x{code & 0xFF:02x}" if is_byte else f"\\u{code:04x}"
 
 
-def gather(paths: Sequence[str], stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
+def gather(
+    paths: Sequence[str], stdin: BinaryIO, file_mb: int, remote: SourcesConfig = NOTHING_PRIVATE
+) -> Iterator[Source]:
     """Every document behind the given paths, in a stable order, each file once.
 
     Categories of refusals: not_found, not_entered (folders and links), empty, too_large,
-    unsupported_type, unreadable, bad_line.
+    unsupported_type, unreadable, bad_line; of addresses not_fetched, private_address and
+    unsupported_source.
     """
     seen: set[Path] = set()
     for path in paths:
         if path == "-":
             yield from _from_stdin(stdin, file_mb)
+            continue
+        if ADDRESS.match(path):
+            yield from _from_address(path, file_mb, remote)
             continue
         for found in _files(path):
             if isinstance(found, Refused):
@@ -79,7 +91,7 @@ def _files(path: str) -> Iterator[Path | Refused]:
     given = Path(path)
     try:
         if given.is_dir():
-            yield from _inside(given)
+            yield from files_in(given)
             return
         matches = [given] if given.exists() else [Path(m) for m in glob.glob(path, recursive=True)]
     except (OSError, ValueError):
@@ -88,12 +100,12 @@ def _files(path: str) -> Iterator[Path | Refused]:
         yield _refused(given, "not_found", "no such file or folder")
     for match in sorted(matches):
         if match.is_dir():
-            yield from _inside(match)
+            yield from files_in(match)
         else:
             yield match
 
 
-def _inside(folder: Path) -> Iterator[Path | Refused]:
+def files_in(folder: Path) -> Iterator[Path | Refused]:
     """Every file below a folder but hidden ones, by name; and what is not entered, with why."""
     empty = True
     left = [folder]
@@ -131,6 +143,24 @@ def _from_file(file: Path, file_mb: int) -> Iterator[Source]:
             yield from _Opened(file_mb).sources(name, stream)
     except OSError as exc:
         yield Refused(name, "unreadable", f"{name}: {exc.strerror or exc}")
+
+
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+"""How a path begins that is an address."""
+
+
+def _from_address(address: str, file_mb: int, config: SourcesConfig) -> Iterator[Source]:
+    from producer.remote import NotFetched, fetch, shown  # it takes longer to load than to submit
+
+    name = readable(shown(address))
+    with SpooledTemporaryFile(IN_MEMORY) as file:
+        try:
+            fetch(address, file, config)
+        except NotFetched as exc:
+            yield Refused(name, exc.category, f"{name}: {exc}")
+            return
+        file.seek(0)
+        yield from _Opened(file_mb).sources(name, cast(BinaryIO, file))
 
 
 def _from_stdin(stdin: BinaryIO, file_mb: int) -> Iterator[Source]:

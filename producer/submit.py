@@ -73,11 +73,20 @@ def _as_it_is(_: str, data: bytes) -> bytes:
     return data
 
 
+Note = Callable[["psycopg.Cursor[Any]", int], None]
+"""Told of a batch in the transaction of each of its blocks: what it writes stands as they do."""
+
+
+def _note_nothing(_: "psycopg.Cursor[Any]", __: int) -> None:
+    """Nothing else has to be known."""
+
+
 def submit(
     spec: Spec,
     sources: Iterable[Source],
     stored: Callable[[Submitted], None] = _ignore,
     unlock: Unlock = _as_it_is,
+    note: Note = _note_nothing,
 ) -> Submitted:
     """Store a batch; `stored` is told after each block how far it is. Raises ServiceAway when
     Postgres cannot be reached, ConfigError for a wrong URL or docmill.toml, InputError where an ask
@@ -96,6 +105,7 @@ def submit(
                 if result.batch is None:
                     result.batch = _insert_batch(cursor, spec, configuration.number)
                 _copy_documents(cursor, result.batch, block, unlock)
+                note(cursor, result.batch)
             result.documents += len(block)
             stored(result)
             _ring()

@@ -117,6 +117,95 @@ def sheet(rows: Sequence[Sequence[str]] = ROWS) -> bytes:
     return buffer.getvalue()
 
 
+def binary_sheet(rows: Sequence[Sequence[str]] = ROWS) -> bytes:
+    """An XLSB ([MS-XLSB]): records of an id and a length in parts of seven bits."""
+
+    def parts(number: int, least: int = 1) -> bytes:
+        lower, rest = number & 0x7F, number >> 7
+        more = rest or least > 1
+        return bytes([lower | 0x80 * bool(more)]) + (parts(rest, least - 1) if more else b"")
+
+    def record(kind: int, data: bytes = b"") -> bytes:
+        return parts(kind, 2 if kind >= 0x80 else 1) + parts(len(data)) + data
+
+    def wide(text: str) -> bytes:
+        raw = text.encode("utf-16-le")
+        return struct.pack("<I", len(raw) // 2) + raw
+
+    def cells(grid: Sequence[Sequence[str]]) -> bytes:
+        made = (
+            record(0x81) + record(0x94, struct.pack("<4I", 0, len(grid) - 1, 0, 2)) + record(0x91)
+        )
+        for row, line in enumerate(grid):
+            made += record(0x00, struct.pack("<I", row) + bytes(13))
+            for column, text in enumerate(line):
+                made += record(0x06, struct.pack("<II", column, 0) + wide(text))
+        return made + record(0x92) + record(0x82)
+
+    grids = {"Purchases": ((TOP,), (), *rows), "Prose": [(text,) for text in PROSE]}
+    book = record(0x83) + record(0x8F)
+    for number, name in enumerate(grids, start=1):
+        book += record(0x9C, struct.pack("<II", 0, number) + wide(f"rId{number}") + wide(name))
+    book += record(0x90) + record(0x84)
+    links = "".join(
+        f'<Relationship Id="rId{n}" Target="worksheets/sheet{n}.bin" Type="http://schemas.'
+        'openxmlformats.org/officeDocument/2006/relationships/worksheet"/>'
+        for n in (1, 2)
+    )
+    relations = "http://schemas.openxmlformats.org/package/2006/relationships"
+    sheets = {
+        f"xl/worksheets/sheet{n}.bin": cells(grid) for n, grid in enumerate(grids.values(), 1)
+    }
+    return zipped(
+        {
+            "[Content_Types].xml": "<Types/>",
+            "xl/workbook.bin": book,
+            "xl/_rels/workbook.bin.rels": (
+                f'<Relationships xmlns="{relations}">{links}</Relationships>'
+            ),
+            **sheets,
+        }
+    )
+
+
+def old_sheet(rows: Sequence[Sequence[str]] = ROWS) -> bytes:
+    """An XLS of Excel 97 ([MS-XLS], BIFF8): a stream of records in an OLE file."""
+
+    def record(kind: int, data: bytes = b"") -> bytes:
+        return struct.pack("<HH", kind, len(data)) + data
+
+    def begin(what: int) -> bytes:
+        return record(0x0809, struct.pack("<HHHHII", 0x0600, what, 0, 1997, 0, 6))
+
+    def label(row: int, column: int, text: str) -> bytes:
+        raw = text.encode("utf-16-le")
+        return record(0x0204, struct.pack("<HHHHB", row, column, 0, len(raw) // 2, 1) + raw)
+
+    grids = {"Purchases": ((TOP,), (), *rows), "Prose": [(text,) for text in PROSE]}
+    streams = [
+        begin(0x10)
+        + b"".join(
+            label(row, column, text)
+            for row, line in enumerate(grid)
+            for column, text in enumerate(line)
+        )
+        + record(0x0A)
+        for grid in grids.values()
+    ]
+
+    def globals_(starts: Sequence[int]) -> bytes:
+        named = zip(grids, starts, strict=True)
+        bounds = (
+            record(0x85, struct.pack("<IBBBB", at, 0, 0, len(name), 0) + name.encode())
+            for name, at in named
+        )
+        return begin(0x05) + record(0x42, struct.pack("<H", 1200)) + b"".join(bounds) + record(0x0A)
+
+    size = len(globals_([0, 0]))
+    whole = globals_([size, size + len(streams[0])]) + b"".join(streams)
+    return Ole({("Workbook",): whole}).bytes()
+
+
 def slides() -> bytes:
     made = pptx.Presentation()
     for text in PROSE:

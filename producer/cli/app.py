@@ -24,9 +24,11 @@ from producer.cli import (
     steer,
 )
 from producer.cli.submit import submit
+from producer.cli.watch_folder import watch_folder
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "submit": submit,
+    "watch-folder": watch_folder,
     "watch": look.watch,
     "status": look.status,
     "receipt": look.receipt,

@@ -27,7 +27,9 @@ LONGEST_NAMED = 200
 def submit(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Files, folders, globs, JSONL of texts; - reads standard input."),
+        typer.Argument(
+            help="Files, folders, globs, JSONL of texts, https addresses; - reads standard input."
+        ),
     ],
     ask: Annotated[
         list[str] | None, typer.Option(help="What to do or find. Repeat for several.")
@@ -179,7 +181,8 @@ def spec_from_asks(
 def _sources(paths: Sequence[str]) -> "Iterator[Source]":
     from producer.sources import gather
 
-    return gather(paths, sys.stdin.buffer, here().limits.file_mb)
+    config = here()
+    return gather(paths, sys.stdin.buffer, config.limits.file_mb, config.sources)
 
 
 def _new(

@@ -186,6 +186,7 @@ def test_a_plan_says_whether_it_keeps_its_deadline(
 ):
     monkeypatch.setattr(plan_module, "proposed", lambda: CONFIG)
     monkeypatch.setattr(plan_module, "_learned", a_learned)
+    monkeypatch.setattr(plan_module, "_rates", lambda _: None)
     spec = a_spec(EXTRACTION, deadline=deadline)
     pace = Pace("local/phi4-mini", "local", slots, 1, 100.0, 1.0, 300.0, 100.0)
     for as_json in (True, False):

@@ -21,7 +21,7 @@ from models.kinds import PDF
 from worker.read import pdfium
 from worker.read.child import die_with
 from worker.read.kinds import Text, damaged, scanned_page
-from worker.read.lines import Found, in_lines, page
+from worker.read.lines import Found, in_lines, is_sparse, page
 from worker.read.ocr import Ocr
 from worker.read.picture import picture
 from worker.read.reading import MOST_LOST, Damaged
@@ -47,9 +47,10 @@ def recognised(
         shown = _drawn(data, name, number, PIXELS[ocr])
     else:
         shown = picture(data, name, number, megapixels, PIXELS[ocr])
-    lines = _by_rapidocr(shown) if ocr is Ocr.RAPIDOCR else _by_tesseract(shown, languages)
+    found = _by_rapidocr(shown) if ocr is Ocr.RAPIDOCR else _by_tesseract(shown, languages)
+    lines = list(found)
     read = page(lines)
-    if read.share_lost > MOST_LOST:
+    if read.share_lost > MOST_LOST or (ocr is Ocr.RAPIDOCR and is_sparse(lines)):
         return scanned_page(None)
     notes = [f"{read.lost} characters that OCR was not sure of left out"] if read.lost else []
     return scanned_page(read.text, notes)

@@ -1,6 +1,6 @@
 """What OCR found, put together: from left to right, down the page, and what is left out."""
 
-from worker.read.lines import Found, in_lines, page
+from worker.read.lines import Found, in_lines, is_sparse, page
 
 
 def found(text: str, left: float, top: float, *, height: float = 20, score: float = 0.9) -> Found:
@@ -38,3 +38,15 @@ def test_what_it_was_not_sure_of_is_left_out_and_counted():
     read = page(lines)
     assert (read.text, read.lost) == ("TOTAL", 4)
     assert read.share_lost == 4 / 9
+
+
+def test_a_few_signs_where_a_line_of_letters_stands_are_of_a_script_that_is_not_known():
+    line = Found("α,,", 0.66, 0, 0, 800, 20)
+    assert is_sparse([[line], [line]])
+    assert not is_sparse([[line, Found("x" * 80, 0.9, 0, 30, 800, 50)]])
+
+
+def test_upright_lines_chinese_signs_and_an_empty_page_are_known():
+    assert not is_sparse([[Found("x" * 20, 0.9, 0, 0, 20, 400)]])
+    assert not is_sparse([[Found("漢" * 20, 0.9, 0, 0, 400, 20)]])
+    assert not is_sparse([])

@@ -27,6 +27,8 @@ FILES = {"order.csv": office.delimited(office.ROWS), "note.txt": office.NOTE.enc
 CORPUS = {
     "a.docx": (kinds.DOCX, office.word(), "prose rows top note"),
     "a.xlsx": (kinds.XLSX, office.sheet(), "prose rows top note"),
+    "a.xlsb": (kinds.XLSB, office.binary_sheet(), "prose rows top"),
+    "a.xls": (kinds.XLS, office.old_sheet(), "prose rows top"),
     "a.pptx": (kinds.PPTX, office.slides(), "prose rows top note"),
     "a.odt": (kinds.ODT, office.odt(), "prose rows top note aside"),
     "a.ods": (kinds.ODS, office.ods(), "prose rows top"),

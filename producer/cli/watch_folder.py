@@ -1,0 +1,71 @@
+"""Watching a folder: what is new in it becomes batches, look by look."""
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from producer.cli.options import here
+
+if TYPE_CHECKING:
+    from producer.folder import Folder
+
+
+def watch_folder(
+    path: Annotated[Path, typer.Argument(help="The folder, with all that stands below it.")],
+    spec: Annotated[Path, typer.Option(help="A YAML file with asks and options.")],
+    every: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="How long between two looks.")
+    ] = 10.0,
+    age: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            metavar="SECONDS",
+            help="Files that were changed more recently are left to a later look.",
+        ),
+    ] = 10.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end, as for cron.")] = False,
+) -> None:
+    """Submit what is new or changed in a folder, as it comes; files stay as they are."""
+    from producer.cli.submit import spec_from_file
+    from producer.folder import Folder
+
+    spec_from_file(spec, {})  # a wrong one is said at once
+    watch = f"{path.absolute()} with {spec.absolute()}"
+    folder = Folder(path, watch, here().limits.file_mb, age)
+    told = set[str]()
+    while True:
+        _look(folder, spec, told, keep_on=not once)
+        if once:
+            return
+        time.sleep(every)
+
+
+def _look(folder: "Folder", spec: Path, told: set[str], *, keep_on: bool) -> None:
+    """One look, and what came of it; what goes wrong is said, and the next look tries again."""
+    from models.errors import DocmillError
+    from producer.cli.submit import spec_from_file
+    from producer.render import refused
+
+    try:
+        look = folder.look(spec_from_file(spec, {}))
+    except DocmillError as exc:
+        if not keep_on:
+            raise
+        if str(exc) not in told:
+            told.add(str(exc))
+            typer.echo(f"{_now()} {exc}; looks again", err=True)
+        return
+    for source in look.refused:
+        if source.message not in told:
+            told.add(source.message)
+            refused(source)
+    if look.new or look.changed or not keep_on:
+        typer.echo(f"{_now()} {look.sentence()}")
+
+
+def _now() -> str:
+    return f"{datetime.now():%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,49 @@
+"""Which addresses documents may be fetched from, and what is shown of them."""
+
+import pytest
+
+from producer.remote import is_public, shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fc00::1",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:7f00:1::",
+        "2001:0:4136:e378:8000:63bf:f5ff:fffe",
+    ],
+)
+def test_addresses_of_private_networks_are_not_reached_in_whatever_form(address):
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
+def test_those_of_the_internet_are(address):
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://ann:secret@host.example/a.pdf?sig=secret#p", "https://host.example/a.pdf"),
+        ("https://host.example:8443/a b.pdf", "https://host.example:8443/a%20b.pdf"),
+        ("https://[bad?secret", "https://[bad"),
+    ],
+)
+def test_no_secret_of_an_address_is_shown(address, said):
+    assert shown(address) == said
