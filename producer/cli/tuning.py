@@ -29,14 +29,13 @@ def export(
         ),
     ],
     out: Annotated[Path, typer.Option(help="A new folder.")],
-    examples: Annotated[
-        bool | None,
+    without_examples: Annotated[
+        bool,
         typer.Option(
-            "--with-examples/--without-examples",
-            help="Whether prompts carry examples. Default: as docmill.toml says, and none for an "
-            "adapter of the embedded model.",
+            "--without-examples",
+            help="Prompts without examples, whatever docmill.toml says of the model.",
         ),
-    ] = None,
+    ] = False,
     at_least: Annotated[int, typer.Option(min=1, help="Refuse fewer rows than these.")] = 100,
     leave_out: Annotated[
         bool, typer.Option("--leave-out", help="Leave out rows that no single prompt asks for.")
@@ -55,7 +54,7 @@ def export(
     from producer.tune import show
 
     allowed = tune.Allowed(at_least, allow_provider_labels, leave_out)
-    made = tune.export(gold, model, out, allowed, examples)
+    made = tune.export(gold, model, out, allowed, False if without_examples else None)
     if as_json:
         print_json(made)
         return
