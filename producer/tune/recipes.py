@@ -3,8 +3,10 @@
 Pure, but for the files that `write` puts into the training's folder.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from models.engines import EMBEDDED
 from models.errors import InputError
@@ -12,6 +14,8 @@ from models.resolve import BARE_KEY
 from producer.tune.registry import ADAPTER
 
 MERGED, MODELFILE, PEFT = "merged.gguf", "Modelfile", "peft"
+
+USUAL_RANK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,16 @@ class Wanted:
     """The model that it was tuned from, as that server knows it."""
     examples: bool
     """Whether it was trained on prompts with examples."""
-    rank: int = 16
+    rank: int = USUAL_RANK
+
+    def at(self, name: str) -> str:
+        """A file of the folder, as a shell takes it."""
+        return quote(str(self.folder / name))
+
+    @property
+    def base_file(self) -> str:
+        """The base's GGUF, as a shell takes it."""
+        return quote(f"{self.base}.gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +76,24 @@ def recipe(wanted: Wanted) -> Recipe:
 
 
 def _embedded(wanted: Wanted) -> Recipe:
-    adapter = wanted.folder / ADAPTER
-    toml = f'[engines.{wanted.engine}]\nkind = "embedded"\nadapter = "{adapter}"\n'
+    adapter = json.dumps(str(wanted.folder / ADAPTER), ensure_ascii=False)
+    toml = f'[engines.{_key(wanted.engine)}]\nkind = "embedded"\nadapter = {adapter}\n'
     return Recipe({}, (ADAPTER,), ("docmill config apply", "# then start the workers again"), toml)
 
 
 def _ollama(wanted: Wanted) -> Recipe:
     """Ollama makes no adapters since 0.34: it takes a ready GGUF alone. A GGUF without a template
     would never show the model its system message, so the merged one has to keep the base's."""
-    folder = wanted.folder
+    name = quote(wanted.name)
     return Recipe(
         {MODELFILE: f"FROM ./{MERGED}\n"},
         (ADAPTER,),
         (
             "# merge the adapter into the base's GGUF (llama.cpp), which keeps its chat template",
-            f"llama-export-lora -m {wanted.base}.gguf --lora {folder / ADAPTER} "
-            f"-o {folder / MERGED}",
-            f"cd {folder} && ollama create {wanted.name} -f {MODELFILE}",
-            f"ollama show {wanted.name} --modelfile   # TEMPLATE must not be {{{{ .Prompt }}}}",
+            f"llama-export-lora -m {wanted.base_file} --lora {wanted.at(ADAPTER)} "
+            f"-o {wanted.at(MERGED)}",
+            f"cd {quote(str(wanted.folder))} && ollama create {name} -f {MODELFILE}",
+            f"ollama show {name} --modelfile   # TEMPLATE must not be {{{{ .Prompt }}}}",
         ),
         _told(wanted),
     )
@@ -88,16 +101,17 @@ def _ollama(wanted: Wanted) -> Recipe:
 
 def _llama_server(wanted: Wanted) -> Recipe:
     command = (
-        f"llama-server -m {wanted.base}.gguf --lora {wanted.folder / ADAPTER} "
-        f"--alias {wanted.name} --jinja --parallel 16 --ctx-size 131072 --port 8000"
+        f"llama-server -m {wanted.base_file} --lora {wanted.at(ADAPTER)} "
+        f"--alias {quote(wanted.name)} --jinja --parallel 16 --ctx-size 131072 --port 8000"
     )
     return Recipe({}, (ADAPTER,), (command,), _told(wanted))
 
 
 def _vllm(wanted: Wanted) -> Recipe:
+    module = quote(f"{wanted.name}={wanted.folder / PEFT}")
     command = (
-        f"vllm serve {wanted.base} --enable-lora --max-lora-rank {wanted.rank} "
-        f"--lora-modules {wanted.name}={wanted.folder / PEFT} --port 8000"
+        f"vllm serve {quote(wanted.base)} --enable-lora --max-lora-rank {wanted.rank} "
+        f"--lora-modules {module} --port 8000"
     )
     return Recipe({}, (PEFT,), (command,), _told(wanted))
 

@@ -39,8 +39,8 @@ class Origin:
 def origin(training: Path | None, pairs: Path | None) -> Origin:
     """What the folders of a training and of its pairs say. Raises InputError where one is neither,
     or where the training was on other pairs."""
-    told = _read(training, TRAINING)
-    manifest = _read(pairs, MANIFEST)
+    told = {} if training is None else read_told(training / TRAINING)
+    manifest = {} if pairs is None else read_told(pairs / MANIFEST)
     data, trained_on = manifest.get("data_hash"), told.get("pairs_sha256")
     if data and trained_on and data != trained_on:
         raise InputError(f"{training} was trained on other pairs than those of {pairs}")
@@ -53,13 +53,12 @@ def origin(training: Path | None, pairs: Path | None) -> Origin:
     )
 
 
-def _read(folder: Path | None, name: str) -> dict[str, Any]:
-    if folder is None:
-        return {}
+def read_told(path: Path) -> dict[str, Any]:
+    """What a file of a training or of its pairs says. Raises InputError."""
     try:
-        found: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as exc:
-        raise InputError(f"{folder / name} cannot be read: {exc}") from exc
+        raise InputError(f"{path} cannot be read: {exc}") from exc
     return found
 
 
@@ -139,9 +138,11 @@ def register(
 
 def _served_digest(place: str) -> str | None:
     """Of the adapter behind an embedded engine's place."""
-    engine = applied().config.engines.get(place.partition("/")[0])
-    is_served = isinstance(engine, EmbeddedConfig) and place.partition("/")[2] == engine.served
-    return engine.adapter_digest or None if is_served else None  # type: ignore[union-attr]
+    name, _, model = place.partition("/")
+    engine = applied().config.engines.get(name)
+    if not isinstance(engine, EmbeddedConfig) or model != engine.served:
+        return None
+    return engine.adapter_digest or None
 
 
 def models(most: int = 1_000) -> list[dict[str, Any]]:

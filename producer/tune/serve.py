@@ -2,7 +2,6 @@
 what is served can be measured; it is given work once it was, and is better than its base."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from models.errors import InputError
 from producer.query import Row
 from producer.tune import registry
 from producer.tune.export import MANIFEST
-from producer.tune.recipes import PEFT, Recipe, Wanted, recipe, tasks_toml, write
+from producer.tune.recipes import PEFT, USUAL_RANK, Recipe, Wanted, recipe, tasks_toml, write
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +53,8 @@ def serve(
         server if config.kind == "openai" else config.kind,
         model,
         base,
-        bool(_said(pairs, MANIFEST).get("examples", True)),
-        int(_said(folder, f"{PEFT}/adapter_config.json").get("r", 16)),
+        pairs is None or bool(registry.read_told(pairs / MANIFEST).get("examples", True)),
+        _rank(folder),
     )
     made, known, place = recipe(wanted), registry.of_adapter(digest), f"{engine}/{model}"
     if known is not None:
@@ -85,11 +84,10 @@ def _engine(name: str) -> EngineConfig:
     return engines[name]
 
 
-def _said(folder: Path | None, name: str) -> Mapping[str, Any]:
-    if folder is None or not (folder / name).exists():
-        return {}
-    found: dict[str, Any] = json.loads((folder / name).read_text("utf-8"))
-    return found
+def _rank(folder: Path) -> int:
+    """Of the adapter, which vLLM has to be told."""
+    path = folder / PEFT / "adapter_config.json"
+    return int(registry.read_told(path)["r"]) if path.exists() else USUAL_RANK
 
 
 def refuse_worse(known: Row, *, anyway: bool) -> None:
