@@ -3,8 +3,13 @@
 from fnmatch import fnmatch
 from pathlib import Path
 
+import pytest
 import yaml
 
+from models.configuration import Configuration
+from models.resolve import Surroundings, resolve
+from models.spec import Spec, load_spec
+from producer.cli import demo
 from producer.cli.demo import KEY, SPEC
 from producer.evaluate.stats import Share
 from producer.key import Counted, counted, load_key, side_by_side
@@ -54,3 +59,22 @@ def test_the_key_of_the_samples_answers_asks_of_the_demo_about_samples_and_is_as
             assert set(right) == set(named)
     patterns = [pattern for ask in asks.values() for pattern in ask["documents"]]
     assert not any(fnmatch(KEY.name, pattern) for pattern in patterns)
+
+
+def test_only_what_has_a_key_is_asked_again_without_the_adapter_and_only_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = load_spec(SPEC)
+
+    def bare(digest: str, **table: str) -> Spec | None:
+        around = Surroundings(has_embedded=lambda: True, adapter_digest=lambda _: digest)
+        config = resolve({"engines": {"local": table}} if table else {}, around, None)
+        monkeypatch.setattr(demo, "applied", lambda: Configuration(1, {}, config))
+        return demo._without_adapter(spec)
+
+    found = bare("a" * 64)
+    assert found is not None
+    assert {ask.label for ask in found.asks} == set(load_key(KEY))
+    assert {ask.place for ask in found.asks} == {"local/gemma-3-270m"}
+    assert bare("") is None
+    assert bare("a" * 64, url="http://gpu:11434") is None
