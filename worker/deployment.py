@@ -174,9 +174,14 @@ def describe() -> dict[str, str | None]:
     local, frontier = found[chosen.engine], found[FRONTIER]
     if isinstance(local, ConfigError):
         raise local
-    where = f"{chosen.model} at {local.host}"
+    where = f"{_served(local) or chosen.model} at {local.host}"
     if isinstance(frontier, ConfigError):
         return {"local": where, "frontier": None, "problem": str(frontier)}
-    stands_in = frontier.config if isinstance(frontier.config, EmbeddedConfig) else None
-    model = frontier_model(config) if stands_in is None else stands_in.served
+    model = _served(frontier) or frontier_model(config)
     return {"local": where, "frontier": f"{model} at {frontier.host}", "problem": None}
+
+
+def _served(deployment: Deployment) -> str | None:
+    """What an embedded engine serves jobs with; None: it is none."""
+    engine = deployment.config
+    return engine.served if isinstance(engine, EmbeddedConfig) else None

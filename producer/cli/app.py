@@ -22,6 +22,7 @@ from producer.cli import (
     run,
     scores,
     steer,
+    tuning,
 )
 from producer.cli.submit import submit
 from producer.cli.watch_folder import watch_folder
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "results": look.results,
     "costs": look.costs,
     "engines": look.engines,
+    "models": tuning.list_models,
     "review": review.review,
     "correct": review.correct,
     "replay": evaluate.replay,
@@ -85,6 +87,11 @@ EVAL_COMMANDS: dict[str, Callable[..., None]] = {
     "show": evaluate.show,
     "compare": evaluate.compare,
 }
+TUNE_COMMANDS: dict[str, Callable[..., None]] = {
+    "export": tuning.export,
+    "eval": tuning.evaluate,
+    "serve": tuning.serve,
+}
 DATABASE_COMMANDS: dict[str, Callable[..., None]] = {
     "upgrade": db.upgrade,
     "downgrade": db.downgrade,
@@ -114,6 +121,7 @@ app = typer.Typer(
             "eval": {**dict.fromkeys(EVAL_COMMANDS, NO_HELP), **NO_HELP},
             "prompts": {**dict.fromkeys(PROMPT_COMMANDS, NO_HELP), **NO_HELP},
             "gold": {**dict.fromkeys(GOLD_COMMANDS, NO_HELP), **NO_HELP},
+            "tune": {**dict.fromkeys(TUNE_COMMANDS, NO_HELP), **NO_HELP},
             "db": {**dict.fromkeys(DATABASE_COMMANDS, NO_HELP), **NO_HELP},
             **NO_HELP,
         },
@@ -171,6 +179,10 @@ _eval = typer.Typer(
 )
 _add(EVAL_COMMANDS, _eval)
 app.add_typer(_eval, name="eval")
+TUNE = "Small models made better at your work: pairs from gold, comparison, serving."
+_tune = typer.Typer(help=TUNE, short_help=TUNE, no_args_is_help=True)
+_add(TUNE_COMMANDS, _tune)
+app.add_typer(_tune, name="tune")
 _database = typer.Typer(help="The database schema.", no_args_is_help=True)
 _add(DATABASE_COMMANDS, _database)
 app.add_typer(_database, name="db")

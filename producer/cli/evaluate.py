@@ -103,7 +103,7 @@ def evaluate(
     _refuse_file(write)
     asked = list(candidates(model, prompt or (), examples or ()))
     begun = run.begin(source, asked, most, max_cost=max_cost)
-    _to_the_end(begun, quality, write, as_json)
+    to_the_end(begun, quality, write, as_json)
 
 
 def replay(
@@ -127,7 +127,7 @@ def replay(
     _refuse_file(write)
     source = run.Source(EvalKind.REPLAY, str(batch))
     asked = list(candidates(model, (), ()))
-    _to_the_end(run.begin(source, asked, last, max_cost=max_cost), quality, write, as_json)
+    to_the_end(run.begin(source, asked, last, max_cost=max_cost), quality, write, as_json)
 
 
 def _refuse_file(write: Path | None) -> None:
@@ -137,7 +137,8 @@ def _refuse_file(write: Path | None) -> None:
         raise InputError(f"{write} is there already; name a file that is not")
 
 
-def _to_the_end(begun: "Begun", quality: float, write: Path | None, as_json: bool) -> None:
+def to_the_end(begun: "Begun", quality: float, write: Path | None, as_json: bool) -> None:
+    """Follow an eval until it is over, and show its figures."""
     if not as_json:
         typer.echo(
             f"eval {begun.eval}: {begun.texts} texts, batch {begun.batch}; "

@@ -392,6 +392,31 @@ def test_the_commands_print_what_was_measured_and_write_the_table(
     invoked("replay", "1", code=2)
 
 
+@pytest.mark.usefixtures("bills")
+def test_a_tuned_model_is_measured_beside_its_base_and_others_and_kept_with_the_verdict(
+    db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(batch: int, quietly: bool) -> None:
+        read(db, batch)
+        answered(db, batch, SMALL, "'x'")
+        for place in (LARGE, OUTSIDE):
+            answered(db, batch, place, "t")
+        end(db, batch)
+
+    monkeypatch.setattr("producer.cli.evaluate._wait", work)
+    said = invoked(
+        "tune", "eval", "--gold", "bills", "--base", SMALL, "--tuned", LARGE, "--model", OUTSIDE
+    )  # fmt: skip
+    assert "model 1 of the registry: better than its base" in said
+    [row] = json.loads(invoked("models", "--json"))
+    asked = {place: one["right"] for place, one in row["scores"]["extraction"].items()}
+    held = value(db, "SELECT count(*) FROM gold WHERE split = 'held' AND task = 'extraction'")
+    assert asked == {SMALL: 0, LARGE: held, OUTSIDE: held}
+    assert (row["place"], row["base"], row["better"], row["eval"]) == (LARGE, SMALL, True, 1)
+    again = ("tune", "eval", "--gold", "bills", "--base", LARGE, "--tuned", SMALL)
+    assert "model 2 of the registry: not better than its base" in invoked(*again)
+
+
 def test_a_file_of_labelled_lines_is_a_set_all_of_which_is_measured_on(
     db: Connection, tmp_path: Path
 ) -> None:
