@@ -78,13 +78,11 @@ def _fixed(name: str) -> tuple[Message, ...]:
 
 
 def task_messages(
-    task: TaskType, ask: str, text: str, schema: Mapping[str, Any], *, examples: bool = True
+    task: TaskType, ask: str, text: str, schema: Mapping[str, Any]
 ) -> tuple[Message, ...]:
-    """The prompt for one job. `examples`: with those of its file, which a model that was trained
-    on such prompts needs no more."""
+    """The prompt for one job."""
     request = REQUEST.format(ask=ask.strip(), form=form(schema), text=text.strip())
-    fixed = _fixed(task) if examples else _fixed(task)[:1]
-    return (*fixed, Message("user", request))
+    return (*_fixed(task), Message("user", request))
 
 
 SECOND_READING = "second_reading"

@@ -21,8 +21,8 @@ class Task:
 
     def pair(self) -> dict[str, Any]:
         """As a line of a file of pairs: the messages that a worker sends, without its examples."""
-        messages = task_messages(self.task, self.ask, self.text, self.schema, examples=False)
+        rules, *_, asked = task_messages(self.task, self.ask, self.text, self.schema)
         return {
-            "prompt": [{"role": one.role, "content": one.content} for one in messages],
+            "prompt": [{"role": one.role, "content": one.content} for one in (rules, asked)],
             "completion": json.dumps(self.answer, ensure_ascii=False),
         }
