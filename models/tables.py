@@ -98,6 +98,18 @@ model_traits = Table(
     comment="what engines do with their models, found out by asking",
 )
 
+token_rates = Table(
+    "token_rates",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("script", Text, primary_key=True, comment="worker/tokens.py"),
+    Column("mean", Double, nullable=False, comment="tokens per unit"),
+    Column("sd", Double, nullable=False, comment="how well that is known"),
+    Column("cut", Double, nullable=False, comment="what texts are cut by"),
+    Column("learnt_at", Moment, nullable=False, server_default=func.now()),
+    comment="what models make of texts, learnt from the tokens that engines report",
+)
+
 batches = Table(
     "batches",
     metadata,

@@ -28,17 +28,20 @@ from models.terminal import to_json, visible
 from models.words import Finder, Policy, Queue, Stage, TaskType, Zone
 from worker.bulk.deadline import has_time, last_moment
 from worker.calls.prices import MILLION, PriceBook
+from worker.calls.rates import stored_rates
 from worker.classify.cascade import Verdict, found_at_once
 from worker.classify.learned import Learned
 from worker.classify.models import newest
 from worker.db import one_connection
 from worker.estimate import Pace, Takes, Unknown, Work, estimate, fits, sentence
 from worker.ingest.chunk import chunk
-from worker.ingest.jobs import AskRow, ingest
+from worker.ingest.jobs import LOOKED_AT, AskRow, asked_models, ingest
+from worker.ingest.language import language
 from worker.llm.grammar import grammar
 from worker.prompts import fixed_tokens
+from worker.rates import RateBook
 from worker.read.scans import DocumentReader, make_reader
-from worker.route import Facts, route
+from worker.route import Facts, places, route
 from worker.run.models import newest_scores
 
 DEAREST = TaskType.REASONING
@@ -115,7 +118,8 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
     paces = {row["queue"]: Pace(**row) for row in json.loads(next(stream))}
     config = proposed()
     refuse_places((ask.place for ask in spec.asks), config)
-    made = asyncio.run(Planner(spec, config, _learned()).read(map(json.loads, stream)))
+    planner = Planner(spec, config, _learned(), _rates(config))
+    made = asyncio.run(planner.read(map(json.loads, stream)))
     if spec.accept is not None:
         made.accept = _acceptance(spec.accept.error)
     add_time(made, estimate(list(work(made, config)), paces), spec.deadline)
@@ -126,6 +130,12 @@ def plan(lines: Iterable[str], *, as_json: bool) -> int:
 def _learned() -> Learned:
     with one_connection() as connection:
         return newest(connection)
+
+
+def _rates(config: Config) -> RateBook:
+    """What is known of the models that a configuration may send texts to."""
+    with one_connection() as connection:
+        return stored_rates(connection, sorted({place.model for place in places(config)}))
 
 
 def _acceptance(error: float) -> Acceptance:
@@ -164,9 +174,12 @@ def add_time(made: Plan, found: Takes | Unknown, deadline: datetime | None) -> N
 class Planner:
     """Counts what the documents of a batch would take."""
 
-    def __init__(self, spec: Spec, config: Config, learned: Learned) -> None:
+    def __init__(
+        self, spec: Spec, config: Config, learned: Learned, rates: RateBook | None = None
+    ) -> None:
         self._config = config
         self._learned = learned
+        self._rates = rates or RateBook()
         self._prices = PriceBook(config)
         self._local_only = spec.policy is Policy.LOCAL_ONLY
         self._allows_batch, self._deadline = spec.allow_provider_batch, spec.deadline
@@ -228,7 +241,14 @@ class Planner:
             entry = {"path": document["path"], "category": error.category, "message": str(error)}
             self._plan.unreadable.append(entry)
             return
-        pieces = chunk(text, self._config.chunks.tokens)
+        models = asked_models(
+            self._asks,
+            language(text.whole[:LOOKED_AT]),
+            local_only=self._local_only,
+            config=self._config,
+            learned=self._learned,
+        )
+        pieces = chunk(text, self._config.chunks.tokens, self._rates.cut(models))
         made = ingest(
             document["path"],
             text,

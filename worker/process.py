@@ -25,6 +25,7 @@ from models.config import Config
 from models.configuration import Configuration
 from models.words import INGEST, Pool
 from worker.calls.journal import Journal
+from worker.calls.rates import KeptRates
 from worker.calls.replay import Replay
 from worker.configs import Configs
 from worker.db import Database
@@ -36,6 +37,7 @@ from worker.flow.pump import Pump
 from worker.log import logger
 from worker.persist import Persist, purged_calls, settle_calls
 from worker.presence import Presence
+from worker.rates import RateBook
 from worker.read.scans import DocumentReader, make_reader
 from worker.settings import GRACE_S
 from worker.wiring import (
@@ -162,7 +164,12 @@ class WorkerProcess:
             configs=self._configs,
             owner=self.owner,
             wanted=self._hungry,
+            rates=RateBook(),
         )
+        for queue in queues_of(self._configs.current):
+            shared.rates.of(queue.model)
+        self._rates = KeptRates(self._db, shared.rates)
+        await self._rates.look()
         for deployment in self._assignment.deployments:
             service = Service(deployment, shared, self._assignment.slots, self._assignment.models)
             self._services[deployment.name] = service
@@ -224,6 +231,7 @@ class WorkerProcess:
                 presence=self._presence.run(),
                 models=self._presence.watch_models(),
                 replays=self._replays(),
+                rates=self._rates.run(),
                 bulks=self._bulks.run(),
                 **{f"pump {n} {pump.name}": pump.run() for n, pump in enumerate(self._pumps)},
             )

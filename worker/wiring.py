@@ -29,6 +29,7 @@ from worker.flow.solitude import Solitude
 from worker.flow.stage import StageWork
 from worker.ingest.stage import IngestStage
 from worker.persist import Persist
+from worker.rates import RateBook
 from worker.read.scans import DocumentReader
 from worker.route import classifier, frontier_model, places
 from worker.run.claims import JobClaims
@@ -50,6 +51,7 @@ class Shared:
     owner: UUID
     wanted: Callable[[], None]
     """Called when messages are of use again."""
+    rates: RateBook
 
 
 class Service:
@@ -129,6 +131,7 @@ def make_access(
         reserve=Reservations(shared.db, shared.owner, deployment, config.limits.usd_per_day),
         admission=_admission(deployment),
         known_traits=KnownTraits(shared.db),
+        rates=shared.rates,
         changed=changed,
         ended=slots.ended,
     )
@@ -176,6 +179,6 @@ def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
 def make_reading(shared: Shared, reader: DocumentReader, readers: int) -> Pump:
     """What reads documents."""
     pump = Pump("ingest", Slots(readers), shared.leases, shared.db, wanted=shared.wanted)
-    stage = IngestStage(shared.db, reader, shared.configs, shared.owner)
+    stage = IngestStage(shared.db, reader, shared.configs, shared.owner, shared.rates)
     pump.serve([Lane(INGEST, stage)])
     return pump

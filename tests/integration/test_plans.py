@@ -222,6 +222,10 @@ def statements(live: Live) -> dict[str, Params]:
         "calls/drop_claimed": {"claim": live.claim},
         "calls/keep_traits": {"key": "k", "traits": as_json([])},
         "calls/traits": {"key": "k"},
+        "calls/rates": {"models": ["m"]},
+        "calls/keep_rates": {
+            "rows": as_json([{"model": "m", "script": "tamil", "mean": 1.0, "sd": 0.1, "cut": 1.2}])
+        },
         "flow/abandon": {"claim": live.claim, "delay_s": 10.0},
         "calls/lock_budgets": {"claim": live.claim, "ids": live.jobs},
         "calls/lock_day": {"lock": 1},

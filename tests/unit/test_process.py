@@ -53,6 +53,7 @@ def process(tmp_path: Path) -> Iterator[Any]:
         setattr(made, part, SimpleNamespace(run=for_ever))
     made._presence = SimpleNamespace(run=for_ever, watch_models=for_ever)
     made._bulks = SimpleNamespace(run=for_ever)
+    made._rates = SimpleNamespace(run=for_ever)
     made._replays = for_ever
     yield made
     made._loop.close()
@@ -116,7 +117,8 @@ async def test_every_pump_runs_also_where_an_engine_is_called_as_the_readers_are
 
 
 @pytest.mark.parametrize(
-    "broken", ["_leases", "_leadership", "_presence", "models", "_replays", "_bulks", "pump"]
+    "broken",
+    ["_leases", "_leadership", "_presence", "models", "_replays", "_bulks", "_rates", "pump"],
 )
 def test_any_loop_that_ends_ends_the_process_with_code_1(process, broken):
     async def ends() -> None:

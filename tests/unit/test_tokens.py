@@ -1,8 +1,10 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.tokens import MAX_CHARS_PER_TOKEN, estimate
+from worker.tokens import MAX_CHARS_PER_TOKEN, Script, estimate, measure
 
 # What the o200k vocabulary (GPT-4o, Phi-4) and Gemma 3's count, the larger of the two.
 COUNTED = [
@@ -45,3 +47,38 @@ def test_each_script_has_its_own_price(text, least, most):
 
 def test_half_a_surrogate_pair_is_counted_like_a_sign():
     assert estimate("\ud83d") >= 1
+
+
+@given(st.text())
+def test_the_units_of_all_scripts_are_the_estimate(text):
+    assert math.ceil(round(sum(measure(text).values()), 6)) == estimate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "scripts"),
+    [
+        ("plain words", {"latin"}),
+        ("1.50\n", {"figures"}),
+        ("क", {"devanagari"}),
+        ("ক।", {"bengali", "devanagari"}),  # the danda is of all scripts of India
+        ("ਕક", {"gurmukhi", "gujarati"}),
+        ("ଓத", {"odia", "tamil"}),
+        ("తಕ", {"telugu", "kannada"}),
+        ("മසก", {"malayalam", "sinhala", "thai"}),
+        ("слово", {"cyrillic"}),
+        ("كلمة", {"arabic"}),
+        ("ខ", {"khmer"}),
+        ("かな漢字한글", {"kana", "han", "hangul"}),
+        ("🙂", {"signs"}),
+        ("", set()),
+    ],
+)
+def test_a_text_is_measured_script_by_script(text, scripts):
+    assert set(measure(text)) == scripts
+
+
+@given(st.text(), st.text(), st.floats(0.05, 8))
+def test_by_rates_too_it_never_shrinks_and_parts_never_sum_to_less(left, right, rate):
+    rates = dict.fromkeys(Script, rate)
+    parts = estimate(left, rates), estimate(right, rates)
+    assert max(parts) <= estimate(left + right, rates) <= sum(parts)

@@ -17,6 +17,7 @@ from worker.deployment import Deployment
 from worker.flow.leases import Leases
 from worker.llm.engine import Message, Request
 from worker.persist import Persist
+from worker.rates import RateBook
 from worker.wiring import Service, Shared, make_reading, queue_of, queues_of
 
 
@@ -37,6 +38,7 @@ class Rig:
             configs=Configs(database, 1, config or a_config()),
             owner=OWNER,
             wanted=self._want,
+            rates=RateBook(),
         )
 
     def _want(self) -> None:

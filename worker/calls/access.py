@@ -28,6 +28,7 @@ from worker.llm.engine import (
 from worker.llm.gate import Closed, Gate
 from worker.llm.probe import Traits, probe, told
 from worker.outage import Outage
+from worker.rates import RateBook
 
 UNSEEN = Health(ok=False, detail="not looked at yet")
 
@@ -44,6 +45,8 @@ class EngineAccess:
     admission: Admission
     known_traits: KnownTraits | None = None
     """None: models are taken to do what they are told."""
+    rates: RateBook = field(default_factory=RateBook)
+    """What its models make of texts."""
     changed: Callable[[], None] = lambda: None
     """Called when a gate opens."""
     ended: Callable[[Ended], None] = lambda _: None
@@ -174,6 +177,16 @@ class EngineAccess:
         self.gate("").success()
         self.gate(model).success()
 
+    def read(self, request: Request, completion: Completion) -> None:
+        """The engine may have said how many tokens it read."""
+        tokens = completion.usage.input_tokens
+        self.rates.learn(request.model_name, _contents(request), tokens)
+
+    def too_long(self, request: Request) -> None:
+        """The engine found a prompt too long for its window."""
+        room = request.context_tokens - request.max_tokens
+        self.rates.too_long(request.model_name, _contents(request), room)
+
     def trouble(self, model: str, error: EngineError) -> bool:
         """A call of this model failed. True when that is its prompt's own fault."""
         own = self.gate(model).trouble(error)
@@ -239,6 +252,10 @@ class EngineAccess:
             await gate.close()
         await self.admission.close()
         await self.engine.close()
+
+
+def _contents(request: Request) -> list[str]:
+    return [message.content for message in request.messages]
 
 
 def _left(ahead: int, waiting: int) -> int:

@@ -71,6 +71,7 @@ class Caller:
         row = self._access.ledger.settled(call_id, request, key, completion)
         self.calls.append(row)
         self._access.answered(request.model_name)
+        self._access.read(request, completion)
         try:
             await self._access.journal.append(call_id, row)
         except OSError as exc:  # the answer is still on its way to Postgres
@@ -111,6 +112,8 @@ class Caller:
                 return await self._access.complete(request)
             except EngineError as error:
                 self._lose(call_id, request, error, started)
+                if error.trouble is Trouble.CONTEXT_EXCEEDED:
+                    self._access.too_long(request)
                 raise
             except asyncio.CancelledError:
                 gone = EngineError(

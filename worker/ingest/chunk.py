@@ -2,13 +2,13 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from unicodedata import category
 
 from worker.read.kinds import Page, Text
-from worker.tokens import MAX_CHARS_PER_TOKEN, estimate
+from worker.tokens import MAX_CHARS_PER_TOKEN, Script, estimate
 
 # Where to cut, best first. Each match begins at the cut; the space after it is dropped.
 _BORDERS = (
@@ -43,12 +43,17 @@ class Piece:
     page_to: int
     text: str
     tokens: int
-    """As `worker.tokens.estimate` counts."""
+    """As `worker.tokens.estimate` counts, by the rates that it was cut by."""
     blank: str | None = None
 
 
-def chunk(text: Text, budget_tokens: int) -> list[Piece]:
-    """Cut into pieces of at most `budget_tokens` (as `estimate` counts), in order, from 1.
+Rates = Mapping[Script, float]
+"""What models make of a text (rates.py)."""
+
+
+def chunk(text: Text, budget_tokens: int, rates: Rates | None = None) -> list[Piece]:
+    """Cut into pieces of at most `budget_tokens` (as `estimate` counts by these rates), in order,
+    from 1.
 
     Cuts fall on blank lines, else line ends, sentence ends, spaces, else between characters. A
     piece that begins within a Markdown table begins with that table's header.
@@ -57,7 +62,7 @@ def chunk(text: Text, budget_tokens: int) -> list[Piece]:
     """
     if budget_tokens < 1:
         raise ValueError(f"a chunk needs a budget of at least 1 token, not {budget_tokens}")
-    cutter = _Cutter(text.whole, budget_tokens)
+    cutter = _Cutter(text.whole, budget_tokens, rates)
     pieces = list[Piece]()
     repeated = 0
     for run in _runs(text):
@@ -85,13 +90,15 @@ def _pieces(text: Text, run: list[Page], cutter: "_Cutter") -> Iterator[Piece]:
         first, last = text.pages_of(*span)
         # Empty pages beside an ornament are that piece's, so that every page is in some piece.
         last = run[-1].number if number == len(spans) else last
-        yield _piece(cutter.text(*span), span, (min(first, reached + 1), last))
+        part = cutter.text(*span)
+        pages = (min(first, reached + 1), last)
+        yield _piece(part, span, pages, cutter.tokens(part))
         reached = last
 
 
-def _piece(part: str, span: tuple[int, int], pages: tuple[int, int]) -> Piece:
+def _piece(part: str, span: tuple[int, int], pages: tuple[int, int], tokens: int) -> Piece:
     blank = None if _has_words(part) else _blank(part, *pages)
-    return Piece(0, *span, *pages, part, estimate(part), blank)
+    return Piece(0, *span, *pages, part, tokens, blank)
 
 
 def _blank(part: str, first: int, last: int) -> str:
@@ -114,9 +121,12 @@ class _Rows:
 class _Cutter:
     """Cuts one document's text into ranges that fit a budget."""
 
-    def __init__(self, whole: str, budget: int) -> None:
-        self._whole, self._budget = whole, budget
-        self._tables = list(_tables(whole, budget))
+    def __init__(self, whole: str, budget: int, rates: Rates | None) -> None:
+        self._whole, self._budget, self._rates = whole, budget, rates
+        cheapest = min(rates.values()) if rates is not None else 1.0
+        self._most = int(budget * MAX_CHARS_PER_TOKEN / min(cheapest, 1.0))
+        """Characters: no piece has more."""
+        self._tables = list(self._found_tables())
         self._begins = [rows.start for rows in self._tables]
         self._tops = [rows.table for rows in self._tables]
 
@@ -161,11 +171,17 @@ class _Cutter:
 
     def _fits(self, start: int, end: int) -> int:
         """The furthest end that the budget allows, at least one character on."""
-        ends = range(start + 1, min(end, start + self._budget * MAX_CHARS_PER_TOKEN) + 1)
+        ends = range(start + 1, min(end, start + self._most) + 1)
+        if self.tokens(self.text(start, ends[-1])) <= self._budget:
+            return ends[-1]
         fitting = bisect_right(
-            ends, self._budget, key=lambda stop: estimate(self.text(start, stop))
+            ends, self._budget, key=lambda stop: self.tokens(self.text(start, stop))
         )
         return ends[max(fitting, 1) - 1]
+
+    def tokens(self, part: str) -> int:
+        """As they are counted here."""
+        return estimate(part, self._rates)
 
     def _whole_character(self, least: int, limit: int) -> int:
         """Step back from the middle of a written character: a vowel sign stays with its letter."""
@@ -176,23 +192,21 @@ class _Cutter:
             cut -= 1
         return cut if cut > least else limit
 
+    def _found_tables(self) -> Iterator[_Rows]:
+        """Markdown tables whose header leaves most of a piece to their rows."""
+        for head in _TABLE_HEAD.finditer(self._whole):
+            rows = _TABLE_ROWS.match(self._whole, head.end())
+            if rows and self.tokens(head[0]) <= self._budget // _HEADER_SHARE:
+                yield _Rows(head.start(), head.end(), rows.end(), head[0])
+
     def _merge(self, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Join neighbours that fit one budget: a border of a poorer kind can leave a short one."""
         merged = list[tuple[int, int]]()
         for start, end in spans:
-            if merged and estimate(self.text(merged[-1][0], end)) <= self._budget:
+            if merged and self.tokens(self.text(merged[-1][0], end)) <= self._budget:
                 start = merged.pop()[0]
             merged.append((start, end))
         return merged
-
-
-def _tables(whole: str, budget: int) -> Iterator[_Rows]:
-    """Markdown tables whose header leaves most of a piece to their rows."""
-    for head in _TABLE_HEAD.finditer(whole):
-        rows = _TABLE_ROWS.match(whole, head.end())
-        header = head[0]
-        if rows and estimate(header) <= budget // _HEADER_SHARE:
-            yield _Rows(head.start(), head.end(), rows.end(), header)
 
 
 def _skip_space(whole: str, start: int, end: int) -> int:

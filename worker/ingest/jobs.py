@@ -22,6 +22,9 @@ from worker.route import Facts, route
 SCAN = "scan"
 """Why a chunk is pinned that holds what OCR read."""
 
+LOOKED_AT = 2_000
+"""Characters that tell the language that a text is cut for."""
+
 NO_TEXT = Failure("no_text", "ingest", False, "its pages hold no text, and no picture of any")
 NO_ASK = Failure("no_ask", "ingest", False, "no ask of the batch is meant for this document")
 
@@ -92,6 +95,27 @@ def ingest(
         chunks,
         jobs if why is None else [],
     )
+
+
+def asked_models(
+    asks: Sequence[AskRow],
+    spoken: str | None,
+    *,
+    local_only: bool,
+    config: Config,
+    learned: Learned,
+) -> frozenset[str]:
+    """The models that asks about texts in a language go to first, as far as that is known before a
+    text is cut: those of all task types where a language model has to find out which it is."""
+    found = set[str]()
+    for ask in asks:
+        sure = found_at_once(ask.task, ask.text, ask.json_schema, learned, config.classifier.sure)
+        for task in TaskType if sure is None else (sure.task,):
+            facts = Facts(
+                task, language=spoken, scope=ask.scope, local_only=local_only, place=ask.place
+            )
+            found.add(route(facts, config).first.model)
+    return frozenset(found)
 
 
 def _pinned(text: Text, pieces: Sequence[Piece], config: PinConfig) -> list[str | None]:

@@ -17,12 +17,14 @@ from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
 from worker.flow.stage import Claimed, Held, Lease, Slot, put_back
 from worker.ingest.chunk import chunk
-from worker.ingest.jobs import AskRow, Ingested, ingest
+from worker.ingest.jobs import LOOKED_AT, AskRow, Ingested, asked_models, ingest
+from worker.ingest.language import language
 from worker.jsonb import as_json
 from worker.log import logger
+from worker.rates import RateBook
 from worker.read.kinds import Text, read_document, scanned_page
 from worker.read.scans import DocumentReader
-from worker.recent import Recent
+from worker.recent import KEPT, Recent
 from worker.settings import LEASE_S, MAX_DOCUMENT_KILLS, MICRO_BATCH
 
 KILLERS = frozenset({"reader_crashed", "reader_memory", "reader_timeout", "internal_error"})
@@ -68,11 +70,20 @@ class _Pages:
 class IngestStage:
     """Reads documents; one child process per slot."""
 
-    def __init__(self, db: Database, reader: DocumentReader, configs: Configs, owner: UUID) -> None:
+    def __init__(
+        self,
+        db: Database,
+        reader: DocumentReader,
+        configs: Configs,
+        owner: UUID,
+        rates: RateBook,
+    ) -> None:
         self._db = db
         self._reader = reader
         self._configs = configs
         self._owner = owner
+        self._rates = rates
+        self._asked: dict[tuple[int, int, str | None], frozenset[str]] = {}
         self._asks: Recent[int, tuple[AskRow, ...]] = Recent(self._load_asks)
         self._learned = recent_models(db)
         self._group: GroupCommit[ReadOutcome] = GroupCommit(
@@ -152,13 +163,29 @@ class IngestStage:
         return ingest(
             row["path"],
             text,
-            chunk(text, row["config"].chunks.tokens),
+            chunk(text, row["config"].chunks.tokens, self._rates.cut(self._models(row, text))),
             row["asks"],
             local_only=row["local_only"],
             config=row["config"],
             learned=row["learned"],
             allow_provider_batch=row["allow_provider_batch"],
         )
+
+    def _models(self, row: Row, text: Text) -> frozenset[str]:
+        """What a document is cut for; the same for all of a batch in one language."""
+        spoken = language(text.whole[:LOOKED_AT])
+        key = row["batch_id"], row["configuration_id"], spoken
+        if key not in self._asked:
+            if len(self._asked) >= KEPT:
+                self._asked.clear()
+            self._asked[key] = asked_models(
+                row["asks"],
+                spoken,
+                local_only=row["local_only"],
+                config=row["config"],
+                learned=row["learned"],
+            )
+        return self._asked[key]
 
     async def finish(self, outcome: ReadOutcome) -> None:
         """Write chunks and jobs, or the failure."""

@@ -276,7 +276,12 @@ FEWEST_ITEMS = 8
 def limited(schema: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
     """The schema for generation with every list bounded, so that none runs into the output limit:
     what more there is, is asked for in further calls (worker/run/lists.py)."""
-    result: dict[str, Any] = _limited(schema, max_tokens)
+    return _known_limited(dumps(schema), max_tokens)
+
+
+@lru_cache(maxsize=512)
+def _known_limited(schema: bytes, max_tokens: int) -> dict[str, Any]:
+    result: dict[str, Any] = _limited(json.loads(schema), max_tokens)
     return result
 
 

@@ -7,6 +7,7 @@ a changed prompt is a new request.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -20,7 +21,7 @@ from models.words import TaskType
 from worker.jsonb import dumps
 from worker.llm.engine import Message
 from worker.prompts.sketch import sketch
-from worker.tokens import estimate
+from worker.tokens import Script, estimate, measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,16 @@ def prompt_tokens(task: TaskType, ask: str, answer_form: str) -> int:
     """Tokens, as estimated, of everything in a job's prompt but its text."""
     request = REQUEST.format(ask=ask.strip(), form=answer_form, text="")
     return estimate(request) + sum(estimate(message.content) for message in _fixed(task))
+
+
+@lru_cache(maxsize=1024)
+def prompt_units(task: TaskType, ask: str, answer_form: str) -> Mapping[Script, float]:
+    """The same in units of each script, for a model whose rates are known."""
+    request = REQUEST.format(ask=ask.strip(), form=answer_form, text="")
+    found: Counter[Script] = Counter()
+    for text in (request, *(message.content for message in _fixed(task))):
+        found.update(measure(text))
+    return found
 
 
 def classify_messages(ask: str) -> tuple[Message, ...]:

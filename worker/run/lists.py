@@ -62,21 +62,26 @@ def _rest(window: Window, end: int) -> tuple[Window, ...]:
     """The windows of what stands behind `end`."""
     if end > window.start:
         return cut(window, end, int(_SPARE * tokens(window, window.start, end)))
-    return _halves(window)
+    return parted(window)
 
 
-def _halves(window: Window) -> tuple[Window, ...]:
+def parted(window: Window) -> tuple[Window, ...]:
+    """Its halves; none: it is too short for that."""
     size = tokens(window, window.start, window.end)
     parts = cut(window, window.start, -(-size // 2)) if size >= LEAST_TOKENS else ()
     return parts if len(parts) > 1 else ()
 
 
-def halves(question: Question, max_tokens: int) -> tuple[Question, ...]:
-    """The questions in place of one whose answer was cut off; none: it cannot be parted."""
-    if not lists(question.schema, max_tokens):
-        return ()
+def apart(question: Question) -> tuple[Question, ...]:
+    """The questions in place of one about too long a text; none: it cannot be parted."""
     schema = pieced(question.schema)
-    return tuple(Question(schema, each) for each in _halves(question.window))
+    return tuple(Question(schema, each) for each in parted(question.window))
+
+
+def halves(question: Question, max_tokens: int) -> tuple[Question, ...]:
+    """The questions in place of one whose answer was cut off; none: no list is why, or it cannot be
+    parted."""
+    return apart(question) if lists(question.schema, max_tokens) else ()
 
 
 def _is_full(value: Mapping[str, Any], unit: Unit) -> bool:

@@ -4,7 +4,7 @@ takes."""
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +13,7 @@ from worker.run.ground import Source
 from worker.run.job import Found
 from worker.run.merge import Seen
 from worker.run.outcome import Part
-from worker.tokens import estimate
+from worker.tokens import Script, estimate
 
 
 def text_of(pieces: Sequence[Source]) -> str:
@@ -21,19 +21,27 @@ def text_of(pieces: Sequence[Source]) -> str:
     return SEPARATOR.join(piece.text for piece in pieces)
 
 
-def first_level(pieces: Sequence[Source], room_tokens: int) -> tuple[Part, ...]:
+Rates = Mapping[Script, float]
+"""What a model makes of a text (rates.py)."""
+
+
+def first_level(
+    pieces: Sequence[Source], room_tokens: int, rates: Rates | None = None
+) -> tuple[Part, ...]:
     """The parts of a text: neighbouring pieces of at most `room_tokens`; a larger one alone."""
-    sizes = [estimate(piece.text) for piece in pieces]
+    sizes = [estimate(piece.text, rates) for piece in pieces]
     return tuple(
         Part(1, pieces[start].ordinal, pieces[end - 1].ordinal, sum(sizes[start:end]))
         for start, end in _runs(sizes, room_tokens, least=1)
     )
 
 
-def next_level(found: Sequence[Found], level: int, room_tokens: int) -> tuple[Part, ...]:
+def next_level(
+    found: Sequence[Found], level: int, room_tokens: int, rates: Rates | None = None
+) -> tuple[Part, ...]:
     """The parts that sum up what the parts of the level before said: at least two at a time, so
     that there are fewer at each level."""
-    sizes = [estimate(partial_answers([one])) for one in found]
+    sizes = [estimate(partial_answers([one]), rates) for one in found]
     return tuple(
         Part(level + 1, found[start].part, found[end - 1].part, sum(sizes[start:end]))
         for start, end in _runs(sizes, room_tokens, least=2)

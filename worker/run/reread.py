@@ -69,9 +69,10 @@ def own_checks(
 
 def next_reading(job: Job, done: Done, prices: PriceBook) -> Reread | None:
     """What becomes of an answer with fields in question, where there is a next place."""
-    why = in_question(done, job.important)
+    if not (why := in_question(done, job.important)):
+        return None
     onward = next(iter(job.route.after(job.step)), None)
-    return _reread(job, done, why, *onward, prices) if why and onward is not None else None
+    return None if onward is None else _reread(job, done, why, *onward, prices)
 
 
 def in_question(done: Done, important: Collection[str]) -> dict[str, str]:

@@ -28,16 +28,25 @@ from worker.prompts import (
     SECOND_READING,
     form,
     prompt,
-    prompt_tokens,
+    prompt_units,
     reading_messages,
     repair_messages,
     task_messages,
 )
 from worker.prompts.markers import restored
 from worker.run.echo import echo
-from worker.run.job import Job, Reading
+from worker.run.job import Found, Job, Reading
 from worker.run.judge import judge, judge_budget, judge_error, judge_parts, judge_reading
-from worker.run.lists import TEXT_PER_ANSWER, Question, clipped, further, halves, list_room
+from worker.run.lists import (
+    TEXT_PER_ANSWER,
+    Question,
+    apart,
+    clipped,
+    further,
+    halves,
+    list_room,
+    parted,
+)
 from worker.run.merge import Seen, look, merge
 from worker.run.outcome import Outcome, Part, Split, Turn
 from worker.run.parts import (
@@ -51,6 +60,7 @@ from worker.run.parts import (
 from worker.run.reread import stands
 from worker.run.wide import groups, lists, pieced
 from worker.run.windows import Window, around, tokens, whole
+from worker.tokens import Script, priced
 
 SECOND_TRY_TEMPERATURE = 0.4
 """At temperature 0 the same prompt would bring the same bad answer again."""
@@ -128,7 +138,16 @@ class _Conversation:
     caller: Caller
 
     async def outcome(self) -> Outcome:
-        """Ask, or put together what the parts said, or split."""
+        """Ask, or put together what the parts said, or split: also where the engine finds the
+        whole too long that was thought to fit. Raises EngineError."""
+        try:
+            return await self._outcome()
+        except EngineError as error:
+            if error.trouble is not Trouble.CONTEXT_EXCEEDED or not (parts := self._smaller()):
+                raise
+            return Split(parts)
+
+    async def _outcome(self) -> Outcome:
         job = self.job
         if job.reading is not None:
             return await self._read_again(job.reading)
@@ -143,8 +162,50 @@ class _Conversation:
             return Split(parts)
         if job.task is TaskType.EXTRACTION:
             return await self._extracted()
-        call_id, checked = await self._asked(job.answer_schema, text_of(job.pieces))
+        call_id, checked = await self._said(whole(job.pieces))
         return judge(job, checked, call_id, self._prices)
+
+    async def _said(self, window: Window) -> tuple[UUID, Valid | Invalid]:
+        """The answer about a text; where an engine finds it too long, what is put together of the
+        answers about its halves. Raises EngineError."""
+        job = self.job
+        try:
+            return await self._asked(job.answer_schema, text_of(window.pieces))
+        except EngineError as error:
+            smaller = self._in_place_of(error, parted(window))
+        found = list[Found]()
+        for number, each in enumerate(smaller, start=1):
+            call_id, checked = await self._said(each)
+            if isinstance(checked, Invalid):
+                return call_id, checked
+            found.append(Found(number, checked.value, call_id))
+        if job.task is TaskType.CLASSIFICATION:
+            return call_id, Valid(most_said(found))
+        return await self._asked(job.answer_schema, partial_answers(found))
+
+    def _in_place_of(self, error: EngineError, smaller: Sequence[Any]) -> Sequence[Any]:
+        """What is asked in this turn in place of what an engine finds too long: a whole document
+        is rather parted, so that its parts run side by side. Raises the error where it is none of
+        these."""
+        if error.trouble is not Trouble.CONTEXT_EXCEEDED or not smaller or self._smaller():
+            raise error
+        return smaller
+
+    def _smaller(self) -> tuple[Part, ...]:
+        """The parts of a document that an engine finds too long as a whole: of half of it at
+        most."""
+        job = self.job
+        if job.is_part or job.reading is not None or job.facts.scope is not Scope.DOCUMENT:
+            return ()
+        if job.found:
+            half = (
+                sum(part.tokens for part in next_level(job.found, job.level, 1, self._rates)) // 2
+            )
+            parts = next_level(job.found, job.level, half, self._rates)
+        else:
+            half = sum(part.tokens for part in first_level(job.pieces, 1, self._rates)) // 2
+            parts = first_level(job.pieces, half, self._rates)
+        return parts if len(parts) > 1 else ()
 
     async def _read_again(self, reading: Reading) -> Outcome:
         """Asked once, and not mended: where that brings nothing the first answer stands."""
@@ -163,6 +224,10 @@ class _Conversation:
         return self.access.ledger.prices
 
     @property
+    def _rates(self) -> Mapping[Script, float]:
+        return self.access.rates.of(self.job.place.model).safe
+
+    @property
     def schemas(self) -> tuple[Mapping[str, Any], ...]:
         """What its answer is asked for in: more than one where it has more fields than fit."""
         job = self.job
@@ -177,9 +242,10 @@ class _Conversation:
         if self.job.is_part:
             return ()
         room_tokens = await self._room()
-        parts = first_level(self.job.pieces, room_tokens)
+        parts = first_level(self.job.pieces, room_tokens, self._rates)
         if len(parts) > 1 and self._has_lists:
-            parts = first_level(self.job.pieces, list_room(room_tokens, self.job.max_tokens))
+            room_tokens = list_room(room_tokens, self.job.max_tokens)
+            parts = first_level(self.job.pieces, room_tokens, self._rates)
         return parts if len(parts) > 1 else ()
 
     @property
@@ -195,7 +261,7 @@ class _Conversation:
             case TaskType.CLASSIFICATION:
                 said = Valid(most_said(job.found))
                 return judge(job, said, job.found[-1].call_id, self._prices)
-        parts = next_level(job.found, job.level, await self._room())
+        parts = next_level(job.found, job.level, await self._room(), self._rates)
         if len(parts) > 1 and not job.is_part:
             return Split(parts)
         call_id, checked = await self._asked(job.answer_schema, partial_answers(job.found))
@@ -215,7 +281,12 @@ class _Conversation:
         while questions:
             question = questions.popleft()
             text = text_of(question.window.pieces)
-            call_id, checked = await self._asked(question.schema, text)
+            try:
+                call_id, checked = await self._asked(question.schema, text)
+            except EngineError as error:
+                smaller = self._in_place_of(error, apart(question))
+                questions.extendleft(reversed(smaller))
+                continue
             if isinstance(checked, Valid):
                 is_whole = not job.is_part and question.window == self._window()
                 found = look(
@@ -338,7 +409,7 @@ class _Conversation:
         schemas = self.schemas if job.reading is None else (job.asked_schema,)
         left = min(
             room(most, self._grammar(schema), traits)
-            - prompt_tokens(job.task, job.ask, form(schema))
+            - priced(prompt_units(job.task, job.ask, form(schema)), self._rates)
             for schema in schemas
         )
         return max(left - job.max_tokens - SPARE_TOKENS, 1)

@@ -13,11 +13,14 @@ from structlog.testing import capture_logs
 
 from tests.clock import virtual_time
 from tests.factories import a_deployment, an_access, the_frontier
+from tests.fakes import FakeDatabase
 from tests.stubs.fake import FakeEngine
 from worker.calls.access import EngineAccess, ModelAccess
+from worker.calls.traits import KnownTraits
 from worker.flow.adapt import Ended
-from worker.llm.engine import Completion, EngineError, Health, Message, Request, Trouble
+from worker.llm.engine import Completion, EngineError, Health, Message, Request, Told, Trouble
 from worker.llm.gate import LONGEST_PROBE_S, Closed
+from worker.llm.probe import Traits
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -384,3 +387,29 @@ async def test_a_call_that_is_cut_off_is_told_from_an_engine_that_went_down(
     with pytest.raises(EngineError) as met:
         await access.complete(request)
     assert (met.value.trouble, met.value.maybe_billed) == (trouble, error.maybe_billed)
+
+
+class TellsNothing(FakeEngine):
+    """An engine whose free look at a model goes wrong."""
+
+    trouble = Trouble.SERVER_ERROR
+
+    async def tell(self, model: str) -> Told:
+        raise error(self.trouble)
+
+
+def that_looks(engine: FakeEngine) -> EngineAccess:
+    access = an_access(engine)
+    access.known_traits = KnownTraits(FakeDatabase())  # type: ignore[arg-type]
+    return access
+
+
+async def test_a_free_look_that_breaks_off_leaves_a_model_to_be_asked_as_it_is():
+    assert await that_looks(TellsNothing()).traits("phi4-mini") == Traits()
+
+
+async def test_nobody_is_asked_where_a_free_look_finds_nobody():
+    engine = TellsNothing()
+    engine.trouble = Trouble.UNAVAILABLE
+    with pytest.raises(EngineError, match="its own words"):
+        await that_looks(engine).traits("phi4-mini")

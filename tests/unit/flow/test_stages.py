@@ -21,6 +21,7 @@ from worker.configs import Configs
 from worker.flow.stage import Held, Lease
 from worker.ingest.stage import IngestStage, ReadOutcome
 from worker.persist import Persist
+from worker.rates import RateBook
 from worker.run.claims import JobClaims
 from worker.run.outcome import Done, Turn
 from worker.run.stage import RunStage
@@ -63,7 +64,7 @@ def pair() -> Pair:
 
 async def test_a_pair_that_is_cut_off_before_its_slot_leaves_no_call_behind():
     db, slot = FakeDatabase(), asyncio.Lock()
-    stage = ClassifyStage(db, an_access(), Configs(db, 1, a_config()), OWNER)  # type: ignore[arg-type]
+    stage = ClassifyStage(db, an_access(), Configs(db, 1, a_config()), OWNER, RateBook())  # type: ignore[arg-type]
     await slot.acquire()
     work = asyncio.create_task(stage.work(held(Stage.CLASSIFY, pair()), slot))
     await stage.finish(await cut_off(work))
@@ -119,7 +120,7 @@ async def test_a_document_that_is_cut_off_while_it_is_cut_up_goes_back_in_line(
         loop.call_soon_threadsafe(begun.set)
         goes_on.wait(5)
 
-    stage = IngestStage(db, None, Configs(db, 1, a_config()), OWNER)  # type: ignore[arg-type]
+    stage = IngestStage(db, None, Configs(db, 1, a_config()), OWNER, RateBook())  # type: ignore[arg-type]
     monkeypatch.setattr(stage, "_ingested", slowly)
     row = {
         "id": 7,
@@ -147,7 +148,10 @@ def test_what_postgres_refuses_has_failed_by_a_fault_of_ours_that_quotes_no_text
     configs = Configs(None, 1, a_config())  # type: ignore[arg-type]
     calls = [CallRow(CALL, CallState.SETTLED, answer="an answer")]
     stage, outcome = {
-        "ingest": (IngestStage(None, None, configs, OWNER), ReadOutcome(7, None)),  # type: ignore[arg-type]
+        "ingest": (
+            IngestStage(None, None, configs, OWNER, RateBook()),  # type: ignore[arg-type]
+            ReadOutcome(7, None),
+        ),
         "classify": (
             ClassifyStage(None, an_access(), configs, OWNER),  # type: ignore[arg-type]
             Sorted(pair(), Verdict(TaskType.SUMMARY, Finder.MODEL, 0.9), calls),

@@ -1,6 +1,5 @@
 import re
 from decimal import Decimal
-from io import StringIO
 
 import pytest
 from hypothesis import given
@@ -75,11 +74,16 @@ def test_any_answer_can_be_jotted_down(value):
 
 
 @pytest.fixture
-def terminal(monkeypatch):
-    """What a person sees on 80 columns."""
-    printed = StringIO()
-    monkeypatch.setattr(render, "console", render.Terminal(file=printed, width=80))
-    return printed.getvalue
+def terminal(monkeypatch, capsys):
+    """What a person sees on 80 columns, all of it so far."""
+    monkeypatch.setenv("COLUMNS", "80")
+    printed = []
+
+    def seen() -> str:
+        printed.append(capsys.readouterr().out)
+        return "".join(printed)
+
+    return seen
 
 
 def cost_row(key, cost_usd, **more):

@@ -61,7 +61,7 @@ WITH given AS (
         open_parts = coalesce(jsonb_array_length(g.parts), 0),
         error = g.error,
         finished_at = CASE WHEN g.state IN ('done', 'failed') THEN now() END
-    FROM decided g JOIN freed f ON f.item_id = g.job_id
+    FROM decided g
     WHERE j.id = ANY (ARRAY(SELECT item_id FROM freed)) AND j.id = g.job_id AND j.state = 'ready'
     RETURNING j.id, j.batch_id, j.local_only, j.pinned, j.document_id, j.ask_id, j.task, j.found_by,
               j.found_version, j.confidence, j.zone, j.engine, j.model, j.step, j.chain, j.fixed_tokens, j.language,

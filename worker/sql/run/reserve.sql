@@ -133,12 +133,17 @@ WITH mine AS MATERIALIZED (
     ORDER BY w.key  -- in one order: two workers never wait for each other
     ON CONFLICT DO NOTHING
     RETURNING job_id
+), taken AS MATERIALIZED (
+    SELECT batch_id, count(*) AS n FROM judged
+    WHERE usd > 0 AND id = ANY (ARRAY(SELECT job_id FROM reserved))
+    GROUP BY batch_id
 )
 SELECT j.id, j.batch_id, j.model, j.answer, coalesce(j.short_of, 'twin') AS short_of,
        -- what is reserved here may give something back, too
-       j.under_way + (
-           SELECT count(*) FROM reserved n JOIN judged k ON k.id = n.job_id
-           WHERE k.usd > 0 AND (j.short_of = 'day' OR k.batch_id = j.batch_id)) AS under_way,
-       j.usd, j.batch_usd, j.day_usd, j.max_cost_usd, r.job_id IS NOT NULL AS reserved
-FROM judged j LEFT JOIN reserved r ON r.job_id = j.id
+       j.under_way + coalesce((
+           SELECT sum(n) FROM taken t
+           WHERE j.short_of = 'day' OR t.batch_id = j.batch_id), 0)::bigint AS under_way,
+       j.usd, j.batch_usd, j.day_usd, j.max_cost_usd,
+       j.id = ANY (ARRAY(SELECT job_id FROM reserved)) AS reserved
+FROM judged j
 ORDER BY j.id
