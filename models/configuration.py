@@ -14,6 +14,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from models.adapter import adapter_digest
 from models.config import Config, checked_config, read_config
 from models.database import ready_connection
 from models.embedded.wheels import wheel_folder
@@ -65,6 +66,7 @@ def surroundings() -> Surroundings:
         has_key=settings().has_key,
         ollama_answers=lambda: _answers(DEFAULT_OLLAMA_URL),
         has_embedded=_has_embedded,
+        adapter_digest=adapter_digest,
     )
 
 

@@ -51,6 +51,21 @@ EMBEDDED_MAX_TOKENS = {
 STAND_IN = "stand-in/"
 """In front of the model's name wherever the embedded model serves a frontier queue."""
 
+_WITH = "+"
+_DIGEST_SHOWN = 8
+
+
+def tuned_name(adapter_digest: str) -> str:
+    """What the embedded model is called with an adapter, by the SHA-256 of its file in hex; without
+    one (empty) it has its own name."""
+    return EMBEDDED_MODEL + (_WITH + adapter_digest[:_DIGEST_SHOWN] if adapter_digest else "")
+
+
+def is_tuned(model: str) -> bool:
+    """Whether a name of the embedded model says that it has an adapter."""
+    return _WITH in model
+
+
 CLOUD = ("-cloud", ":cloud")
 """How names of models end that an Ollama only passes on to its maker's servers."""
 
@@ -83,13 +98,16 @@ def _auto_or_number(slots: Any) -> Any:
 
 
 class ModelLimits(Section):
-    """What the provider allows for one model, beside what it allows for the whole engine."""
+    """What is to be known of one model: what the provider allows for it, beside what it allows for
+    the whole engine, and how it is asked."""
 
     rpm: PositiveInt | None = None
     """Requests a minute."""
     tpm: PositiveInt | None = None
     """Tokens a minute, prompt and output together."""
     max_in_flight: PositiveInt | None = None
+    examples: bool = True
+    """Whether its prompts carry examples; false for a model that was tuned on prompts without."""
 
 
 def _outside(zone: Zone) -> Zone:
@@ -169,6 +187,11 @@ class EngineConfig(Section):
     def batch_stops(self) -> bool:
         """Whether a batch of its provider can be stopped."""
         return self.provider_batch != "openrouter"
+
+    def carries_examples(self, model: str) -> bool:
+        """Whether prompts for a model carry examples."""
+        own = self.models.get(model)
+        return own is None or own.examples
 
     @property
     def stand_in(self) -> bool:
@@ -284,9 +307,30 @@ class ReplicateConfig(EngineConfig):
 
 
 class EmbeddedConfig(EngineConfig):
-    """The model that comes with Docmill."""
+    """The model that comes with Docmill, with and without its adapter."""
 
     kind: Literal["embedded"] = "embedded"
+    adapter: str | None = None
+    """A LoRA in GGUF, by its path; "": none; None: the one that comes with Docmill."""
+    adapter_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """SHA-256 of that file; empty: there is none. It is found out, whatever a file says."""
+
+    @property
+    def served(self) -> str:
+        """The name of the model that jobs are asked of: it says which adapter it has."""
+        return self._named(tuned_name(self.adapter_digest))
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The names of all that it serves: with its adapter, and always without."""
+        return tuple(dict.fromkeys((self.served, self._named(EMBEDDED_MODEL))))
+
+    def carries_examples(self, model: str) -> bool:
+        """An adapter is trained on prompts without examples."""
+        return not is_tuned(model) and super().carries_examples(model)
+
+    def _named(self, model: str) -> str:
+        return (STAND_IN if self.stand_in else "") + model
 
 
 EMBEDDED = "embedded"

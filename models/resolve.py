@@ -24,14 +24,13 @@ from models.engines import (
     EMBEDDED_SLOTS,
     FRONTIER,
     LOCAL,
-    STAND_IN,
     AnyEngineConfig,
     EmbeddedConfig,
     OllamaConfig,
     OpenAIConfig,
 )
 from models.errors import InputError
-from models.words import TaskType, Zone
+from models.words import TaskType
 
 PROVIDER_BATCHES: Mapping[tuple[str, str], str] = {
     ("openai", "api.openai.com"): "openai",
@@ -57,6 +56,9 @@ class Surroundings:
     """Whether an Ollama answers at its usual place; asked only where nothing else decides."""
     has_embedded: Callable[[], bool] = lambda: False
     """Whether the embedded model is installed."""
+    adapter_digest: Callable[[str | None], str] = lambda said: ""
+    """SHA-256 of the adapter that the embedded model is to have, in hex; empty: none. Raises
+    ConfigError."""
 
 
 def resolve(file: Mapping[str, Any], around: Surroundings, known: Config | None) -> Config:
@@ -70,7 +72,10 @@ def resolve(file: Mapping[str, Any], around: Surroundings, known: Config | None)
     local = local.model_copy(update={"model": config.engines[LOCAL].model})
     frontier = _frontier_engine(config, asked.get(FRONTIER), around, known, local)
     engines = {**config.engines, LOCAL: local, FRONTIER: frontier}
-    engines = {name: with_provider_batch(_without_account(one)) for name, one in engines.items()}
+    engines = {
+        name: _with_adapter(with_provider_batch(_without_account(one)), around)
+        for name, one in engines.items()
+    }
     return _with_embedded_models(config.model_copy(update={"engines": engines}))
 
 
@@ -121,7 +126,16 @@ def _frontier_engine(
         return default
     if known is not None and not known.engines[FRONTIER].stand_in:
         return known.engines[FRONTIER]
-    return _embedded(default) if local.kind == EMBEDDED else default
+    if not isinstance(local, EmbeddedConfig):
+        return default
+    return _embedded(default).model_copy(update={"adapter": local.adapter})
+
+
+def _with_adapter(engine: AnyEngineConfig, around: Surroundings) -> AnyEngineConfig:
+    """With the adapter that it is to have told apart from all others, as the file is now."""
+    if not isinstance(engine, EmbeddedConfig):
+        return engine
+    return engine.model_copy(update={"adapter_digest": around.adapter_digest(engine.adapter)})
 
 
 def _embedded(engine: AnyEngineConfig) -> EmbeddedConfig:
@@ -133,17 +147,20 @@ def _embedded(engine: AnyEngineConfig) -> EmbeddedConfig:
         context_tokens=EMBEDDED_CONTEXT_TOKENS,
         short_answers=True,
         usd_per_hour=engine.usd_per_hour,
+        adapter=engine.adapter if isinstance(engine, EmbeddedConfig) else None,
     )
 
 
 def _with_embedded_models(config: Config) -> Config:
-    """Whatever runs on an embedded engine runs on its one model."""
+    """Whatever runs on an embedded engine runs on the model that it serves. What finds task types
+    is the model without an adapter, which no adapter was trained for."""
     tasks = {}
     for task, chosen in config.tasks.items():
         kept = tuple(place for place in chosen.escalate if not _is_embedded(config, place))
         update: dict[str, Any] = {"escalate": kept}  # the same model would answer the same again
-        if _is_embedded(config, chosen.engine):
-            update["model"] = _embedded_name(config.engines[chosen.engine])
+        engine = config.engines[chosen.engine]
+        if isinstance(engine, EmbeddedConfig):
+            update["model"] = engine.served
             update["max_tokens"] = min(chosen.max_tokens, EMBEDDED_MAX_TOKENS[task])
         tasks[task] = chosen.model_copy(update=update)
     languages = {k: v for k, v in config.languages.items() if not _is_embedded(config, v.engine)}
@@ -169,10 +186,6 @@ def _is_embedded(config: Config, place: str) -> bool:
     return config.engines[place.partition("/")[0]].kind == EMBEDDED
 
 
-def _embedded_name(engine: AnyEngineConfig) -> str:
-    return (STAND_IN if engine.zone is Zone.FRONTIER else "") + EMBEDDED_MODEL
-
-
 def refuse_places(places: Iterable[str | None], config: Config) -> None:
     """Raises InputError where an ask cannot be answered by the ENGINE/MODEL that it names. Those
     that the configuration itself names are checked as it is read."""
@@ -189,8 +202,9 @@ def _refusal(place: str, config: Config) -> str | None:
         return f"{place}: there is no engine {name!r}; there are: {known}"
     if not model:
         return f"{place}: a model is named as ENGINE/MODEL"
-    if engine.kind == EMBEDDED and model != _embedded_name(engine):
-        return f"{place}: the embedded engine has one model, {name}/{_embedded_name(engine)}"
+    if isinstance(engine, EmbeddedConfig) and model not in engine.offered:
+        offered = " and ".join(f"{name}/{one}" for one in engine.offered)
+        return f"{place}: the embedded engine serves {offered}"
     if engine.kind == "ollama" and model.endswith(CLOUD):
         return (
             f"{place}: it runs on the maker's servers, not on this Ollama; choose a model that is "

@@ -991,6 +991,36 @@ bulks = Table(
     "only moves one on; it is nobody's",
 )
 
+tuned_models = Table(
+    "tuned_models",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("place", Text, nullable=False, comment="ENGINE/MODEL that was measured as it is served"),
+    Column("base", Text, nullable=False, comment="ENGINE/MODEL that it was tuned from"),
+    Column("base_digest", Text, comment="SHA-256 of the base's weights; NULL: not known"),
+    Column("data_hash", Text, comment="SHA-256 of the pairs; NULL: not known"),
+    Column("adapter_hash", Text, comment="SHA-256 of the adapter's file; NULL: not known"),
+    Column("versions", JSONB, nullable=False, comment="of Docmill, and of the prompts by task"),
+    Column(
+        "eval_id",
+        ForeignKey("evals.id", ondelete="SET NULL"),
+        comment="that measured it; NULL: it was deleted",
+    ),
+    Column("scores", JSONB, nullable=False, comment="by task: how right each model was"),
+    Column("better", Boolean, nullable=False, comment="than its base, beyond chance"),
+    Column(
+        "anyway",
+        Boolean,
+        nullable=False,
+        server_default="false",
+        comment="true: served although it is not",
+    ),
+    Column("served_at", Moment, comment="when it was to be served; NULL: it was not"),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Index("ix_tuned_models_eval", "eval_id"),
+    comment="models that were tuned: from what, on what, how good they are, who serves them",
+)
+
 bulk_jobs = Table(
     "bulk_jobs",
     metadata,

@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("--delete", action="store_true")
     commands.add_parser("unlock", help="take the lock from PDFs; they come on stdin")
     commands.add_parser("compare", help="say which values of answers are right; they come on stdin")
+    commands.add_parser("pairs", help="say what a model is asked about gold, which comes on stdin")
     reroute = commands.add_parser("reroute", help="route anew what is not begun of a batch")
     reroute.add_argument("batch", type=int)
     classifier = commands.add_parser("classifier", help="what finds task types: train, report")
@@ -111,6 +112,12 @@ def _compare(_: argparse.Namespace) -> int:
     return compare()
 
 
+def _pairs(_: argparse.Namespace) -> int:
+    from worker.pairs import main as pairs
+
+    return pairs()
+
+
 def _reroute(chosen: argparse.Namespace) -> int:
     from worker.reroute import reroute
 
@@ -140,6 +147,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "formats": _formats,
     "unlock": _unlock,
     "compare": _compare,
+    "pairs": _pairs,
     "reroute": _reroute,
     "classifier": _classifier,
     "scores": _scores,

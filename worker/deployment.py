@@ -12,7 +12,7 @@ import httpx  # noqa: TID251  # the reading of addresses
 
 from models.config import Config
 from models.configuration import applied, own_config
-from models.engines import EMBEDDED, EMBEDDED_MODEL, FRONTIER, LOCAL, STAND_IN, EngineConfig
+from models.engines import EMBEDDED, FRONTIER, LOCAL, EmbeddedConfig, EngineConfig
 from models.errors import ConfigError, NoKey
 from models.settings import Settings, settings
 from models.words import Zone
@@ -174,8 +174,14 @@ def describe() -> dict[str, str | None]:
     local, frontier = found[chosen.engine], found[FRONTIER]
     if isinstance(local, ConfigError):
         raise local
-    where = f"{chosen.model} at {local.host}"
+    where = f"{_served(local) or chosen.model} at {local.host}"
     if isinstance(frontier, ConfigError):
         return {"local": where, "frontier": None, "problem": str(frontier)}
-    model = STAND_IN + EMBEDDED_MODEL if frontier.stand_in else frontier_model(config)
+    model = _served(frontier) or frontier_model(config)
     return {"local": where, "frontier": f"{model} at {frontier.host}", "problem": None}
+
+
+def _served(deployment: Deployment) -> str | None:
+    """What an embedded engine serves jobs with; None: it is none."""
+    engine = deployment.config
+    return engine.served if isinstance(engine, EmbeddedConfig) else None

@@ -35,7 +35,8 @@ class Server(Protocol):
     title: str
     """For people."""
     entry: str
-    """`module:NAME` of this object, so that the guardian process can import it."""
+    """`module:NAME` of this object, or `module:NAME(WORD)` of what makes it of a word, so that the
+    guardian process can import it."""
     stop_signal: signal.Signals
     start_seconds: float
     """How long an attaching process waits for the server to answer."""
@@ -65,7 +66,9 @@ class Server(Protocol):
 
 
 def load(entry: str) -> Server:
-    """The server that `module:NAME` names."""
-    module, _, name = entry.partition(":")
-    server: Server = getattr(importlib.import_module(module), name)
+    """The server that an entry names."""
+    module, _, call = entry.partition(":")
+    name, made, word = call.removesuffix(")").partition("(")
+    found = getattr(importlib.import_module(module), name)
+    server: Server = found(word) if made else found
     return server

@@ -21,6 +21,7 @@ from producer.cli import (
     run,
     scores,
     steer,
+    tuning,
 )
 from producer.cli.submit import submit
 
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "results": look.results,
     "costs": look.costs,
     "engines": look.engines,
+    "models": tuning.list_models,
     "review": review.review,
     "correct": review.correct,
     "replay": evaluate.replay,
@@ -77,6 +79,11 @@ EVAL_COMMANDS: dict[str, Callable[..., None]] = {
     "show": evaluate.show,
     "compare": evaluate.compare,
 }
+TUNE_COMMANDS: dict[str, Callable[..., None]] = {
+    "export": tuning.export,
+    "eval": tuning.evaluate,
+    "serve": tuning.serve,
+}
 DATABASE_COMMANDS: dict[str, Callable[..., None]] = {
     "upgrade": db.upgrade,
     "downgrade": db.downgrade,
@@ -105,6 +112,7 @@ app = typer.Typer(
             "config": {**dict.fromkeys(CONFIG_COMMANDS, NO_HELP), **NO_HELP},
             "eval": {**dict.fromkeys(EVAL_COMMANDS, NO_HELP), **NO_HELP},
             "gold": {**dict.fromkeys(GOLD_COMMANDS, NO_HELP), **NO_HELP},
+            "tune": {**dict.fromkeys(TUNE_COMMANDS, NO_HELP), **NO_HELP},
             "db": {**dict.fromkeys(DATABASE_COMMANDS, NO_HELP), **NO_HELP},
             **NO_HELP,
         },
@@ -159,6 +167,10 @@ _eval = typer.Typer(
 )
 _add(EVAL_COMMANDS, _eval)
 app.add_typer(_eval, name="eval")
+TUNE = "Small models made better at your work: pairs from gold, comparison, serving."
+_tune = typer.Typer(help=TUNE, short_help=TUNE, no_args_is_help=True)
+_add(TUNE_COMMANDS, _tune)
+app.add_typer(_tune, name="tune")
 _database = typer.Typer(help="The database schema.", no_args_is_help=True)
 _add(DATABASE_COMMANDS, _database)
 app.add_typer(_database, name="db")

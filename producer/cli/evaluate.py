@@ -84,7 +84,7 @@ def evaluate(
         source = run.Source(EvalKind.GOLD, gold, split or Split.HELD)
     _refuse_file(write)
     begun = run.begin(source, model, most, max_cost=max_cost)
-    _to_the_end(begun, quality, write, as_json)
+    to_the_end(begun, quality, write, as_json)
 
 
 def replay(
@@ -106,7 +106,7 @@ def replay(
 
     _refuse_file(write)
     source = run.Source(EvalKind.REPLAY, str(batch))
-    _to_the_end(run.begin(source, model, last, max_cost=max_cost), quality, write, as_json)
+    to_the_end(run.begin(source, model, last, max_cost=max_cost), quality, write, as_json)
 
 
 def _refuse_file(write: Path | None) -> None:
@@ -116,7 +116,8 @@ def _refuse_file(write: Path | None) -> None:
         raise InputError(f"{write} is there already; name a file that is not")
 
 
-def _to_the_end(begun: "Begun", quality: float, write: Path | None, as_json: bool) -> None:
+def to_the_end(begun: "Begun", quality: float, write: Path | None, as_json: bool) -> None:
+    """Follow an eval until it is over, and show its figures."""
     if not as_json:
         typer.echo(
             f"eval {begun.eval}: {begun.texts} texts, batch {begun.batch}; "

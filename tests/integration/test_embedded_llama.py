@@ -1,5 +1,7 @@
 """The embedded language model: a real llama.cpp server with a real small model."""
 
+import asyncio
+import hashlib
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -8,8 +10,19 @@ from typing import Any
 
 import pytest
 
-from models.engines import EMBEDDED_CONTEXT_TOKENS, EMBEDDED_MODEL, EMBEDDED_SLOTS
+from models.engines import (
+    EMBEDDED_CONTEXT_TOKENS,
+    EMBEDDED_MODEL,
+    EMBEDDED_SLOTS,
+    EmbeddedConfig,
+)
+from models.errors import ConfigError
+from models.words import Zone
 from tests.embedded_users import LLAMA, User, server_pid, temporary_home, wait_until_stopped
+from tests.lora import write_lora
+from worker.llm.embedded.server import attach_llama
+from worker.llm.engine import Completion, Message, Request
+from worker.llm.kinds import KINDS, Reach
 
 pytestmark = pytest.mark.model
 
@@ -72,6 +85,41 @@ def test_an_example_and_a_schema_make_it_answer_in_json(url: str) -> None:
     answer = json.loads(first["choices"][0]["message"]["content"])
     assert answer == {"name": "Alan Turing", "year": 1936}
     assert second["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
+
+
+def test_one_server_answers_as_the_bare_model_and_as_the_one_with_an_adapter(
+    home: Path, tmp_path: Path
+) -> None:
+    adapter = write_lora(tmp_path / "adapter.gguf", strength=0.3)
+    table = EmbeddedConfig(
+        zone=Zone.LOCAL,
+        adapter=str(adapter),
+        adapter_digest=hashlib.sha256(adapter.read_bytes()).hexdigest(),
+    )
+    tuned, bare = table.offered
+    said = asyncio.run(answers(table, home, [bare, tuned, bare]))
+    assert [one.model_answered for one in said] == [bare, tuned, bare]
+    assert said[0].text == said[2].text != said[1].text
+
+
+async def answers(table: EmbeddedConfig, home: Path, models: list[str]) -> list[Completion]:
+    """What an engine says to the same prompt under each of these names."""
+    engine = KINDS["embedded"].make(table, Reach("", None, home))
+    prompt = (Message("user", "Text: The total is 40 on 3 May. Find the total."),)
+    try:
+        health = await engine.health()
+        assert (health.ok, health.models) == (True, table.offered)
+        return [await engine.complete(Request(name, prompt, 16, 512)) for name in models]
+    finally:
+        await engine.close()
+
+
+def test_a_file_that_changed_since_the_configuration_was_made_is_not_served(
+    home: Path, tmp_path: Path
+) -> None:
+    adapter = write_lora(tmp_path / "adapter.gguf", strength=0.1)
+    with pytest.raises(ConfigError, match="is another file than the configuration names"):
+        attach_llama(home, adapter, "0" * 64)
 
 
 def test_messages_become_plain_text_for_a_base_model(url: str) -> None:

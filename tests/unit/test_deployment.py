@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from models.adapter import adapter_digest
 from models.config import Config
 from models.configuration import Configuration
-from models.engines import DEFAULT_OLLAMA_URL, EMBEDDED
+from models.engines import DEFAULT_OLLAMA_URL, EMBEDDED, EMBEDDED_MODEL, tuned_name
 from models.errors import ConfigError, NoKey
 from models.settings import Settings
 from models.words import Zone
 from tests.factories import a_config
+from tests.lora import write_lora
 from worker import deployment as deployment_module
 from worker.deployment import Deployment, deploy, deployments, describe
 from worker.llm import kinds
@@ -68,7 +70,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], di
     monkeypatch.setattr(kinds, "OllamaEngine", noted("ollama"))
     monkeypatch.setattr(kinds, "OpenAIEngine", noted("openai"))
     monkeypatch.setattr(kinds, "ReplicateEngine", noted("replicate"))
-    monkeypatch.setattr(kinds.server, "attach_llama", lambda home: f"{home}/llama")
+    monkeypatch.setattr(kinds, "EmbeddedEngine", noted("embedded"))
+    monkeypatch.setattr(
+        kinds.server,
+        "attach_llama",
+        lambda home, adapter, digest: f"{home}/llama {adapter} {digest[:8]}".strip(),
+    )
     return seen
 
 
@@ -320,7 +327,24 @@ def test_the_embedded_model_is_started_when_its_client_is_made_and_not_before(ma
     assert (found.host, made) == (EMBEDDED, [])
     found.make()
     [(kind, args, more)] = made
-    assert (kind, args, more["proxied"]) == ("openai", (f"{tmp_path}/llama", None), False)
+    assert (kind, args) == ("embedded", (f"{tmp_path}/llama None",))
+    assert more["models"] == (EMBEDDED_MODEL,)
+
+
+def test_its_adapter_is_served_beside_the_bare_model_and_a_stand_in_is_known_by_the_plain_names(
+    made, tmp_path
+):
+    adapter = write_lora(tmp_path / "own.gguf", strength=0.0)
+    table = {"kind": "embedded", "adapter": str(adapter)}
+    table["adapter_digest"] = digest = adapter_digest(str(adapter))
+    config = a_config(engines={"local": table, "frontier": table})
+    for name in ("local", "frontier"):
+        reached(name, config, docmill_home=tmp_path).make()
+    tuned = tuned_name(digest)
+    for _, args, more in made:
+        assert args == (f"{tmp_path}/llama {adapter} {digest[:8]}",)
+        assert more["models"] == (tuned, EMBEDDED_MODEL)
+    assert tuned == f"{EMBEDDED_MODEL}+{digest[:8]}"
 
 
 async def test_bedrock_is_asked_with_its_own_key_before_all_else(monkeypatch):

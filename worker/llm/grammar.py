@@ -236,13 +236,27 @@ def _typed(kept: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "type": implied if implied is not None else list(ANYTHING)}
 
 
-def bounded(schema: Mapping[str, Any], max_tokens: int) -> dict[str, Any]:
+VALUE_CHARS = 120
+"""As long as a value of a document may be: an address of four lines."""
+
+_KEY_CHARS = 16
+"""A field's name, quotes and commas."""
+
+_FEWEST_CHARS = 24
+"""No string is bound to less: a name needs them."""
+
+
+def bounded(schema: Mapping[str, Any], max_tokens: int, *, even: bool = False) -> dict[str, Any]:
     """The schema for generation with every free string bounded, for models that ramble.
 
+    No right value is cut short by it: each string may be as long as a value may be (VALUE_CHARS),
+    or as its share of the output limit. Where many of them ramble such an answer runs into the
+    limit. `even`: each has its share alone, and an answer ends within the limit whatever its
+    strings are made of.
     Only what the engine generates is bounded so; answers are checked against the user's schema.
     """
-    strings = max(1, _count_strings(schema))
-    most = min(max(24, int(max_tokens * CHARS_PER_TOKEN / strings) - 16), MOST_REPEATS)
+    share = int(max_tokens * CHARS_PER_TOKEN / max(1, _count_strings(schema))) - _KEY_CHARS
+    most = min(max(_FEWEST_CHARS if even else VALUE_CHARS, share), MOST_REPEATS)
     result: dict[str, Any] = _bound(schema, most)
     return result
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from models.engines import EMBEDDED
+from models.adapter import adapter_file
+from models.engines import EMBEDDED, STAND_IN
 from models.errors import ConfigError
 from models.settings import KEY_NAMES
 from models.words import Zone
@@ -22,6 +23,7 @@ from worker.llm.bedrock.batches import BedrockBatches
 from worker.llm.bedrock.dialect import Dialect as BedrockDialect
 from worker.llm.bedrock.engine import BedrockEngine, address_in, bearer
 from worker.llm.embedded import server
+from worker.llm.embedded.engine import EmbeddedEngine
 from worker.llm.engine import Engine
 from worker.llm.ollama.engine import OllamaEngine, base_url
 from worker.llm.openai.batches import OpenAIBatches, OpenRouterBatches
@@ -167,8 +169,10 @@ def _replicate(config: Any, reach: Reach) -> Engine:
 
 
 def _embedded(config: Any, reach: Reach) -> Engine:
-    url = server.attach_llama(reach.home)
-    return OpenAIEngine(url, None, timeout_s=config.timeout_s, proxied=False)
+    adapter = adapter_file(config.adapter) if config.adapter_digest else None
+    url = server.attach_llama(reach.home, adapter, config.adapter_digest)
+    models = tuple(name.removeprefix(STAND_IN) for name in config.offered)
+    return EmbeddedEngine(url, timeout_s=config.timeout_s, models=models)
 
 
 def _module_of_extra(extra: str, module: str) -> ModuleType:

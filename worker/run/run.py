@@ -386,17 +386,23 @@ class _Conversation:
             fixed=len(messages) - 1,
         )
 
-    def _grammar(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the engine gets of a schema."""
+    def _grammar(
+        self, schema: Mapping[str, Any], certain_within: int | None = None
+    ) -> Mapping[str, Any]:
+        """What the engine gets of a schema. `certain_within`: tokens within which the answer of a
+        model that rambles ends, whatever it is made of."""
         plain = limited(grammar(schema).schema, self.job.max_tokens)
-        short = self.access.deployment.config.short_answers
-        return bounded(plain, self.job.max_tokens) if short else plain
+        if not self.access.deployment.config.short_answers:
+            return plain
+        most = certain_within or self.job.max_tokens
+        return bounded(plain, most, even=certain_within is not None)
 
     def _repair(
         self, request: Request, completion: Completion, wrong: Invalid, schema: Mapping[str, Any]
     ) -> Request:
         if wrong.category == "truncated":
-            return replace(request, max_tokens=request.max_tokens * 2)
+            most = 2 * request.max_tokens
+            return replace(request, max_tokens=most, schema=self._grammar(schema, most))
         if wrong.category in SAY_AGAIN:
             return replace(request, temperature=SECOND_TRY_TEMPERATURE, seed=request.seed + 1)
         messages = repair_messages(request.messages, completion.text, wrong.problem, schema)

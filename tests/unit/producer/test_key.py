@@ -1,0 +1,56 @@
+"""What is right by a key that no model is shown."""
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+import yaml
+
+from producer.cli.demo import KEY, SPEC
+from producer.evaluate.stats import Share
+from producer.key import Counted, counted, load_key, side_by_side
+
+RESULTS = [
+    {"ask": "kind", "document": "/a/m.txt", "value": {"label": "praise"}},
+    {"ask": "kind", "document": "/a/mails.jsonl#m-01", "value": {"label": "question"}},
+    {"ask": "fields", "document": "i.pdf", "value": {"total": "$2,330.61", "date": None}},
+    {"ask": "other", "document": "i.pdf", "value": {"total": "1"}},
+]
+
+
+def test_each_value_counts_and_what_was_not_answered_is_wrong() -> None:
+    key = {
+        "kind": {
+            "m.txt": {"label": "praise"},
+            "mails.jsonl#m-01": {"label": "praise"},
+            "gone.txt": {"label": "praise"},
+        },
+        "fields": {"i.pdf": {"total": "2330.61", "date": "3 March 2026"}},
+    }
+    assert counted(key, RESULTS) == [
+        Counted("kind", Share(1, 3)),
+        Counted("fields", Share(1, 2)),
+    ]
+
+
+def test_both_models_stand_in_one_line() -> None:
+    tuned = [Counted("kind", Share(11, 11)), Counted("fields", Share(10, 12))]
+    bare = [Counted("kind", Share(4, 11)), Counted("fields", Share(0, 12))]
+    assert side_by_side(tuned, bare) == (
+        "kind 11 of 11 (without it 4), fields 10 of 12 (without it 0)"
+    )
+    assert side_by_side(tuned, []) == "kind 11 of 11, fields 10 of 12"
+
+
+def test_the_key_of_the_samples_answers_asks_of_the_demo_about_samples_and_is_asked_of_nobody() -> (
+    None
+):
+    asks = {ask["name"]: ask for ask in yaml.safe_load(SPEC.read_text("utf-8"))["asks"]}
+    for ask, documents in load_key(KEY).items():
+        for document, right in documents.items():
+            name = Path(document).name.partition("#")[0]
+            assert (KEY.parent / name).exists()
+            assert any(fnmatch(name, pattern) for pattern in asks[ask]["documents"])
+            named = asks[ask].get("fields") or asks[ask]["schema"]["properties"]
+            assert set(right) == set(named)
+    patterns = [pattern for ask in asks.values() for pattern in ask["documents"]]
+    assert not any(fnmatch(KEY.name, pattern) for pattern in patterns)
