@@ -1,4 +1,4 @@
-"""python -m worker.tune.synthetic PAIRS.jsonl [--count N] [--seed N]: write the pairs to train on."""
+"""python -m worker.tune.synthetic PAIRS.jsonl [--count N] [--seed N]: write pairs to train on."""
 
 import argparse
 import json

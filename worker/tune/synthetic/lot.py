@@ -14,10 +14,34 @@ T = TypeVar("T")
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 
-MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
-HINDI_MONTHS = "जनवरी फ़रवरी मार्च अप्रैल मई जून जुलाई अगस्त सितंबर अक्टूबर नवंबर दिसंबर".split()
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+HINDI_MONTHS = [
+    "जनवरी",
+    "फ़रवरी",
+    "मार्च",
+    "अप्रैल",
+    "मई",
+    "जून",
+    "जुलाई",
+    "अगस्त",
+    "सितंबर",
+    "अक्टूबर",
+    "नवंबर",
+    "दिसंबर",
+]
 SIGNS = ("Rs. {}", "₹{}", "₹ {}", "INR {}", "${}", "£{}", "€{}", "{} EUR", "USD {}", "RM {}", "{}")
 
 
@@ -124,8 +148,10 @@ class Lot(random.Random):
             lambda: f"{self.letters(1, 4)}-{self.digits(3, 6)}",
             lambda: f"{self.letters(1, 3)}{self.digits(4, 8)}",
             lambda: self.digits(4, 9),
-            lambda: f"{self.letters(2, 4)}/{self.randint(14, 29)}-{self.randint(14, 29)}/"
-            f"{self.digits(2, 4)}",
+            lambda: (
+                f"{self.letters(2, 4)}/{self.randint(14, 29)}-{self.randint(14, 29)}/"
+                f"{self.digits(2, 4)}"
+            ),
             lambda: f"#{self.digits(3, 6)}",
             lambda: f"{self.randint(2014, 2029)}/{self.digits(2, 4)}",
             lambda: f"{self.letters(2, 3)}-{self.letters(2, 2)}-{self.digits(5, 7)}",
@@ -144,10 +170,11 @@ class Lot(random.Random):
 
     def firm(self) -> str:
         """A firm's name."""
-        stem = self.choice(table("words")["firm"])
+        words = table("words")
+        stem = self.choice(words["firm"])
         if self.odds(0.6):
-            stem = f"{self.choice(STEMS)}{self.choice(('', '', ' ', ' & '))}"
-            stem = f"{stem.rstrip(' &')} {self.choice(TRADES)}"
+            stem = f"{self.choice(words['stem'])}{self.choice(('', '', ' ', ' & '))}"
+            stem = f"{stem.rstrip(' &')} {self.choice(words['trade'])}"
         return f"{stem}{self.choice(FORMS)}"
 
     def person(self) -> str:
@@ -160,22 +187,14 @@ class Lot(random.Random):
         """The lines of an address."""
         street = self.choice(table("words")["street"])
         city, code = self.choice(table("words")["city"]), self.digits(5, 6)
-        first = self.choice((f"{self.randint(1, 240)} {street}", f"No. {self.randint(1, 99)}, {street}"))
+        first = self.choice(
+            (f"{self.randint(1, 240)} {street}", f"No. {self.randint(1, 99)}, {street}")
+        )
         middle = [self.choice(QUARTERS)] if self.odds(0.5) else []
         last = self.choice((f"{city} {code}", f"{code} {city}", f"{city} - {code}"))
         return [first, *middle, last]
 
 
-STEMS = (
-    "Ambika Bellwood Chandra Dalton Evergreen Farrow Ganga Hollins Indus Jupiter Kestrel Lakshmi "
-    "Merlin Nandini Orchard Prakash Quest Royal Sagar Thornton United Varun Wexford Yamuna Zenith "
-    "Alder Brookside Cedar Dinesh Elgin Fairlight Gopal Harrow Ivory Juniper Krishna Linden Mehta"
-).split()
-TRADES = (
-    "Traders Stores Hardware Motors Enterprises Foods Textiles Electronics Pharmacy Stationers "
-    "Restaurant Café Bakery Plumbing Builders Logistics Publishers Nurseries Optics Furnishers "
-    "Consultants Cleaners Printers Garage Supermarket Studio Clinic Roofing Software Catering"
-).split()
 FORMS = ("", "", "", " Ltd", " Pvt. Ltd.", " LLP", " Inc.", " GmbH", " Private Limited", " & Co.")
 QUARTERS = (
     "Industrial Estate", "Old Town", "Sector 14", "2nd Floor, Rose Plaza", "Near Bus Stand",

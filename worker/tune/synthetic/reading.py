@@ -116,7 +116,9 @@ def _open(lot: Lot, paper: Paper) -> Task:
     """The form of asks that name no fields: names and values, in the order of the text."""
     facts = sorted(paper.facts.items(), key=lambda fact: paper.text.find(fact[1][:12]))[:5]
     named = _names(lot, [fact for fact, _ in facts])
-    rows = [{"name": key.replace("_", " "), "value": paper.facts[fact]} for fact, key in named.items()]
+    rows = [
+        {"name": key.replace("_", " "), "value": paper.facts[fact]} for fact, key in named.items()
+    ]
     ask = lot.choice(("Find the facts.", "List the important values.", "What is stated here?"))
     return Task(TaskType.EXTRACTION, ask, _FACTS, paper.text, {"facts": rows})
 

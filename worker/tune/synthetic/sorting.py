@@ -52,10 +52,31 @@ NOUN_FRAMES = (
     "[They|We] [talked about|asked for] the {noun} and nothing else.",
     "On the list of {name}: {noun}, {m} times.",
 )
-FOREIGN = ("bird", "reptile", "spice", "fabric", "planet", "board game", "footwear", "jewel", "metal")
+FOREIGN = (
+    "bird",
+    "reptile",
+    "spice",
+    "fabric",
+    "planet",
+    "board game",
+    "footwear",
+    "jewel",
+    "metal",
+)
 """Labels that are right for no text that is sorted by something else."""
-OPENINGS = ("Dear Sir or Madam,\n", "Hello,\n", "Hi,\n", "Good morning,\n", "To whom it may concern,\n")
-CLOSINGS = ("\nRegards,\n{name}", "\nThanks\n{name}", "\nYours sincerely\n{name}", "\n{name}, {city}")
+OPENINGS = (
+    "Dear Sir or Madam,\n",
+    "Hello,\n",
+    "Hi,\n",
+    "Good morning,\n",
+    "To whom it may concern,\n",
+)
+CLOSINGS = (
+    "\nRegards,\n{name}",
+    "\nThanks\n{name}",
+    "\nYours sincerely\n{name}",
+    "\n{name}, {city}",
+)
 HEADS = ("From: {name}\nSubject: {code}\n\n", "Ticket {code}\n", "Date: {date}\n", "No. {n}: ")
 LETTERS = frozenset({"kind of mail", "urgency", "department", "banking intent", "travel request"})
 
@@ -136,9 +157,7 @@ def _other_words(lot: Lot, choices: Sequence[_Choice]) -> list[_Choice]:
             dressed = [one.word for one in choices]
     if len(set(dressed)) < len(dressed):
         dressed = [f"{one.word} ({one.says})" for one in choices]
-    return [
-        _Choice(word, one.says, one.texts) for word, one in zip(dressed, choices, strict=True)
-    ]
+    return [_Choice(word, one.says, one.texts) for word, one in zip(dressed, choices, strict=True)]
 
 
 def _asked(

@@ -1,4 +1,4 @@
-"""Texts to be summed up, notes that ask for code, questions of why, and requests to be told apart."""
+"""Texts to be summed up, notes that ask for code, questions of why, requests to be told apart."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,14 @@ SUMMARY_ASKS = (
 )  # fmt: skip
 
 
+TOLD = ("n", "m", "money", "date", "name", "city", "street", "firm", "month", "day")
+"""What one story says the same of throughout."""
+
+
 def summary(lot: Lot) -> Task:
     """A text of a few facts with padding, and a summary that keeps the facts."""
     story = lot.choice(table("writing")["stories"])
-    given = {name: lot.word(name) for name in ("n", "m", "money", "date", "name", "city", "street", "firm", "month", "day")}  # fmt: skip
+    given = {name: lot.word(name) for name in TOLD}
     core = [(lot.text(one["long"], given), lot.text(one["short"], given)) for one in story]
     padding = lot.some(PADDING, 1, 3) if not _is_hindi(core[0][0]) else []
     lines = [long for long, _ in core]
@@ -43,7 +47,8 @@ def _is_hindi(text: str) -> bool:
 
 
 CODE_ASKS = (
-    "Write the function.", "Write the Python function that is asked for.", "Implement this in Python.",
+    "Write the function.", "Write the Python function that is asked for.",
+    "Implement this in Python.",
     "Code, please.", "Turn this note into a Python function.", "Program what the text describes.",
 )  # fmt: skip
 CODE_HEADS = (
@@ -61,13 +66,18 @@ def code(lot: Lot) -> Task:
     if name not in text:
         text += f" The name is {name}."
     answer = {"code": one["code"].replace("NAME", name).strip()}
-    return Task(TaskType.SIMPLE_CODE, lot.choice(CODE_ASKS), prompt("simple_code").schema or {}, text, answer)  # fmt: skip
+    schema = prompt("simple_code").schema or {}
+    return Task(TaskType.SIMPLE_CODE, lot.choice(CODE_ASKS), schema, text, answer)
+
+
+ARGUED = ["n", "m", "money", "date", "name", "city", "thing", "things", "firm", "day", "month"]
+"""What one question of why says the same of throughout."""
 
 
 def why(lot: Lot) -> Task:
     """A rule and a case, or a cause and what came of it."""
     one = lot.choice(table("writing")["reasons"])
-    given = {name: lot.word(name) for name in ("n", "m", "money", "date", "name", "city", "thing", "things", "firm", "day", "month")}  # fmt: skip
+    given = {name: lot.word(name) for name in ARGUED}
     lines = [lot.text(line, given) for line in one["text"]]
     answer = {key: lot.text(one[key], given) for key in ("reasoning", "conclusion")}
     ask = lot.text(lot.choice(one["asks"]), given)

@@ -55,7 +55,7 @@ class Base:
         return str(text)
 
     def digest(self) -> str:
-        """SHA-256 of the model's file, or of all files of its folder in the order of their names."""
+        """SHA-256 of the model's file, or of all files of its folder, by their names."""
         files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]
         whole = hashlib.sha256()
         for file in files:
@@ -85,4 +85,6 @@ def load_base(path: Path | None, folder: Path) -> Base:
     except (OSError, ValueError, KeyError) as exc:
         raise InputError(f"{path} cannot be read as a model: {exc}") from exc
     model = model.to("cuda" if gpu else "cpu").eval()
-    return Base(model, tokenizer, path, TEMPLATE.read_text("utf-8").rstrip("\n") if embedded else None)
+    return Base(
+        model, tokenizer, path, TEMPLATE.read_text("utf-8").rstrip("\n") if embedded else None
+    )

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from worker.tune.names import LINEAR, architecture, gguf_name, peft_name
 
 Weights = dict[str, np.ndarray[Any, Any]]
-"""The matrices A (rank x inputs) and B (outputs x rank) by the name of their layer and `.A`, `.B`."""
+"""Matrices A (rank x inputs) and B (outputs x rank), by their layer's name and `.A` or `.B`."""
 
 
 def write_gguf(path: Path, weights: Weights, model_type: str, alpha: int, title: str) -> None:
