@@ -421,7 +421,7 @@ def deed(lot: Lot) -> Paper:
     paper.add(lot.choice((
         f'This {kind.title()} is made{on} between {one} (the "{roles[0]}") and {two} (the "{roles[1]}").',
         f"BETWEEN {one}, hereinafter the {roles[0]},\nAND {two}, hereinafter the {roles[1]},\n{('dated ' + made) if made else ''}",
-        f"{on.strip().capitalize() + ', ' if on else ''}{one} as {roles[0]} and {two} as {roles[1]} have agreed:",
+        f"{'On ' + made + ', ' if on else ''}{one} as {roles[0]} and {two} as {roles[1]} have agreed:",
     )))  # fmt: skip
     paper.add(lot.text(lot.choice(FILLERS)))
     paper.maybe(
