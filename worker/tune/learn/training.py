@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ KEPT_APART, MOST_KEPT_APART = 0.03, 64
 CLIP = 1.0
 SAY_EVERY = 10
 """Batches between two lines of progress."""
+
+FREE = {"steps", "minutes", "save_every_s", "threads", "base"}
+"""Options that may change when a training goes on."""
 
 Say = Callable[[str], None]
 
@@ -136,8 +139,8 @@ class _Training:
 
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint belongs to: how long it lasts may change, what it is may not."""
-        free = {"steps": None, "minutes": None, "save_every_s": 0.0, "threads": None, "base": None}
-        return {"pairs": self.digest, **asdict(replace(self.options, **free))}
+        told = asdict(self.options)
+        return {"pairs": self.digest} | {name: told[name] for name in told.keys() - FREE}
 
     def _save(self) -> None:
         path, draft = self.out / "checkpoint.pt", self.out / "checkpoint.new"
