@@ -257,7 +257,8 @@ async def same_answers(url: str, tuned: str, folder: Path, pairs: Path) -> None:
         with torch.no_grad():
             made = base.model.generate(ids, max_new_tokens=SAME_TOKENS, do_sample=False)
         text = base.tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)
-        messages = tuple(Message(**each) for each in pair.prompt if not isinstance(each, str))
+        rules, asked = (each["content"] for each in pair.prompt if not isinstance(each, str))
+        messages = (Message("system", rules), Message("user", asked))
         answer = await engine.complete(
             Request(tuned, messages, SAME_TOKENS, EMBEDDED_CONTEXT_TOKENS)
         )
@@ -275,13 +276,14 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}, none")
     parser.add_argument("--without", action="store_true", help="ask the bare model alone")
     parser.add_argument("--with", dest="tuned", action="store_true", help="the tuned one alone")
+    parser.add_argument("--home", type=Path, help="keeps the model file for another run")
     parser.add_argument("--latency", action="store_true")
     parser.add_argument("--trained", type=Path, help="what `docmill tune train` wrote")
     parser.add_argument("--pairs", type=Path, help="whose first prompts are asked of both")
     chosen = parser.parse_args()
     digest = hashlib.sha256(chosen.adapter.read_bytes()).hexdigest()
     tuned = tuned_name(digest)
-    names = (tuned,) if chosen.tuned else (EMBEDDED_MODEL,)
+    names: tuple[str, ...] = (tuned,) if chosen.tuned else (EMBEDDED_MODEL,)
     if not chosen.tuned and not chosen.without:
         names = (EMBEDDED_MODEL, tuned)
     cases = [
@@ -290,9 +292,10 @@ def main() -> None:
         if part in PARTS
         for case in PARTS[part](chosen.most)
     ]
-    with tempfile.TemporaryDirectory(prefix="docmill-adapter-") as home:
-        Path(home).chmod(0o755)
-        url = attach_llama(Path(home), chosen.adapter, digest)
+    with tempfile.TemporaryDirectory(prefix="docmill-adapter-") as new:
+        home = chosen.home or Path(new)
+        home.chmod(0o755)
+        url = attach_llama(home, chosen.adapter, digest)
         if cases:
             report(asyncio.run(ask_all(url, cases, names)))
         if chosen.latency:

@@ -2,13 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from worker.tune.synthetic.lot import Lot
 from worker.tune.synthetic.reading import reading
 from worker.tune.synthetic.sorting import sorting
+from worker.tune.synthetic.task import Task
 from worker.tune.synthetic.writing import code, request, requests, summary, why
 
 COUNT = 6_000
@@ -22,7 +23,7 @@ def pairs(count: int, seed: int) -> Iterator[dict[str, Any]]:
     """So many pairs, the same ones for the same seed."""
     lot = Lot(seed)
     asks = requests(seed)
-    makers = {
+    makers: dict[str, Callable[[Lot], Task]] = {
         "sorting": sorting,
         "reading": reading,
         "summary": summary,
