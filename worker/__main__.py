@@ -4,6 +4,8 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
 
 from models.errors import DocmillError
 from models.terminal import visible
@@ -45,6 +47,16 @@ def _parser() -> argparse.ArgumentParser:
     prompts.add_argument("task", nargs="?", type=TaskType)
     prompts.add_argument("old", nargs="?", type=int)
     prompts.add_argument("new", nargs="?", type=int)
+    tune = commands.add_parser("tune", help="train an adapter on pairs of prompt and answer")
+    tune.add_argument("pairs", type=Path)
+    tune.add_argument("--out", type=Path, required=True)
+    tune.add_argument("--base", type=Path)
+    tune.add_argument("--steps", type=int)
+    tune.add_argument("--minutes", type=float)
+    tune.add_argument("--threads", type=int)
+    for name in ("batch", "rank", "alpha", "longest", "seed"):
+        tune.add_argument(f"--{name}", type=int, default=argparse.SUPPRESS)
+    tune.add_argument("--learning-rate", type=float, default=argparse.SUPPRESS)
     return parser
 
 
@@ -157,6 +169,25 @@ def _prompts(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _tune(chosen: argparse.Namespace) -> int:
+    from worker.tune.options import Options
+    from worker.tune.train import train
+
+    words = vars(chosen)
+    given = {one.name: words[one.name] for one in fields(Options) if one.name in words}
+    trained = train(chosen.pairs, chosen.out, Options(**given), _say_at_once)
+    _say_at_once(
+        f"{trained.gguf}: {trained.examples} examples in {trained.minutes:.0f} minutes, "
+        f"loss of pairs kept apart {trained.first_loss:.2f} -> {trained.last_loss:.2f}"
+    )
+    return 0
+
+
+def _say_at_once(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "serve": _serve,
     "doctor": _doctor,
@@ -172,6 +203,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "classifier": _classifier,
     "scores": _scores,
     "prompts": _prompts,
+    "tune": _tune,
 }
 
 

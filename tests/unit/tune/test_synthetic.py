@@ -1,0 +1,127 @@
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from models.words import TaskType
+from worker.prompts import prompt
+from worker.tune.synthetic.__main__ import pairs
+from worker.tune.synthetic.lot import Lot, table
+from worker.tune.synthetic.papers import PAPERS
+
+ROOT = Path(__file__).parents[3]
+IN_A_ROW = 6
+"""Words: fewer are in a row in any two texts of a trade."""
+
+
+@pytest.fixture(scope="module")
+def made():
+    return list(pairs(1500, seed=1))
+
+
+def of_task(made, task):
+    return [pair for pair in made if pair["prompt"][0]["content"] == prompt(task).system]
+
+
+def asked(pair):
+    return pair["prompt"][1]["content"]
+
+
+def grams(text):
+    words = re.findall(r"\w+", text.casefold())
+    return {tuple(words[at : at + IN_A_ROW]) for at in range(len(words) - IN_A_ROW + 1)}
+
+
+def strings(value):
+    if isinstance(value, dict):
+        return [one for each in value.values() for one in strings(each)]
+    if isinstance(value, list):
+        return [one for each in value for one in strings(each)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_the_same_seed_makes_the_same_pairs():
+    assert list(pairs(40, seed=3)) == list(pairs(40, seed=3)) != list(pairs(40, seed=4))
+
+
+def test_a_prompt_is_the_rules_and_the_request_without_examples(made):
+    for pair in made:
+        assert [one["role"] for one in pair["prompt"]] == ["system", "user"]
+        json.loads(pair["completion"])
+
+
+def test_every_extracted_value_stands_in_its_text_and_a_quarter_of_fields_is_absent(made):
+    values = []
+    for pair in of_task(made, TaskType.EXTRACTION):
+        text = " ".join(asked(pair).partition("\nText:\n")[2].split())
+        answer = json.loads(pair["completion"])
+        values += answer.values()
+        rows = answer.get("facts", answer)
+        said = [row["value"] for row in rows] if isinstance(rows, list) else strings(answer)
+        assert [value for value in said if " ".join(value.split()) not in text] == []
+    assert 0.22 < sum(value is None for value in values) / len(values) < 0.36
+
+
+def test_every_label_is_one_of_those_on_offer(made):
+    for pair in of_task(made, TaskType.CLASSIFICATION):
+        (label,) = json.loads(pair["completion"]).values()
+        request = asked(pair).partition("\nText:\n")[0]
+        assert label.casefold() in request.replace('\\"', '"').casefold()
+
+
+def test_labels_vary_more_than_texts(made):
+    forms = Counter(
+        tuple(sorted(re.findall(r'"([^"]+)" or|or "([^"]+)"', asked(pair).partition("\nText:")[0])))
+        for pair in of_task(made, TaskType.CLASSIFICATION)
+    )
+    listed = {form: count for form, count in forms.items() if form}
+    assert len(listed) > 0.9 * sum(listed.values())
+
+
+def test_the_right_label_stands_at_no_place_more_often_than_at_others(made):
+    places = Counter()
+    for pair in of_task(made, TaskType.CLASSIFICATION):
+        form = re.search(r"Answer as: \{\"\w+\": (.+?)( \(|\}\n)", asked(pair))
+        (label,) = json.loads(pair["completion"]).values()
+        offered = form[1].split(" or ") if form else []
+        if len(offered) == 3 and json.dumps(label, ensure_ascii=False) in offered:
+            places[offered.index(json.dumps(label, ensure_ascii=False))] += 1
+    assert min(places.values()) > 0.22 * sum(places.values())
+
+
+def test_nothing_of_the_samples_or_of_the_benchmark_is_trained_on(made):
+    kept = [path.read_text("utf-8") for path in (ROOT / "samples").rglob("*") if is_text(path)]
+    mails = yaml.safe_load((ROOT / "benchmarks/strangers/mails.yaml").read_text("utf-8"))
+    receipts = yaml.safe_load((ROOT / "benchmarks/strangers/receipts.yaml").read_text("utf-8"))
+    kept += [mail["text"] for trade in mails["trades"] for mail in trade["mails"]]
+    kept += [one["text"] for one in receipts["receipts"]]
+    known = {gram for text in kept for gram in grams(text)}
+    for pair in made:
+        assert grams(asked(pair).partition("\nText:\n")[2]) & known == set()
+
+
+def is_text(path):
+    return path.suffix in {".txt", ".md", ".html", ".jsonl"} and path.name != "README.md"
+
+
+def test_no_label_of_the_benchmark_is_one_of_the_training(made):
+    mails = yaml.safe_load((ROOT / "benchmarks/strangers/mails.yaml").read_text("utf-8"))
+    strange = {label for trade in mails["trades"] for label in trade["labels"]}
+    strange |= {label for ask in mails["renamed"] for label in ask["labels"].values()}
+    known = {
+        str(word) for sort in table("sorts") for one in sort["labels"] for word in one["words"]
+    }
+    known |= {str(kind) for kind in table("nouns")}
+    assert strange & known == set()
+
+
+def test_every_paper_holds_its_facts_word_for_word():
+    for make in PAPERS:
+        for seed in range(30):
+            paper = make(Lot(seed))
+            text = " ".join(paper.text.split())
+            assert all(" ".join(fact.split()) in text for fact in paper.facts.values()), make
+            assert paper.facts.keys() <= table("fields").keys()

@@ -1,0 +1,1 @@
+"""The training itself: all that needs the extra `tune` (torch, transformers, gguf)."""
