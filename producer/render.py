@@ -28,9 +28,9 @@ from producer.money import Currency, usd
 from producer.sentences import bulk, field_check, interrupted
 
 if TYPE_CHECKING:
+    from models.shares import Share
     from producer.evaluate.figures import Figures
     from producer.evaluate.report import Change, Report
-    from producer.evaluate.stats import Share
     from producer.gold import Added
     from producer.sources import Refused
     from producer.submit import Submitted

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from producer.evaluate.stats import Difference, Share, difference, percentile, share
+from models.shares import Share, share
+from producer.evaluate.stats import Difference, difference, percentile
 from producer.query import money
 
 THEN = "answered then"

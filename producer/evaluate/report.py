@@ -7,11 +7,12 @@ from typing import Any
 
 from models.configuration import Configuration, current
 from models.errors import InputError
+from models.shares import Share, share
 from producer.evaluate import QUALITY
 from producer.evaluate.choose import Choice, choose, saving, smallest_first, tasks_table
 from producer.evaluate.figures import Figures, Score, compared
 from producer.evaluate.run import evals, is_ready, scores, volumes
-from producer.evaluate.stats import Difference, Share, difference, share
+from producer.evaluate.stats import Difference, difference
 from producer.query import Row, moment
 
 

@@ -11,13 +11,13 @@ from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
 from models.errors import InputError, NotFound
+from models.shares import Share
 from models.words import EvalKind, Split
 from producer import gold, review
 from producer.cli.app import app
 from producer.evaluate import run
 from producer.evaluate.figures import THEN
 from producer.evaluate.report import changes, listed, report
-from producer.evaluate.stats import Share
 from tests.rows import Connection, column, one, rows, value
 from tests.web_batches import TestClient, answer, make_batch, open_page, see
 
