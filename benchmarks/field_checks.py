@@ -4,7 +4,8 @@ answers and on wrong ones made of them by rule; and what they cost.
 python -m benchmarks.field_checks [FILE.jsonl] [--show N] [--given ANSWERS.jsonl] [--ship]
 
 ANSWERS.jsonl holds what a model said, one {"id": ..., "value": {...}} a line. Then the table says
-how many of the values with each outcome are right.
+how many of the values with each outcome are right, and the scores are fitted and calibrated on the
+right and wrong answers that are made of other documents.
 
 Then how well the scores of values rank errors, and what they accept at a stated error: weights,
 threshold and figures each from other documents. For that each right answer comes with one wrong
@@ -289,8 +290,9 @@ def main() -> None:
         answers = {each["id"]: each["value"] for each in load(chosen.given)}
         given = list(judge_given(rows, answers))
         show_given(given)
-        values = [_ruled(each) for each in given if each.check is not None]
-        scores.show("scores of a model's values", values)
+        made = map(scores.without_names, ruled(judge_all(rows)))
+        values = [scores.without_names(_ruled(each)) for each in given if each.check is not None]
+        scores.show("scores of a model's values, fitted on made ones", values, list(made))
         return
     judged = list(judge_all(rows))
     show(judged)

@@ -53,9 +53,10 @@ def without_names(value: Ruled) -> Ruled:
     return Ruled(value.document, general, value.right)
 
 
-def show(title: str, values: Sequence[Ruled]) -> Figures:
-    """Print what scores do with values whose documents they have not seen."""
-    found = figures(list(measured(values, {})))
+def show(title: str, values: Sequence[Ruled], taught: Sequence[Ruled] | None = None) -> Figures:
+    """Print what scores do with values whose documents they have not seen; `taught`: the values
+    that they were fitted on and calibrated with, where those are others."""
+    found = figures(list(measured(values, {}, taught)))
     table = Table("figure", "value (95 % interval)", title=title)
     for name, value in found.told():
         table.add_row(name, value)
