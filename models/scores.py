@@ -15,7 +15,7 @@ from typing import Any
 
 from models.errors import DocmillError
 
-REVISION = 1
+REVISION = 2
 """To be raised whenever a value comes to other features: weights of before are void then."""
 
 FEWEST_BINS, LEAST_AUROC = 3, 0.6

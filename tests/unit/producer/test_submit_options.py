@@ -52,6 +52,6 @@ def test_they_count_for_each_ask_and_a_schema_does_for_fields(tmp_path):
     ],
 )
 def test_what_cannot_be_is_said_with_what_can(given, said):
-    with pytest.raises(ConfigError, match="options: asks.0") as refused:
+    with pytest.raises(ConfigError, match=r"options: asks\.0") as refused:
         spec(**given)
     assert said in str(refused.value)
