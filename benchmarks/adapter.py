@@ -29,9 +29,9 @@ from models.engines import (
     EMBEDDED_MODEL,
     tuned_name,
 )
+from models.shares import wilson
 from models.spec import fields_schema, load_spec
 from models.words import TaskType
-from producer.evaluate.stats import wilson
 from worker.calls.prepare import prepared
 from worker.ingest.language import language
 from worker.llm.embedded.engine import EmbeddedEngine

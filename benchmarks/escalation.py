@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from benchmarks.field_checks import PUBLIC, load, schema_of, wilson
+from benchmarks.field_checks import PUBLIC, load, schema_of
 from benchmarks.rig import Measured
-from benchmarks.wrong_answers import same, wrong_answers
+from benchmarks.wrong_answers import wrong_answers
 from models.config import Config
+from models.shares import wilson
 from models.words import TaskType
 from worker.calls.answer import Valid
 from worker.calls.prices import PriceBook
@@ -27,6 +28,7 @@ from worker.run.ground import Source
 from worker.run.job import Job, Reading
 from worker.run.judge import judge
 from worker.run.outcome import Done, Reread
+from worker.run.verify.same import same
 from worker.tokens import estimate
 
 WRONG_SHARE = 0.2
@@ -132,12 +134,7 @@ def _first_answer(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _right(value: Mapping[str, Any], right: Mapping[str, Any]) -> int:
-    return sum(_equal(value.get(name), one) for name, one in right.items())
-
-
-def _equal(said: Any, right: Any) -> bool:
-    both = isinstance(said, str) and isinstance(right, str)
-    return same(said, right) if both else said == right
+    return sum(same(value.get(name), one) for name, one in right.items())
 
 
 def _usd(prompt: Sequence[str], said: Mapping[str, Any]) -> Decimal:

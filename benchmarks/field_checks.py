@@ -4,11 +4,13 @@ answers and on wrong ones made of them by rule; and what they cost.
 python -m benchmarks.field_checks [FILE.jsonl] [--show N] [--given ANSWERS.jsonl] [--ship]
 
 ANSWERS.jsonl holds what a model said, one {"id": ..., "value": {...}} a line. Then the table says
-how many of the values with each outcome are right.
+how many of the values with each outcome are right, and the scores are fitted and calibrated on the
+right and wrong answers that are made of other documents.
 
 Then how well the scores of values rank errors, and what they accept at a stated error: weights,
 threshold and figures each from other documents. For that each right answer comes with one wrong
-one, so that half are wrong. --ship writes the scores that come with the product.
+one, so that half are wrong. --ship writes the scores that come with the product, of the documents
+whose `licence` allows it.
 """
 
 import argparse
@@ -19,7 +21,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,21 @@ from rich.table import Table
 
 from benchmarks import scores
 from benchmarks.rig import Measured
-from benchmarks.wrong_answers import same, wrong_answers
+from benchmarks.wrong_answers import wrong_answers
 from models.reasons import FieldOutcome
 from models.scores import shipped
+from models.shares import wilson
 from models.words import TaskType
 from worker.run.figures import STATED
 from worker.run.fit import Ruled
 from worker.run.ground import Source
 from worker.run.score import features, scored
+from worker.run.verify import steering
 from worker.run.verify.asked import asked_of
 from worker.run.verify.check import FieldCheck
 from worker.run.verify.dates import dates
 from worker.run.verify.numbers import runs
+from worker.run.verify.same import same
 from worker.run.verify.verify import verify
 from worker.run.verify.view import view_of
 
@@ -52,10 +56,9 @@ LEAST_AUROC, LEAST_SURE_RIGHT = 0.8, 0.9
 
 MOST_CPU_MS, MOST_SCORE_MS = 0.5, 0.1
 
-CACHES = (view_of, runs, dates)
+CACHES = (view_of, runs, dates, *steering.CACHES)
 """What is kept of a text: a worker sees most texts once."""
 
-Z_95 = 1.959964
 ORDINARY_CHARS = 2_000
 """A text of at most so many characters is an ordinary one: a receipt, a mail, a page."""
 
@@ -144,8 +147,11 @@ def ruled(judged: Iterable[Judged]) -> list[Ruled]:
 
 
 def _ruled(judged: Judged) -> Ruled:
-    document = sha256(judged.document.encode()).hexdigest()
-    return Ruled(document, judged.features, judged.kind == "right")
+    return Ruled(_key(judged.document), judged.features, judged.kind == "right")
+
+
+def _key(document: str) -> str:
+    return sha256(document.encode()).hexdigest()
 
 
 def checks_of(
@@ -173,16 +179,6 @@ def share(judged: Iterable[Judged], outcome: FieldOutcome) -> float:
     """How many of them came to it."""
     found = [each.outcome is outcome for each in judged]
     return sum(found) / max(len(found), 1)
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson, 1927)."""
-    if n == 0:
-        return 0.0, 1.0
-    p, z2 = hits / n, Z_95**2
-    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z_95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def cpu_ms(rows: Iterable[Mapping[str, Any]], turns: int = 5) -> float:
@@ -294,8 +290,9 @@ def main() -> None:
         answers = {each["id"]: each["value"] for each in load(chosen.given)}
         given = list(judge_given(rows, answers))
         show_given(given)
-        values = [_ruled(each) for each in given if each.check is not None]
-        scores.show("scores of a model's values", values)
+        made = map(scores.without_names, ruled(judge_all(rows)))
+        values = [scores.without_names(_ruled(each)) for each in given if each.check is not None]
+        scores.show("scores of a model's values, fitted on made ones", values, list(made))
         return
     judged = list(judge_all(rows))
     show(judged)
@@ -303,7 +300,9 @@ def main() -> None:
     values = ruled(judged)
     scores.show("scores of right and wrong values", list(map(scores.without_names, values)))
     if chosen.ship:
-        print(f"{scores.SHIPPED}: {scores.ship(values).version}")
+        allowed = {_key(row["id"]) for row in rows if scores.may_ship(row)}
+        may_ship = [each for each in values if each.document in allowed]
+        print(f"{scores.SHIPPED}: {scores.ship(may_ship).version}")
     print(f"CPU of an ordinary answer: {cpu_ms(rows):.3f} ms")
     print(f"CPU of the scores of an answer: {score_ms(rows):.4f} ms")
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from benchmarks.rig import Measured
 from models.config import ClassifierConfig
+from models.shares import Share
 from models.words import TaskType
 from worker.classifier import SEED, SHIPPED, said_of
 from worker.classify.asks import Example, own_asks
 from worker.classify.cascade import verdict
-from worker.classify.figures import Said, Share, figures
+from worker.classify.figures import Said, figures
 from worker.classify.learned import shipped
 from worker.classify.train import cross_validated, seen, trust
 
@@ -79,7 +80,7 @@ def _judged(name: str, asked: Sequence[Asked], said: Sequence[Said]) -> Iterator
     yield _share(f"{name}: sure, of all", found.sure, 0.75)
     yield _share(f"{name}: right where sure, of all", found.sure_right, 0.95)
     yield _share(f"{name}: right where sure, of the clear", clear.sure_right)
-    rest = Share(found.sure.whole - found.sure.part, found.sure.whole)
+    rest = Share(found.sure.n - found.sure.hits, found.sure.n)
     yield _share(f"{name}: asked of a language model", rest, 0.25, at_most=True)
     yield Measured(f"{name}: calibration error", found.calibration_error, 0.05, True)
 

@@ -9,6 +9,11 @@ from itertools import pairwise
 from worker.run.verify.dates import dates, whole_date
 from worker.run.verify.fold import folded
 from worker.run.verify.numbers import RUN, Number, amount, readings
+from worker.run.verify.same import same
+
+_NO_FORM = ("unit", "day and month")
+"""Mistakes that are none among right answers, whose form may vary: a currency that the paper does
+not say, and a date that may be read in two ways."""
 
 INVENTED_NAMES = (
     "Brightwater Logistics Ltd",
@@ -52,25 +57,10 @@ def wrong_answers(right: str, text: str, others: list[str], seed: str) -> Iterat
         "invented": lambda: _invented(right, draw),
     }
     for mistake, make in makers.items():
-        made = [each for each in make() if each and not same(each, right)]
+        found = [each for each in make() if each and each != right]
+        made = found if mistake in _NO_FORM else [one for one in found if not same(one, right)]
         if made:
             yield WrongAnswer(mistake, draw.choice(made))
-
-
-def same(one: str, other: str) -> bool:
-    """Whether two values say the same: then the one is not wrong."""
-    first, second = _number(one), _number(other)
-    if first and second:
-        return (
-            bool(set(first.scaled()) & set(second.scaled()))
-            and one.lstrip()[:1] != "-"
-            and (first.unit == second.unit and first.currency in (None, second.currency))
-        )
-    days = [whole_date(folded(each)) for each in (one, other)]
-    if days[0] and days[1]:
-        return days[0].days == days[1].days
-    squeezed = [re.sub(r"[\W_]", "", folded(each)) for each in (one, other)]
-    return squeezed[0] == squeezed[1]
 
 
 def _number(value: str) -> Number | None:
@@ -127,7 +117,8 @@ def _other_unit(value: str) -> list[str]:
         units = [each for each in INVENTED_UNITS if each != number.unit]
         return [f"{count[0]} {unit}s" for unit in units] if count else []
     bare = RUN.search(value)
-    return [f"{sign} {bare[0]}" for sign in CURRENCIES] if bare else []
+    others = [sign for sign in CURRENCIES if sign != number.currency]
+    return [f"{sign} {bare[0]}" for sign in others] if bare else []
 
 
 def _other_scale(value: str) -> list[str]:

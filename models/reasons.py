@@ -53,6 +53,7 @@ class FieldCode(StrEnum):
     ROW = "row"  # beside the other values of its item
     ABSENT = "absent"  # null, and the text has no such value
 
+    STEERED = "steered"  # the text speaks to the model that reads it, so nothing of it is sure
     UNLABELLED = "unlabelled"  # it stands there, with nothing that says what it is
     CONFLICT = "conflict"  # another value stands beside the field's label, too
     QUALIFIED = "qualified"  # "up to", "not", "estimated" or the like stands beside it
@@ -97,6 +98,7 @@ _SURE = frozenset(
 )
 _CHECK = frozenset(
     {
+        FieldCode.STEERED,
         FieldCode.UNLABELLED,
         FieldCode.CONFLICT,
         FieldCode.QUALIFIED,

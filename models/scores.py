@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property, lru_cache
 from importlib import resources
+from math import ceil, log, log1p
 from typing import Any
 
 from models.errors import DocmillError
 
-REVISION = 1
+REVISION = 2
 """To be raised whenever a value comes to other features: weights of before are void then."""
 
 FEWEST_BINS, LEAST_AUROC = 3, 0.6
@@ -22,6 +23,10 @@ FEWEST_BINS, LEAST_AUROC = 3, 0.6
 
 DIGITS = 3
 """Of a score, after the point: what is kept is what is compared."""
+
+
+LUCK = 0.1
+"""How likely a run of right values may be where as many are wrong as is stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,8 @@ class Acceptance:
         """What it comes to, for people."""
         if self.least is None:
             return (
-                f"no value is sure enough for an error of {self.error:.1%}: all are for review "
+                f"no value is sure enough for an error of {self.error:.1%}: all are for review; "
+                f"{fewest(self.error)} values that were said right support it at the least "
                 f"(scores {self.scores})"
             )
         return (
@@ -155,11 +161,21 @@ def threshold(bins: Sequence[Bin], error: float) -> float | None:
     nothing where scores say nothing (Barber and Candes, "Controlling the false discovery rate via
     knockoffs", Annals of Statistics 43, 2015, lemma 4). So on average over calibrations the
     accepted values are wrong at most `error` of the time, where a calibration that accepts none
-    counts 0, for values like those of the calibration. One calibration may do worse.
+    counts 0, for values like those of the calibration. One calibration may do worse, and where
+    scores do rank errors the mean has come out a tenth above the stated error.
+
+    Of small calibrations most accept none, and those that do by luck: so a threshold has to accept
+    `fewest` values before it is looked at, which is settled without a look at which are right.
     """
     least, wrong, taken = None, 0, 0
     for each in bins:
         wrong, taken = wrong + each.wrong, taken + each.right + each.wrong
-        if wrong + 1 <= error * (taken + 1):
+        if taken >= fewest(error) and wrong + 1 <= error * (taken + 1):
             least = each.score
     return least
+
+
+def fewest(error: float) -> int:
+    """How many accepted values can support an error: so many that all are right with a probability
+    of LUCK at most where `error` of all such are wrong."""
+    return ceil(log(LUCK) / log1p(-error))

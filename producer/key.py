@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from producer.evaluate.stats import Share
+from models.shares import Share
 from producer.processes import piped_through_worker
 
 Key = Mapping[str, Mapping[str, Mapping[str, Any]]]

@@ -24,6 +24,8 @@ FIELDS = {
     FieldCode.BLOCK: "It is the only address of the text, and whole.",
     FieldCode.ROW: "It stands in the text beside the other values of its item.",
     FieldCode.ABSENT: "Nothing was given, and the text has no value of the kind.",
+    FieldCode.STEERED: "The text speaks to the model that reads it, so nothing of it is sure: "
+    "“{about}”.",
     FieldCode.UNLABELLED: "It stands in the text, but nothing beside it says that it is the one.",
     FieldCode.CONFLICT: "Another value may be meant: “{about}”.",
     FieldCode.QUALIFIED: "In the text “{about}” stands beside it.",

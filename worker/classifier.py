@@ -84,7 +84,7 @@ def train() -> int:
         after, new = figures(made.said, sure), unpack(made.packed)
         _print(f"the product's model {shipped().version}", before)
         _print(f"a new model {new.version}, each ask judged without having seen it", after)
-        if after.right.part < before.right.part:
+        if after.right.hits < before.right.hits:
             sys.stdout.write("it is right less often: nothing is changed\n")
             return 1
         params = {"version": new.version, "weights": made.packed, "report": Jsonb(_row(after))}
@@ -167,7 +167,7 @@ def _print(title: str, found: Figures) -> None:
 
 def _row(found: Figures) -> dict[str, Any]:
     return {
-        "asks": found.right.whole,
+        "asks": found.right.n,
         "right": found.right.value,
         "sure": found.sure.value,
         "sure_right": found.sure_right.value,

@@ -174,7 +174,7 @@ def _show(number: int, quality: float, write: Path | None, as_json: bool) -> Non
     if write is not None:
         write.write_text(made.table, "utf-8")
     if as_json:
-        print_json([figures.as_json() for figures in made.figures])
+        print_json(made.as_json())
     else:
         render.eval_report(made)
 

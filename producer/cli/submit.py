@@ -44,6 +44,22 @@ def submit(
         Path | None,
         typer.Option(help="Answer as this JSON Schema file says; it describes an object."),
     ] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="What a right answer fulfils, such as 'total == sum(items.amount)' or "
+            "'iban valid'. Repeat for several; about --fields or --schema.",
+        ),
+    ] = None,
+    important: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELDS",
+            help="Fields, such as total,iban, that are read a second time even where they are only "
+            "to be checked.",
+        ),
+    ] = None,
     task: Annotated[
         str | None,
         typer.Option(
@@ -121,7 +137,8 @@ def submit(
     options["allow_provider_batch"] = allow_provider_batch or None
     given = {key: value for key, value in options.items() if value is not None}
     passwords = passwords_of(password, password_file)
-    shape = {"fields": fields, "schema": schema, "task": task, "scope": scope}
+    shape: dict[str, Any] = {"fields": fields, "schema": schema, "task": task, "scope": scope}
+    shape |= {"checks": check, "important": important}
     if resume is not None:
         if ask or spec or plan or given or any(shape.values()):
             raise typer.BadParameter(
@@ -143,12 +160,13 @@ def _spec(
     if path is not None:
         if any(shape.values()):
             raise typer.BadParameter(
-                "--fields, --schema, --task and --scope stand in the spec file"
+                "--fields, --schema, --check, --important, --task and --scope stand in the spec "
+                "file"
             )
         return spec_from_file(path, options)
     if shape["fields"] and shape["schema"]:
         raise typer.BadParameter("give --fields or --schema, not both")
-    return spec_from_asks(asks, **shape, options=options)
+    return spec_from_asks(asks, options=options, **shape)
 
 
 def spec_from_file(path: Path, options: dict[str, Any]) -> "Spec":
@@ -166,16 +184,26 @@ def spec_from_asks(
     task: str | None,
     scope: Scope | None,
     options: dict[str, Any],
+    checks: Sequence[str] | None = None,
+    important: str | None = None,
 ) -> "Spec":
     """The spec that the options come to: asks that all have one shape. Raises ConfigError."""
     from models.spec import load_schema, make_spec
 
     shape: dict[str, Any] = {"task": task, "scope": scope or Scope.CHUNK}
     if fields:
-        shape["fields"] = [field.strip() for field in fields.split(",")]
+        shape["fields"] = _names(fields)
+    if checks:
+        shape["checks"] = checks
+    if important:
+        shape["important"] = _names(important)
     if schema:
         shape["schema"] = load_schema(schema)
     return make_spec({"asks": [{"ask": ask, **shape} for ask in asks], **options}, "options")
+
+
+def _names(said: str) -> list[str]:
+    return [name.strip() for name in said.split(",")]
 
 
 def _sources(paths: Sequence[str]) -> "Iterator[Source]":

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from producer.evaluate.stats import Difference, Share, difference, percentile, share
+from models.shares import Share, share
+from producer.evaluate.stats import Difference, difference, percentile
 from producer.query import money
 
 THEN = "answered then"
@@ -87,10 +88,8 @@ class Figures:
             "check": self.unsure,
             "wrong": self.wrong,
             "cost_usd": money(self.cost_usd),
-            "usd_per_1000": None if per_answer is None else money(_rounded(1000 * per_answer)),
-            "usd_per_right": None if self.usd_per_right is None else money(
-                _rounded(self.usd_per_right)
-            ),
+            "usd_per_1000": money(rounded(None if per_answer is None else 1000 * per_answer)),
+            "usd_per_right": money(rounded(self.usd_per_right)),
             "p50_ms": self.p50_ms,
             "p95_ms": self.p95_ms,
             "tokens_per_s": self.tokens_per_s,
@@ -105,8 +104,9 @@ class Figures:
         }  # fmt: skip
 
 
-def _rounded(usd: Decimal) -> Decimal:
-    return usd.quantize(Decimal("1E-10"))
+def rounded(usd: Decimal | None) -> Decimal | None:
+    """An amount as it is printed."""
+    return None if usd is None else usd.quantize(Decimal("1E-10"))
 
 
 def _share_json(found: Share) -> dict[str, Any]:

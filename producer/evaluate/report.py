@@ -7,11 +7,13 @@ from typing import Any
 
 from models.configuration import Configuration, current
 from models.errors import InputError
+from models.shares import Share, share
 from producer.evaluate import QUALITY
 from producer.evaluate.choose import Choice, choose, saving, smallest_first, tasks_table
+from producer.evaluate.escalation import Escalation, escalations
 from producer.evaluate.figures import Figures, Score, compared
 from producer.evaluate.run import evals, is_ready, scores, volumes
-from producer.evaluate.stats import Difference, Share, difference, share
+from producer.evaluate.stats import Difference, difference
 from producer.query import Row, moment
 
 
@@ -30,8 +32,24 @@ class Report:
     per_year: dict[str, float]
     """Jobs a year by task, at the volume of today."""
     quality: float
+    escalations: list[Escalation]
+    """What each model comes to with a larger one behind it."""
     table: str
     """The [tasks] tables of docmill.toml that use the chosen models."""
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """What `eval --json` prints: an object for each model and task."""
+        return [
+            {
+                **one.as_json(),
+                "escalation": [
+                    each.as_json()
+                    for each in self.escalations
+                    if (each.task, each.first) == (one.task, one.place)
+                ],
+            }
+            for one in self.figures
+        ]
 
     @property
     def tasks(self) -> list[str]:
@@ -42,10 +60,13 @@ class Report:
 def report(number: int, quality: float = QUALITY) -> Report:
     """All that is said of an eval; its answers are compared now where they were not yet. Raises
     NotFound, InputError where it is not over."""
-    found, left_out = compared(scores(number))
+    every = scores(number)
+    found, left_out = compared(every)
     known = _configuration()
     ordered = smallest_first(found, known.config)
     figures = sorted(ordered, key=lambda one: one.task)
+    places = list(dict.fromkeys(one.place for one in ordered))
+    cap = known.config.escalation.share
     choices, now = choose(figures, known.config, quality), volumes()
     [about] = listed(number)
     return Report(
@@ -56,6 +77,7 @@ def report(number: int, quality: float = QUALITY) -> Report:
         {c.task: saving(c, figures, known.config, now.get(c.task)) for c in choices},
         {task: volume.jobs_per_year for task, volume in now.items()},
         quality,
+        list(escalations(every, places, cap)),
         f"# eval {number} of {about['kind']} {about['source']}, {about['created_at'][:10]}\n"
         + tasks_table(choices, known.file),
     )

@@ -1,50 +1,11 @@
-"""Shares with their intervals, and differences of pairs. Pure."""
+"""Differences of pairs, and percentiles. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, comb, sqrt
 
-Z_95 = 1.959964
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """So many of so many, with its 95 % interval."""
-
-    hits: int
-    n: int
-
-    @property
-    def value(self) -> float:
-        """The share; 0 of nothing."""
-        return self.hits / self.n if self.n else 0.0
-
-    @property
-    def low(self) -> float:
-        """Where its 95 % interval begins."""
-        return wilson(self.hits, self.n)[0]
-
-    @property
-    def high(self) -> float:
-        """Where its 95 % interval ends."""
-        return wilson(self.hits, self.n)[1]
-
-
-def share(found: Iterable[bool]) -> Share:
-    """How many of these are so."""
-    every = list(found)
-    return Share(sum(every), len(every))
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson, 1927)."""
-    if n == 0:
-        return 0.0, 1.0
-    p, z2 = hits / n, Z_95**2
-    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z_95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+from models.shares import Z_95
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from producer.money import usd
 from producer.render.terminal import Row, console, counted, plain_table
 
 if TYPE_CHECKING:
+    from models.shares import Share
+    from producer.evaluate.escalation import Escalation
     from producer.evaluate.figures import Figures
     from producer.evaluate.report import Change, Report
-    from producer.evaluate.stats import Share
 
 
 def evals(rows: Sequence[Row]) -> None:
@@ -46,6 +47,7 @@ def eval_report(made: "Report") -> None:
         _eval_parts("field", found, [one.fields for one in found])
         if any(len(one.languages) > 1 for one in found):
             _eval_parts("language", found, [one.languages for one in found])
+        _eval_escalations([one for one in made.escalations if one.task == choice.task])
         _eval_choice(made, choice.task)
     console.print("\n[bold]for docmill.toml[/]")
     console.print(escape(made.table), highlight=False, soft_wrap=True)
@@ -91,6 +93,26 @@ def _eval_parts(
     for name in dict.fromkeys(name for each in parts for name in each):
         cells = (_share(each[name]) if name in each else "-" for each in parts)
         table.add_row(escape(name), *cells)
+    console.print(table)
+
+
+def _eval_escalations(found: "Sequence[Escalation]") -> None:
+    if not found:
+        return
+    table = plain_table()
+    table.title = "asked again where a value is wrong by its checks"
+    for column in ("model", "then"):
+        table.add_column(column, overflow="fold")
+    for column in ("escalated", "right before", "right after", "$ / right", "$ / further right"):
+        table.add_column(column, justify="right", overflow="fold")
+    for one in found:
+        costs = (one.usd_per_right, one.usd_per_gained)
+        table.add_row(
+            escape(one.first),
+            escape(one.onward),
+            *map(_share, (one.escalated, one.before, one.after)),
+            *("unknown" if cost is None else usd(str(cost)) for cost in costs),
+        )
     console.print(table)
 
 

@@ -13,8 +13,9 @@ from psycopg.types.json import Jsonb
 from models.configuration import applied
 from models.engines import EmbeddedConfig
 from models.errors import InputError, NotFound
+from models.shares import share
 from producer.evaluate.figures import Score
-from producer.evaluate.stats import Difference, difference, share
+from producer.evaluate.stats import Difference, difference
 from producer.query import Row, engines, every, moment, one
 from producer.tune.export import MANIFEST
 

@@ -4,21 +4,23 @@ import json
 import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from psycopg.types.json import Jsonb
+from rich.console import Console
 from typer.testing import CliRunner
 
 from models.errors import InputError, NotFound
+from models.shares import Share
 from models.words import EvalKind, Split
-from producer import gold, review
+from producer import gold, render, review
 from producer.cli.app import app
 from producer.evaluate import run
 from producer.evaluate.candidates import Candidate, candidate, candidates
 from producer.evaluate.figures import THEN
 from producer.evaluate.report import changes, listed, report
-from producer.evaluate.stats import Share
 from tests.rows import Connection, column, one, rows, value
 from tests.web_batches import TestClient, answer, make_batch, open_page, see
 
@@ -188,6 +190,30 @@ def test_figures_follow_from_the_answers_and_say_which_model_is_enough(db: Conne
     assert table["tasks"]["extraction"] == {"engine": "local", "model": "gemma3:12b"}
     assert column(db, "SELECT count(*) FROM eval_scores") == [62]
     assert report(begun.eval).figures == made.figures
+    assert made.escalations == []  # the checks call nothing wrong
+
+
+@pytest.mark.usefixtures("bills")
+def test_an_eval_says_what_escalation_would_bring_within_its_cap(
+    db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twelve of thirty small answers are wrong, and the checks see it; a fifth may be asked
+    again."""
+    begun = measured(db)
+    wrong = {"total": {"outcome": "wrong", "code": "not_in_text"}}
+    db.execute("UPDATE answers SET fields = %s WHERE value->>'total' = 'x'", (Jsonb(wrong),))
+    made = report(begun.eval)
+    [found] = made.escalations
+    assert (found.first, found.onward, found.escalated) == (SMALL, LARGE, Share(6, 30))
+    assert (found.before, found.after) == (Share(18, 30), Share(24, 30))
+    assert (found.usd_per_right, found.usd_per_gained) == (None, Decimal("0.001"))
+    [printed] = [one for one in made.as_json() if one["escalation"]]
+    assert (printed["model"], printed["escalation"][0]["right_after"]) == (SMALL, 24)
+    out = StringIO()
+    monkeypatch.setattr(render, "console", Console(file=out, width=200))
+    render.eval_report(made)
+    assert "asked again where a value is wrong by its checks" in out.getvalue()
+    assert "0.800 [0.627, 0.905]" in out.getvalue()
 
 
 @pytest.mark.usefixtures("bills")

@@ -122,14 +122,14 @@ def test_a_model_that_cannot_be_read_gives_way_to_the_products_own(db: Connectio
 
 
 def test_a_batch_says_what_it_accepts_and_what_to_expect_for_review(db: Connection) -> None:
-    own = made({}, (Bin(0.9, 99, 0), Bin(0.1, 0, 100)), {})
+    own = made({}, (Bin(0.9, 199, 0), Bin(0.1, 0, 201)), {})
     db.execute(
         "INSERT INTO score_models (version, model, report) VALUES (%s, %s, '{}')",
         (own.version, Jsonb(own.as_json())),
     )
     spec = make_spec({"asks": [{"ask": "Which total?"}], "accept": {"error": 0.02}}, "spec")
     stored = submit(spec, [Accepted("a.txt", "text/plain", b"Total: 42.50")])
-    expected = {"error": 0.02, "least": 0.9, "review_share": 0.503, "scores": own.version}
+    expected = {"error": 0.02, "least": 0.9, "review_share": 0.502, "scores": own.version}
     assert stored.as_json()["accept"] == expected
     assert stored.batch is not None
     found = query.status(stored.batch)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from benchmarks.field_checks import wilson
 from benchmarks.wrong_answers import wrong_answers
 
 TEXT = """Larkmoor Tea House Ltd
@@ -43,9 +42,3 @@ def test_another_form_of_the_right_value_is_no_mistake():
     assert "99.5" not in made("99.50").values()
     assert made("2017-09-05").get("day and month") == "2017-05-09"
     assert "day and month" not in made("07/07/2017")
-
-
-def test_an_interval_is_wilsons():
-    assert wilson(0, 0) == (0.0, 1.0)
-    low, high = wilson(5, 100)
-    assert (round(low, 4), round(high, 4)) == (0.0215, 0.1118)

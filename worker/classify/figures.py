@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
+from models.shares import Share
 from models.words import TaskType
 
 BINS = 10
-Z = 1.96
-"""Of an interval that holds the true share 95 times in a hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +21,6 @@ class Said:
     def right(self) -> bool:
         """Whether it is that task."""
         return self.task == self.truth
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """So many of so many, with its 95 % interval (Wilson's, which holds for few, too)."""
-
-    part: int
-    whole: int
-
-    @property
-    def value(self) -> float:
-        """0 to 1; 0 of nothing."""
-        return self.part / self.whole if self.whole else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Between these the true share lies."""
-        if not self.whole:
-            return 0.0, 1.0
-        spread = Z * Z / self.whole
-        middle = (self.value + spread / 2) / (1 + spread)
-        half = Z * sqrt(self.value * (1 - self.value) / self.whole + spread / self.whole / 4)
-        return middle - half / (1 + spread), middle + half / (1 + spread)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.value:.1%} ({low:.1%} to {high:.1%}) of {self.whole:,}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,12 @@ def plain(text: str, of_model: Iterable[str] = ()) -> str:
     return _pattern(frozenset(of_model)).sub(_apart, text)
 
 
+def known(text: str) -> str | None:
+    """The first marker of a chat template in a text, whosever it is; None: it has none."""
+    found = _KNOWN.search(text) if "<" in text or "[" in text else None
+    return found[0] if found else None
+
+
 def restored(value: Any) -> Any:
     """An answer as if the text had been sent as it stands."""
     if isinstance(value, str):

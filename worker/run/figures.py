@@ -6,7 +6,7 @@ from math import sqrt
 
 from models.reasons import FieldOutcome
 from models.scores import Scores, acceptance, auroc, binned
-from worker.classify.figures import Share, Z
+from models.shares import Z_95, Share
 from worker.run.fit import Measured
 
 STATED = (0.01, 0.02, 0.05)
@@ -52,7 +52,7 @@ class Figures:
 
     def as_row(self) -> dict[str, float]:
         """What is kept beside a model."""
-        row = {"values": self.right.whole, "right": self.right.value, "auroc": self.auroc}
+        row = {"values": self.right.n, "right": self.right.value, "auroc": self.auroc}
         row["sure_right"] = self.sure_right.value
         for each in self.accepted:
             row[f"accepted_at_{each.error:g}"] = each.coverage.value
@@ -69,7 +69,7 @@ def figures(found: Sequence[Measured]) -> Figures:
     return Figures(
         right,
         area,
-        auroc_interval(area, right.part, right.whole - right.part),
+        auroc_interval(area, right.hits, right.n - right.hits),
         _right(sure),
         tuple(_accepted(found, error) for error in STATED),
     )
@@ -99,5 +99,5 @@ def auroc_interval(area: float, right: int, wrong: int) -> tuple[float, float]:
         + (right - 1) * (both_right - area * area)
         + (wrong - 1) * (both_wrong - area * area)
     ) / (right * wrong)
-    half = Z * sqrt(max(spread, 0.0))
+    half = Z_95 * sqrt(max(spread, 0.0))
     return max(area - half, 0.0), min(area + half, 1.0)

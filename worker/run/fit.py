@@ -64,13 +64,13 @@ def calibrated(weights: Mapping[str, float], values: Iterable[Ruled]) -> tuple[B
     return binned((score(weights, each.features), each.right) for each in values)
 
 
-def measured(values: Sequence[Ruled], prior: Mapping[str, float]) -> Iterator[Measured]:
+def measured(
+    values: Sequence[Ruled], prior: Mapping[str, float], taught: Sequence[Ruled] | None = None
+) -> Iterator[Measured]:
     """Every value, scored by a model that was fitted on some other documents and calibrated on
-    others again."""
-    folds: list[list[Ruled]] = [[] for _ in range(FOLDS)]
-    for value in values:
-        folds[_fold(value.document)].append(value)
-    for n, own in enumerate(folds):
+    others again. `taught`: the values of those, where they are not the same."""
+    folds = _folds(values if taught is None else taught)
+    for n, own in enumerate(_folds(values)):
         others = [folds[(n + step) % FOLDS] for step in range(1, FOLDS)]
         weights = fit(list(chain.from_iterable(others[CALIBRATED:])), prior)
         bins = calibrated(weights, chain.from_iterable(others[:CALIBRATED]))
@@ -78,5 +78,9 @@ def measured(values: Sequence[Ruled], prior: Mapping[str, float]) -> Iterator[Me
         yield from (Measured(each, score(weights, each.features), scores) for each in own)
 
 
-def _fold(document: str) -> int:
-    return sha256(document.encode()).digest()[0] % FOLDS
+def _folds(values: Iterable[Ruled]) -> list[list[Ruled]]:
+    """The values by their documents, the same for the same document."""
+    folds: list[list[Ruled]] = [[] for _ in range(FOLDS)]
+    for value in values:
+        folds[sha256(value.document.encode()).digest()[0] % FOLDS].append(value)
+    return folds

@@ -2,10 +2,11 @@
 
 import pytest
 
+from models.shares import Share
 from models.words import Finder, TaskType
 from tests.factories import a_learned
 from worker.classify.cascade import MODEL_RIGHT, Verdict, confidence, found_at_once, verdict
-from worker.classify.figures import Said, Share, calibration_error, figures
+from worker.classify.figures import Said, calibration_error, figures
 from worker.classify.learned import TASKS, shipped
 
 SURE, UNSURE = a_learned(TaskType.SUMMARY), a_learned()

@@ -8,10 +8,10 @@ import yaml
 
 from models.configuration import Configuration
 from models.resolve import Surroundings, resolve
+from models.shares import Share
 from models.spec import Spec, load_spec
 from producer.cli import demo
 from producer.cli.demo import KEY, SPEC
-from producer.evaluate.stats import Share
 from producer.key import Counted, counted, load_key, side_by_side
 
 RESULTS = [

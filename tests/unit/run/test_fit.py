@@ -66,7 +66,7 @@ def test_figures_say_how_well_scores_rank_and_what_they_accept_with_intervals():
     assert found.auroc == pytest.approx(0.9, abs=0.03)
     assert found.auroc_interval[0] < found.auroc < found.auroc_interval[1]
     assert found.sure_right.value == pytest.approx(0.9, abs=0.03)
-    assert found.at(0.02).coverage.part == 0  # nothing is right more often than nine times in ten
+    assert found.at(0.02).coverage.hits == 0  # nothing is right more often than nine times in ten
     assert [name for name, _ in found.told()][:2] == ["right", "AUROC of the score"]
     assert found.as_row()["values"] == 1_600
 

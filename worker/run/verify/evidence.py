@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from models.reasons import FieldCode
 from worker.run.verify.case import Case
 from worker.run.verify.dates import dates
-from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, ISSUERS
+from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, ISSUERS, NAME
 from worker.run.verify.numbers import currencies_in, runs
 from worker.run.verify.rivals import others_of_its_kind
 from worker.run.verify.spots import Spot
@@ -40,7 +40,29 @@ def letterhead(case: Case) -> Spot | None:
         return None
     head = _WORDS.search(case.view.text)
     line = case.view.text.rfind("\n", 0, head.start()) + 1 if head else 0
-    return next((one.spot for one in case.standings if one.spot.start == line), None)
+    spot = next((one.spot for one in case.standings if one.spot.start == line), None)
+    return None if spot is None or _is_not_the_name(case, spot) else spot
+
+
+_HEAD_LINES = 6
+"""Lines below the first that may still say who writes."""
+
+_NUMBERED = re.compile(r"[(\[][^()\[\]]*\d[^()\[\]]*[)\]]\W*$")
+_NAME_WORD = re.compile(r"[^\W\d_]{4,}|[\u0900-\uffff]{2,}")
+
+
+def _is_not_the_name(case: Case, spot: Spot) -> bool:
+    """Whether a number in brackets goes with it; or the line below has a word of it again, or one
+    further down begins as it does: a short name is given in full there, or goes on."""
+    said = case.value.said
+    if _NUMBERED.search(said):
+        return True
+    words = _NAME_WORD.findall(said) or [said]
+    lines = case.view.text[spot.end :].split("\n", _HEAD_LINES + 1)[1 : _HEAD_LINES + 1]
+    below = [line for each in lines if (line := each.strip(" .")) and line != said]
+    goes_on = any(not set(words).isdisjoint(_NAME_WORD.findall(line)) for line in below[:1])
+    firsts = [_NAME_WORD.findall(line)[:1] for line in below]
+    return goes_on or words[:1] in firsts or any(line.startswith(said) for line in below)
 
 
 _POSTCODE = re.compile(r"\d{5,6}")
@@ -73,7 +95,7 @@ def _is_postcode(text: str, start: int, end: int) -> bool:
 def only_one(case: Case) -> Spot | None:
     """Where the text has no other value of its kind."""
     spot, text = case.best.spot, case.view.text
-    if case.value.said in CURRENCIES:
+    if case.value.said in CURRENCIES and case.asked.field.kind != NAME:
         return spot if len(currencies_in(text)) == 1 else None
     if case.asked.listed or not _fits(case):
         return None

@@ -70,6 +70,10 @@ ABOUT_ANY = frozenset(_terms(_RAW["about_any"])) | CURRENCIES.keys()
 BEFORE_NAMES = frozenset(_terms(_RAW["before_names"]))
 """Words that stand before a name and are none of it."""
 
+STEERING = tuple(term for terms in _RAW["steering"].values() for term in _terms(terms))
+"""What a text says to the model that reads it, by its beginnings; `..` stands for some words of the
+same sentence."""
+
 DATE, AMOUNT, NAME, CODE, OTHER = "date", "amount", "name", "code", "other"
 """What kind of value a concept has: two of one kind may be taken for each other."""
 

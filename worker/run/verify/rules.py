@@ -16,6 +16,7 @@ from worker.run.verify.hollow import hollow, is_placeholder
 from worker.run.verify.labels import concepts_in
 from worker.run.verify.lexicon import AMOUNT, NAME
 from worker.run.verify.spots import Spot
+from worker.run.verify.steering import steering
 
 SHORTEST_COPIED = 4
 """Characters of a value that two texts do not have in common by chance."""
@@ -38,9 +39,14 @@ Rule = Callable[[Case], Finding | None]
 
 def judged(case: Case) -> Finding | None:
     """What the first rule that has something to say says; None: nothing can be said of it."""
-    if not case.given:
-        return not_given(case)
-    return next((finding for rule in RULES if (finding := rule(case)) is not None), None)
+    if case.given:
+        found = next((said for rule in RULES if (said := rule(case)) is not None), None)
+    else:
+        found = not_given(case)
+    if found is None or outcome_of(found.code) is FieldOutcome.WRONG:
+        return found
+    words = steering(case.view, case.asked.form.names)
+    return found if words is None else Finding(FieldCode.STEERED, words, found.spot)
 
 
 def not_given(case: Case) -> Finding | None:

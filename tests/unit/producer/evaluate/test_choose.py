@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from models.shares import Share
 from producer.evaluate.choose import (
     Volume,
     billions,
@@ -17,7 +18,6 @@ from producer.evaluate.choose import (
 )
 from producer.evaluate.figures import THEN, Figures, Score, compared
 from producer.evaluate.plot import HEIGHT, WIDTH, plot
-from producer.evaluate.stats import Share
 from tests.factories import a_config
 
 SMALL, MIDDLE, LARGE = "local/gemma3:1b", "local/gemma3:12b", "frontier/big"

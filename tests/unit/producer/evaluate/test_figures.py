@@ -3,8 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
+from models.shares import Share
 from producer.evaluate.figures import Score, compared
-from producer.evaluate.stats import Difference, Share
+from producer.evaluate.stats import Difference
 
 SMALL, LARGE = "local/small", "frontier/large"
 

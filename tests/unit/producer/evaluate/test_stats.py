@@ -4,7 +4,8 @@ from random import Random
 
 import pytest
 
-from producer.evaluate.stats import Difference, Share, difference, percentile, share, wilson
+from models.shares import Share, share, wilson
+from producer.evaluate.stats import Difference, difference, percentile
 
 
 @pytest.mark.parametrize(

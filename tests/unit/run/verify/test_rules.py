@@ -370,3 +370,21 @@ HOSTILE = {
 def test_hostile_texts_do_not_hold_it_up(name):
     text, value = HOSTILE[name]
     checked(value, text)
+
+
+@pytest.mark.parametrize(
+    ("seller", "text", "expected"),
+    [
+        ("Larkmoor", "Larkmoor\n1 High Street\nTotal: 5.00", "letterhead"),
+        ("Larkmoor", "Larkmoor\nLarkmoor Stationery Ltd\nTotal: 5.00", "unlabelled"),
+        ("Larkmoor", "Larkmoor,\nBest in town\nLarkmoor Stationery Ltd\n", "unlabelled"),
+        ("Cafe Luna", "Cafe Luna\nLuna House\n1 High Street", "unlabelled"),
+        ("Larkmoor Ltd", "Larkmoor Ltd\n1 High Street\nmail@larkmoor.example", "letterhead"),
+        ("Larkmoor Ltd", "Larkmoor Ltd\nLarkmoor Ltd\n1 High Street", "letterhead"),
+        ("Larkmoor Ltd (682288-V)", "Larkmoor Ltd (682288-V)\n1 High Street", "unlabelled"),
+        ("华光公司", "华光公司\n华光公司北京分店\n", "unlabelled"),
+        ("RM", "Cafe Luna\n1 High Street\nTotal RM 5.00", "unlabelled"),
+    ],
+)
+def test_the_first_line_is_who_wrote_it_where_no_line_below_says_more_of_it(seller, text, expected):
+    assert code("seller", seller, text) == expected
