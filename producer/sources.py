@@ -17,14 +17,15 @@ from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, members
 from models.bounds import NOT_STORED
-from models.config import SourcesConfig
 from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
 
-NOTHING_PRIVATE = SourcesConfig()
+if TYPE_CHECKING:
+    from models.config import SourcesConfig
+
 IN_MEMORY = 64 * MEBIBYTE
 """A download that is larger stands in a file without a name until it is stored."""
 
@@ -62,9 +63,10 @@ def _written(sign: re.Match[str]) -> str:
 
 
 def gather(
-    paths: Sequence[str], stdin: BinaryIO, file_mb: int, remote: SourcesConfig = NOTHING_PRIVATE
+    paths: Sequence[str], stdin: BinaryIO, file_mb: int, remote: "SourcesConfig | None" = None
 ) -> Iterator[Source]:
-    """Every document behind the given paths, in a stable order, each file once.
+    """Every document behind the given paths, in a stable order, each file once. `remote`: how
+    addresses are fetched; None: as by default.
 
     Categories of refusals: not_found, not_entered (folders and links), empty, too_large,
     unsupported_type, unreadable, bad_line; of addresses not_fetched, private_address and
@@ -149,13 +151,15 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 """How a path begins that is an address."""
 
 
-def _from_address(address: str, file_mb: int, config: SourcesConfig) -> Iterator[Source]:
-    from producer.remote import NotFetched, fetch, shown  # it takes longer to load than to submit
+def _from_address(address: str, file_mb: int, config: "SourcesConfig | None") -> Iterator[Source]:
+    # what most commands do without, and longer to load than they take
+    from models.config import SourcesConfig
+    from producer.remote import NotFetched, fetch, shown
 
     name = readable(shown(address))
     with SpooledTemporaryFile(IN_MEMORY) as file:
         try:
-            fetch(address, file, config)
+            fetch(address, file, config or SourcesConfig())
         except NotFetched as exc:
             yield Refused(name, exc.category, f"{name}: {exc}")
             return

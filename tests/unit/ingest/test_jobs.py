@@ -12,9 +12,10 @@ from models.words import Finder, Scope, TaskType, Zone
 from tests.factories import a_config, a_learned
 from worker.classify.learned import Learned
 from worker.ingest.chunk import chunk
-from worker.ingest.jobs import NO_ASK, NO_TEXT, AskRow, Ingested, ingest
+from worker.ingest.jobs import NO_ASK, NO_TEXT, AskRow, Ingested, asked_models, ingest
 from worker.read.kinds import Gap, Page, Text, Why
 from worker.route import Facts, route
+from worker.tokens import Script, estimate
 
 CONFIG = a_config(languages={"hi": {"model": "gemma3:4b"}})
 GPU2 = {"zone": "local", "kind": "ollama", "url": "http://gpu2:11434"}
@@ -335,3 +336,26 @@ def test_what_ocr_read_is_pinned_and_the_pages_beside_it_are_not_unless_scans_ma
 def test_without_patterns_nothing_is_pinned():
     made = pinned(ask(task=TaskType.SUMMARY), config=CONFIG)
     assert {row["pinned"] for row in [*made.chunks, *made.jobs]} == {None}
+
+
+def test_a_text_is_cut_for_the_models_that_its_asks_go_to_and_for_all_where_nobody_knows():
+    def models(*asks: AskRow, spoken: str | None = "en", learned: Learned = SURE) -> frozenset[str]:
+        return asked_models(asks, spoken, local_only=True, config=CONFIG, learned=learned)
+
+    local = CONFIG.task(TaskType.EXTRACTION).model
+    assert models(ask()) == {local}
+    assert models(ask(), spoken="hi") == {"gemma3:4b"}
+    assert models(ask(), ask(2, place="local/mine")) == {local, "mine"}
+    every = {
+        route(Facts(task, language="en", local_only=True), CONFIG).first.model for task in TaskType
+    }
+    assert models(ask(task=None), learned=a_learned()) == every
+
+
+def test_a_piece_says_its_tokens_by_the_rates_that_it_was_cut_by():
+    rates = dict.fromkeys(Script, 2.0)
+    text = Text.of([HINDI * 20])
+    plain, dear = chunk(text, 300), chunk(text, 300, rates)
+    assert len(dear) >= 2 * len(plain) - 1
+    assert all(estimate(piece.text, rates) == piece.tokens <= 300 for piece in dear)
+    assert "".join(p.text for p in dear).replace(" ", "") == text.whole.replace(" ", "")
