@@ -6,7 +6,7 @@ import quopri
 import pytest
 
 from models.config import PinConfig
-from models.kinds import DOCX, HTML, MAIL, OUTLOOK, PLAIN
+from models.kinds import DOCX, HTML, JSON, MAIL, OUTLOOK, PLAIN, XML
 from tests import office, pdfs
 from worker.ingest.chunk import chunk
 from worker.ingest.private import Pins
@@ -214,6 +214,12 @@ QUOTED = quopri.encodestring(PRIVATE.encode()).decode()
 LETTERS = "".join(f"<w:r><w:t xml:space='preserve'>{sign}</w:t></w:r>" for sign in PRIVATE)
 BROKEN = f"<w:r><w:t>{PRIVATE.replace('ABCPE', 'ABCPE</w:t><w:br/><w:t>')}</w:t></w:r>"
 SPLIT = QUOTED.replace("ABCPE1234F", "ABCPE=\r\n1234F")
+ESCAPED = "".join(f"\\u{ord(sign):04x}" for sign in PRIVATE)
+ENTITIES = "".join(f"&#{ord(sign)};" for sign in PRIVATE)
+JSON_ENDS = ("}", ",}", "}\n{broken\n", "")  # the first is JSON, the others are nearly so
+LINES = (
+    PRIVATE.replace("PAN is ", "PAN:\\n").replace("IFSC ", "IFSC\\n").replace("98765 ", "98765\\t")
+)
 
 
 def mailed(body: str, encoding: str) -> bytes:
@@ -239,6 +245,12 @@ def mailed(body: str, encoding: str) -> bytes:
         (MAIL, mailed(PRIVATE.replace("HDFC0", "HDFC0-\r\n"), "7bit")),
         (DOCX, office.word_of(f"<w:p>{BROKEN}</w:p>")),
         (PLAIN, PRIVATE.replace("6789 ", "6789\n").replace("98765 ", "98765\n").encode()),
+        *(
+            (JSON, f'{{"note": "{said}"{end}'.encode())
+            for said in (ESCAPED, LINES)
+            for end in JSON_ENDS
+        ),
+        *((XML, f"<a>{ENTITIES}{end}".encode()) for end in ("</a>", "&nbsp;</a>", "")),
     ],
 )
 def test_the_same_private_sentence_is_pinned_however_it_comes(kind, data):

@@ -166,14 +166,34 @@ def test_numbers_and_moments_are_written_as_they_are_kept():
 def test_json_keeps_its_order_and_digits_and_loses_its_escapes():
     data = b'{"b": "\\u0905 \\u0040 \\"x\\"", "a": [1.10, 1E400, {"b": null}]}'
     assert read("a.json", data).whole == (
-        '{\n  "b": "अ @ \\"x\\"",\n  "a": [\n    1.10,\n    1E400,'
+        '{\n  "b": "अ @ "x"",\n  "a": [\n    1.10,\n    1E400,'
         '\n    {\n      "b": null\n    }\n  ]\n}'
     )
 
 
-@pytest.mark.parametrize("data", [b'{"a": 1}', b"[1, 2", b'{"a": "\\u00', b"{'a': '\\u0905'}"])
+def test_every_escape_of_json_is_written_out_once():
+    data = rb'{"a": "one\ntwo\tthree C:\\new\\u0041 \/ \ud83d\ude00"}'
+    assert read("a.json", data).whole == (
+        '{\n  "a": "one\ntwo\tthree C:\\new\\u0041 / \N{GRINNING FACE}"\n}'
+    )
+
+
+@pytest.mark.parametrize("data", [b'{"a": 1}', b"[1, 2", b'{"a": "\\u00', rb'{"a": "\d"'])
 def test_json_that_is_readable_or_none_is_left_as_it_stands(data):
     assert read("a.json", data).whole == data.decode()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (rb"{'a': '\u0905'}", "{'a': 'अ'}"),
+        (rb'{"a": "x\u0040y",}', '{"a": "x@y",}'),
+        (b'{"a": "x\\u0040y"}\n{broken', '{"a": "x@y"}\n{broken'),
+        (rb'{a: "\x40 \u{40} it\'s"}', '{a: "@ @ it\'s"}'),
+    ],
+)
+def test_what_is_no_json_loses_its_escapes_and_nothing_else(data, said):
+    assert read("a.json", data).whole == said
 
 
 def test_xml_is_a_line_an_element_with_entities_written_out():
@@ -185,6 +205,7 @@ def test_what_is_no_well_formed_xml_is_left_as_it_stands_and_noted():
     text = read("a.xml", b'<?xml version="1.0"?><a><b>')
     assert text.whole == '<?xml version="1.0"?><a><b>'
     assert text.notes == ("a.xml is no well-formed XML and was read as it stands",)
+    assert read("a.xml", b'<?xml version="1.0"?><a>x&#64;y&nbsp;z').whole.endswith("x@y\u00a0z")
 
 
 # --- hostile neighbours ---------------------------------------------------------------------------
