@@ -10,6 +10,7 @@ from models.kinds import DOCX, HTML, JSON, MAIL, OUTLOOK, PLAIN, XML
 from tests import office, pdfs
 from worker.ingest.chunk import chunk
 from worker.ingest.private import Pins
+from worker.read import mail
 from worker.read.kinds import Gap, Text, Why, read_document
 
 HEAD = b"From: a@example.org\r\nTo: b@example.org\r\nMIME-Version: 1.0\r\n"
@@ -89,6 +90,39 @@ def test_text_is_preferred_to_html_unless_it_is_a_stub():
 def test_html_with_its_pictures_is_text_and_the_pictures_are_no_attachments():
     assert read(office.web_archive()).whole.splitlines()[0] == "From: <Saved by a browser>"
     assert "Attachments" not in read(office.web_archive()).whole
+
+
+def test_everything_beside_a_page_that_holds_its_parts_is_read_or_said():
+    text = read(
+        multipart(
+            "related",
+            part("text/html", "<p>hello</p>"),
+            part("text/plain", "SECOND TEXT total 400"),
+            MESSAGE + b"From: q@example.org\r\n\r\nINNER MAIL\r\n",
+            part("application/pdf", pdfs.made("UNNAMED").decode("latin-1")),
+            part("image/png; name=pic.png", "abc", "Content-ID: <1>"),
+            part("text/css", "p {}"),
+            multipart("mixed", part("text/plain", "MIXED INSIDE")).removeprefix(HEAD),
+        )
+    )
+    said = ("hello", "SECOND TEXT total 400", "MIXED INSIDE", "INNER MAIL")
+    assert [word for word in said if word not in text.whole] == []
+    assert "Attachments: part 1.eml, part 2.pdf" in text.pages[0].text
+    assert text.notes[0] == "1 pictures that the mail shows in its text are not read"
+
+
+def test_parts_beyond_the_most_are_noted(monkeypatch):
+    monkeypatch.setattr(mail, "_MOST_PARTS", 10)
+    text = read(multipart("mixed", *(part("text/plain", f"p{n}") for n in range(12))))
+    assert "p8" in text.whole  # the mail itself is a part
+    assert "p9" not in text.whole
+    assert text.notes == ("the mail has more than 10 parts: those beyond are not read",)
+
+
+def test_the_report_of_a_server_is_read():
+    status = "Reporting-MTA: dns; mx\r\n\r\nFinal-Recipient: rfc822; b@example.org\r\nStatus: 5.1.1"
+    text = read(multipart("report", part("message/delivery-status", status)))
+    assert "Final-Recipient: rfc822; b@example.org\nStatus: 5.1.1" in text.whole
 
 
 def test_attachments_are_named_and_are_pages_under_their_names():

@@ -46,6 +46,7 @@ CORPUS = {
     "a.txt": (kinds.PLAIN, "\n".join(office.PROSE).encode(), "prose"),
     "a.md": (kinds.MARKDOWN, "\n".join(office.PROSE).encode(), "prose"),
 }
+NOTES = {"a.mht": ("1 pictures that the mail shows in its text are not read",)}
 TOLD_BY_NAME = {"a.csv", "a.tsv", "semicolons.csv", "a.json", "a.md"}
 
 
@@ -76,7 +77,7 @@ def test_every_word_of_every_kind_is_read(name):
         wanted = words(PARTS[part])
         recall = (wanted & found).total() / wanted.total()
         assert recall >= 0.99, (part, wanted - found)
-    assert text.notes == ()
+    assert text.notes == NOTES.get(name, ())
 
 
 @pytest.mark.parametrize("name", CORPUS)
