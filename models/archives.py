@@ -77,14 +77,14 @@ class Budget:
         self._members, self._bytes = members, total
 
     def take(self, size: int) -> None:
-        """Count one more member. Raises _TooMuch."""
+        """Count one more member. Raises TooMuch."""
         self._members -= 1
         self._bytes -= size
         if self._members < 0 or self._bytes < 0:
-            raise _TooMuch("holds more files, or larger ones, than an archive may")
+            raise TooMuch("holds more files, or larger ones, than an archive may")
 
 
-class _TooMuch(Exception):
+class TooMuch(Exception):
     """The archive holds more than it may: nothing more of it is looked at."""
 
 
@@ -97,7 +97,7 @@ def members(file: BinaryIO, media_type: str, name: str, budget: Budget) -> Itera
     file.seek(0)
     try:
         yield from _WALKS[media_type](file, name, budget)
-    except _TooMuch as exc:
+    except TooMuch as exc:
         yield Left("", "archive_bomb", str(exc))
     except _BROKEN as exc:
         yield Left("", "damaged", f"is damaged ({type(exc).__name__}: {exc})"[:300])
@@ -147,8 +147,7 @@ def _packed(
 
     def walk(file: BinaryIO, name: str, budget: Budget) -> Iterator[Member | Left]:
         with opened(file) as unpacked:
-            stream = _Growing(unpacked, _size(file))
-            buffered = io.BufferedReader(stream, 65_536)
+            buffered = growing(unpacked, file)
             if buffered.peek(512)[257:262] == b"ustar":
                 yield from _tar(buffered, name, budget)
                 return
@@ -161,6 +160,11 @@ def _packed(
             yield Member(inner, data)
 
     return walk
+
+
+def growing(unpacked: IO[bytes], packed: BinaryIO) -> io.BufferedReader:
+    """What a compressed file unpacks to, as it is read. Reading raises TooMuch for a bomb."""
+    return io.BufferedReader(_Growing(unpacked, _size(packed)), 65_536)
 
 
 class _Growing(io.RawIOBase):
@@ -176,7 +180,7 @@ class _Growing(io.RawIOBase):
         data = self._source.read(len(buffer))
         self._most -= len(data)
         if self._most < 0:
-            raise _TooMuch(f"grows more than {MOST_RATIO} times")
+            raise TooMuch(f"grows more than {MOST_RATIO} times")
         buffer[: len(data)] = data
         return len(data)
 
