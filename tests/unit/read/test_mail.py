@@ -168,18 +168,23 @@ def test_what_cannot_be_read_of_an_attachment_is_noted_and_the_rest_is_read():
         "photo.gif": b"GIF89a" + b"a" * 99,
         "broken.docx": office.repacked(office.word(), {"word/document.xml": "<a>"}),
         "bomb.gz": office.PACKERS["gz"](bytes(64 << 20)),
+        "cut.zip": office.zipped({"a": "b" * 99})[:60],
         "locked.zip": LOCKED_ZIP,
         "empty.txt": b"",
         "fine.txt": b"fine",
     }
     text = read(office.mail(files=files))
     assert text.whole.endswith("Attachment: fine.txt\n\nfine")
+    (gap,) = text.gaps
+    assert gap.why is Why.UNREADABLE
+    lost = [text.pages[number - 1].text for number in gap.numbers]
+    assert list(map(name_in, lost)) == ["broken.docx", "bomb.gz", "cut.zip", "locked.zip"]
     assert [name_in(note) for note in text.notes] == list(files)[:-1]
     assert all(note.startswith("attachment not read: ") for note in text.notes)
 
 
 def name_in(note: str) -> str:
-    return note.removeprefix("attachment not read: ").split()[0].partition("/")[0]
+    return note.partition(": ")[2].split()[0].partition("/")[0]
 
 
 MESSAGE = b"Content-Type: message/rfc822\r\n\r\n"
@@ -191,6 +196,7 @@ def test_a_mail_within_a_mail_is_read_to_some_depth():
         inner = multipart("mixed", part("text/plain", "outer"), MESSAGE + inner)
     text = read(inner)
     assert text.notes == ("attachment not read: part 1.eml is nested too deeply",)
+    assert text.gaps == (Gap(Why.UNREADABLE, str(len(text.pages))),)
     outer = multipart("mixed", MESSAGE + office.mail("Heart."))
     assert "Heart." in read(outer).whole
 
