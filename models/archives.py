@@ -9,6 +9,7 @@ import gzip
 import io
 import lzma
 import re
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -92,7 +93,7 @@ def members(file: BinaryIO, media_type: str, name: str, budget: Budget) -> Itera
     """The files in an archive, in its order, but hidden ones; what is left out, with why.
 
     `media_type` is ZIP, TAR, GZIP, BZIP2, XZ or MBOX, `name` that of the file. Categories:
-    damaged, encrypted, too_large, archive_bomb.
+    damaged, encrypted, too_large, archive_bomb, not_entered (a link).
     """
     file.seek(0)
     try:
@@ -112,6 +113,8 @@ def _zip(file: BinaryIO, _: str, budget: Budget) -> Iterator[Member | Left]:
 
 
 def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Member | Left:
+    if stat.S_ISLNK(info.external_attr >> 16):  # what it holds is where it leads
+        return _link(info.filename)
     if info.flag_bits & 1:
         return Left(info.filename, "encrypted", "is locked with a password: unpack it first")
     if info.file_size > budget.member_bytes:
@@ -128,9 +131,12 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -
 def _tar(file: IO[bytes], _: str, budget: Budget) -> Iterator[Member | Left]:
     with tarfile.open(fileobj=file, mode="r|") as archive:
         for info in archive:
-            if not info.isfile() or _HIDDEN.search(info.name.removeprefix("./")):
-                continue
             name = info.name.removeprefix("./")
+            if info.isdir() or _HIDDEN.search(name):
+                continue
+            if not info.isfile():
+                yield _link(name) if info.islnk() or info.issym() else _no_file(name)
+                continue
             if info.size > budget.member_bytes:
                 yield _too_large(name, budget)
                 continue
@@ -216,6 +222,14 @@ def _mail(number: int, mail: list[bytes], size: int, budget: Budget) -> Member |
 def _too_large(name: str, budget: Budget) -> Left:
     megabytes = budget.member_bytes // MEBIBYTE
     return Left(name, "too_large", f"is larger than {megabytes} MB; raise limits.file_mb")
+
+
+def _link(name: str) -> Left:
+    return Left(name, "not_entered", "is a link, which was not followed")
+
+
+def _no_file(name: str) -> Left:
+    return Left(name, "not_entered", "is a device or a pipe, and no file")
 
 
 _WALKS: Mapping[str, Callable[[BinaryIO, str, Budget], Iterator[Member | Left]]] = {
