@@ -392,12 +392,16 @@ def _outlook_streams(
     return {**streams, (*at, "__properties_version1.0"): b"\0" * head + sent}
 
 
-def outlook(body: str = "\r\n".join(PROSE), files: Mapping[str, bytes] | None = None) -> bytes:
+def outlook(
+    body: str = "\r\n".join(PROSE), files: Mapping[str, bytes] | None = None, page: str = ""
+) -> bytes:
     texts = {"0C1A": "Asha Rao", "5D01": "asha@example.org", "0E04": "Büro", "0037": SUBJECT}
     streams = _outlook_streams({**texts, "1000": body})
     streams |= _outlook_streams(
         {"39FE": "office@example.org"}, ("__recip_version1.0_#00000000",), 8
     )
+    if page:
+        streams["__substg1.0_10130102",] = page.encode()
     for number, (name, data) in enumerate((files or {}).items()):
         folder = f"__attach_version1.0_#{number:08X}"
         streams |= _outlook_streams({"3707": name}, (folder,), 8)

@@ -244,6 +244,13 @@ def test_an_outlook_mail_is_read_like_any_other():
     assert office.NOTE in text.pages[2].text
 
 
+def test_an_outlook_mail_whose_text_is_a_stub_is_read_as_its_page():
+    page = "<p>" + "The whole offer, with all of its terms. " * 5 + "</p>"
+    text = read(office.outlook("Please use an HTML reader.", page=page), OUTLOOK).whole
+    assert "all of its terms" in text
+    assert "5000" not in read(office.outlook("The rent.", page="<b>5000"), OUTLOOK).whole
+
+
 # --- private data ---------------------------------------------------------------------------------
 
 PRIVATE = (
