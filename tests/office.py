@@ -58,6 +58,11 @@ def repacked(data: bytes, changes: Mapping[str, bytes | str]) -> bytes:
     return zipped({**parts, **changes})
 
 
+def without(data: bytes, *parts: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return zipped({n: archive.read(n) for n in archive.namelist() if n not in parts})
+
+
 def word(prose: Sequence[str] = PROSE, rows: Sequence[Sequence[str]] = ROWS) -> bytes:
     """With a header, a table, a comment, and in raw XML a footnote, a text box, and changes."""
     made = docx.Document()

@@ -13,7 +13,7 @@ from models.archives import Budget, Left, members
 from models.errors import ReadError
 from models.kinds import kind_of
 from tests import office
-from worker.read.kinds import Text, read_document
+from worker.read.kinds import Gap, Text, Why, read_document
 
 PARTS = {
     "prose": " ".join(office.PROSE),
@@ -207,6 +207,33 @@ def test_what_is_no_well_formed_xml_is_left_as_it_stands_and_noted():
     assert text.whole == '<?xml version="1.0"?><a><b>'
     assert text.notes == ("a.xml is no well-formed XML and was read as it stands",)
     assert read("a.xml", b'<?xml version="1.0"?><a>x&#64;y&nbsp;z').whole.endswith("x@y\u00a0z")
+
+
+# --- parts that are listed and not there ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "called"),
+    [
+        ("a.epub", "OPS/text/c1.xhtml", "chapter"),
+        ("a.pptx", "ppt/slides/slide2.xml", "slide"),
+    ],
+)
+def test_a_page_that_is_listed_and_not_in_the_file_is_missing(name, part, called):
+    text = read(name, office.without(CORPUS[name][1], part))
+    assert len(text.pages) == 3
+    assert office.PROSE[1] not in text.whole
+    assert office.PROSE[2] in text.pages[2].text
+    assert text.gaps == (Gap(Why.UNREADABLE, "2"),)
+    assert text.notes == (f"{called}s 2 are listed and not in {name}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("a.epub", "OPS/text/c{}.xhtml"), ("a.pptx", "ppt/slides/slide{}.xml")]
+)
+def test_a_file_without_any_of_its_pages_is_damaged(name, part):
+    parts = [part.format(n) for n in range(4)]
+    assert refusal(name, office.without(CORPUS[name][1], *parts)) == "damaged"
 
 
 # --- hostile neighbours ---------------------------------------------------------------------------
