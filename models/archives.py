@@ -9,6 +9,7 @@ import gzip
 import io
 import lzma
 import re
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -77,14 +78,14 @@ class Budget:
         self._members, self._bytes = members, total
 
     def take(self, size: int) -> None:
-        """Count one more member. Raises _TooMuch."""
+        """Count one more member. Raises TooMuch."""
         self._members -= 1
         self._bytes -= size
         if self._members < 0 or self._bytes < 0:
-            raise _TooMuch("holds more files, or larger ones, than an archive may")
+            raise TooMuch("holds more files, or larger ones, than an archive may")
 
 
-class _TooMuch(Exception):
+class TooMuch(Exception):
     """The archive holds more than it may: nothing more of it is looked at."""
 
 
@@ -92,12 +93,12 @@ def members(file: BinaryIO, media_type: str, name: str, budget: Budget) -> Itera
     """The files in an archive, in its order, but hidden ones; what is left out, with why.
 
     `media_type` is ZIP, TAR, GZIP, BZIP2, XZ or MBOX, `name` that of the file. Categories:
-    damaged, encrypted, too_large, archive_bomb.
+    damaged, encrypted, too_large, archive_bomb, not_entered (a link).
     """
     file.seek(0)
     try:
         yield from _WALKS[media_type](file, name, budget)
-    except _TooMuch as exc:
+    except TooMuch as exc:
         yield Left("", "archive_bomb", str(exc))
     except _BROKEN as exc:
         yield Left("", "damaged", f"is damaged ({type(exc).__name__}: {exc})"[:300])
@@ -112,6 +113,8 @@ def _zip(file: BinaryIO, _: str, budget: Budget) -> Iterator[Member | Left]:
 
 
 def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Member | Left:
+    if stat.S_ISLNK(info.external_attr >> 16):  # what it holds is where it leads
+        return _link(info.filename)
     if info.flag_bits & 1:
         return Left(info.filename, "encrypted", "is locked with a password: unpack it first")
     if info.file_size > budget.member_bytes:
@@ -128,9 +131,12 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -
 def _tar(file: IO[bytes], _: str, budget: Budget) -> Iterator[Member | Left]:
     with tarfile.open(fileobj=file, mode="r|") as archive:
         for info in archive:
-            if not info.isfile() or _HIDDEN.search(info.name.removeprefix("./")):
-                continue
             name = info.name.removeprefix("./")
+            if info.isdir() or _HIDDEN.search(name):
+                continue
+            if not info.isfile():
+                yield _link(name) if info.islnk() or info.issym() else _no_file(name)
+                continue
             if info.size > budget.member_bytes:
                 yield _too_large(name, budget)
                 continue
@@ -147,8 +153,7 @@ def _packed(
 
     def walk(file: BinaryIO, name: str, budget: Budget) -> Iterator[Member | Left]:
         with opened(file) as unpacked:
-            stream = _Growing(unpacked, _size(file))
-            buffered = io.BufferedReader(stream, 65_536)
+            buffered = growing(unpacked, file)
             if buffered.peek(512)[257:262] == b"ustar":
                 yield from _tar(buffered, name, budget)
                 return
@@ -161,6 +166,11 @@ def _packed(
             yield Member(inner, data)
 
     return walk
+
+
+def growing(unpacked: IO[bytes], packed: BinaryIO) -> io.BufferedReader:
+    """What a compressed file unpacks to, as it is read. Reading raises TooMuch for a bomb."""
+    return io.BufferedReader(_Growing(unpacked, _size(packed)), 65_536)
 
 
 class _Growing(io.RawIOBase):
@@ -176,7 +186,7 @@ class _Growing(io.RawIOBase):
         data = self._source.read(len(buffer))
         self._most -= len(data)
         if self._most < 0:
-            raise _TooMuch(f"grows more than {MOST_RATIO} times")
+            raise TooMuch(f"grows more than {MOST_RATIO} times")
         buffer[: len(data)] = data
         return len(data)
 
@@ -212,6 +222,14 @@ def _mail(number: int, mail: list[bytes], size: int, budget: Budget) -> Member |
 def _too_large(name: str, budget: Budget) -> Left:
     megabytes = budget.member_bytes // MEBIBYTE
     return Left(name, "too_large", f"is larger than {megabytes} MB; raise limits.file_mb")
+
+
+def _link(name: str) -> Left:
+    return Left(name, "not_entered", "is a link, which was not followed")
+
+
+def _no_file(name: str) -> Left:
+    return Left(name, "not_entered", "is a device or a pipe, and no file")
 
 
 _WALKS: Mapping[str, Callable[[BinaryIO, str, Budget], Iterator[Member | Left]]] = {

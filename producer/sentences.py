@@ -237,7 +237,10 @@ def fate(state: str, batch: int) -> str:
         case DocumentState.NEEDS_PASSWORD:
             return f"`docmill retry {batch} --password-file FILE` opens them; {named}"
         case DocumentState.PARTLY:
-            return f"`docmill documents {batch} --state {state}` says which pages are missing"
+            return (
+                f"`docmill documents {batch} --state {state}` says which pages are missing; "
+                "what was read is asked: submit them again for the rest, mended or with OCR"
+            )
         case DocumentState.UNSUPPORTED:
             return f"{named}; submit them in another form"
     return named

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
-from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, members
+from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, TooMuch, growing, members
 from models.bounds import NOT_STORED
 from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
 
@@ -183,8 +183,12 @@ def _from_stdin(stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
 
 
 def _lines(file: IO[bytes], most: int) -> Iterator[bytes]:
-    """Lines as they come, none much longer than `most` bytes: one that is would fill the memory."""
-    return iter(lambda: file.readline(most + 1), b"")
+    """Lines as they come. Of one that is longer than `most` bytes only its beginning, since all of
+    it would fill the memory: the rest of it is passed over."""
+    while line := file.readline(most + 1):
+        yield line
+        while len(line) > most and not line.endswith(b"\n"):
+            line = file.readline(most + 1)
 
 
 class _Opened:
@@ -211,8 +215,11 @@ class _Opened:
     def _packed_lines(self, name: str, file: BinaryIO) -> Iterator[Source]:
         try:
             with gzip.GzipFile(fileobj=file) as packed:
-                lines = _lines(cast(IO[bytes], packed), self._budget.member_bytes)
+                unpacked = growing(cast(IO[bytes], packed), file)
+                lines = _lines(unpacked, self._budget.member_bytes)
                 yield from _from_lines(name, lines, self._file_mb)
+        except TooMuch as exc:
+            yield Refused(name, "archive_bomb", f"{name} {exc}")
         except (OSError, EOFError, zlib.error) as exc:
             yield Refused(name, "damaged", f"{name} is damaged ({exc})")
 
@@ -260,7 +267,7 @@ def _from_lines(path: str, lines: Iterable[bytes], file_mb: int) -> Iterator[Sou
         found = True
         if len(line) > file_mb * MEBIBYTE:
             yield _too_large(f"{path}:{number}", file_mb)
-            return
+            continue
         try:
             yield _from_line(path, number, json.loads(line), names)
         except (ValueError, RecursionError) as exc:

@@ -58,6 +58,11 @@ def repacked(data: bytes, changes: Mapping[str, bytes | str]) -> bytes:
     return zipped({**parts, **changes})
 
 
+def without(data: bytes, *parts: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return zipped({n: archive.read(n) for n in archive.namelist() if n not in parts})
+
+
 def word(prose: Sequence[str] = PROSE, rows: Sequence[Sequence[str]] = ROWS) -> bytes:
     """With a header, a table, a comment, and in raw XML a footnote, a text box, and changes."""
     made = docx.Document()
@@ -481,12 +486,16 @@ def _outlook_streams(
     return {**streams, (*at, "__properties_version1.0"): b"\0" * head + sent}
 
 
-def outlook(body: str = "\r\n".join(PROSE), files: Mapping[str, bytes] | None = None) -> bytes:
+def outlook(
+    body: str = "\r\n".join(PROSE), files: Mapping[str, bytes] | None = None, page: str = ""
+) -> bytes:
     texts = {"0C1A": "Asha Rao", "5D01": "asha@example.org", "0E04": "Büro", "0037": SUBJECT}
     streams = _outlook_streams({**texts, "1000": body})
     streams |= _outlook_streams(
         {"39FE": "office@example.org"}, ("__recip_version1.0_#00000000",), 8
     )
+    if page:
+        streams["__substg1.0_10130102",] = page.encode()
     for number, (name, data) in enumerate((files or {}).items()):
         folder = f"__attach_version1.0_#{number:08X}"
         streams |= _outlook_streams({"3707": name}, (folder,), 8)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from fpdf import FPDF
+from PIL import Image
 
 from models.errors import ReadError
 from models.kinds import PDF
@@ -92,6 +93,32 @@ def test_pictures_without_text_need_ocr_and_the_message_says_how_many_pages():
 
 def test_a_stamp_on_a_scan_is_not_its_text():
     assert refused(picture(210, 250, text="Page 1 of 9")).category == "needs_ocr"
+
+
+ENVELOPE = "Signed electronically, envelope ID: 6F1B3F1C-7E6C-4B0A-9C1E-2B7A3D4E5F60"
+
+
+def scanned(*, size: int = 8, box: str = "") -> bytes:
+    """A page that is a picture, with a line of a signing service and perhaps a text box on it."""
+    pdf = FPDF()
+    pdf.set_margin(0)
+    pdf.add_page()
+    pdf.image(Image.new("L", (20, 30), 200), x=0, y=0, w=210, h=297)
+    pdf.set_font("helvetica", size=size)
+    pdf.multi_cell(w=0, text=ENVELOPE)
+    if box:
+        pdf.free_text_annotation(box, x=20, y=40, w=60, h=10)
+    return bytes(pdf.output())
+
+
+def test_the_line_of_a_signing_service_or_a_text_box_on_a_scan_is_not_its_text():
+    assert refused(scanned()).category == "needs_ocr"
+    assert refused(scanned(box="Approved 3/4")).category == "needs_ocr"
+
+
+def test_large_letters_on_a_picture_are_a_slide():
+    text = read(scanned(size=30), "deed.pdf")
+    assert ("".join(text.whole.split()), text.gaps) == (ENVELOPE.replace(" ", ""), ())
 
 
 def test_a_logo_on_an_empty_page_is_no_scan():

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
 
-from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, members
+from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Member, members
 from models.errors import ReadError
 from models.kinds import HOLDING, JSON, JSONL, kind_of
 from worker.read.kinds import (
@@ -60,9 +60,9 @@ class Attached:
         kind = file.media_type or kind_of(file.name, BytesIO(file.data))
         kind = JSON if kind == JSONL else kind
         if not file.data.strip():
-            self._left(file.name, "is empty")
+            self._notes.append(f"attachment not read: {file.name} is empty")
         elif depth > MOST_DEPTH:
-            self._left(file.name, "is nested too deeply")
+            self._lost(file.name, f"{file.name} is nested too deeply")
         elif kind in HOLDING:
             for inner in self._inside(file, kind):
                 self._add(inner, depth + 1)
@@ -72,13 +72,14 @@ class Attached:
     def _inside(self, file: File, kind: str) -> Iterator[File]:
         for member in members(BytesIO(file.data), kind, file.name, self._budget):
             name = f"{file.name}/{member.name}".rstrip("/")
-            if isinstance(member, Left):
-                self._left(name, member.why)
-            else:
+            if isinstance(member, Member):
                 yield File(name, member.data)
+            elif member.category == "not_entered":
+                self._notes.append(f"attachment not read: {name} {member.why}")
+            else:
+                self._lost(name, f"{name} {member.why}")
 
     def _read(self, file: File, kind: str | None, depth: int) -> None:
-        heading = f"Attachment: {file.name}"
         pages = self._bounds.pages - len(self._pages)
         characters = self._bounds.characters - sum(map(len, self._pages))
         try:
@@ -91,19 +92,27 @@ class Attached:
             text = error.text
             self._notes.append(f"attachment not read: {error}")
         except ReadError as error:
-            self._notes.append(f"attachment not read: {error}")
-            if error.category != "unsupported" and pages > 0:
-                self._pages.append(heading)
-                self._missing[len(self._pages)] = Why.UNREADABLE
+            if error.category == "unsupported":
+                self._notes.append(f"attachment not read: {error}")
+            else:
+                self._lost(file.name, str(error))
             return
         before = len(self._pages)
         self._missing |= {before + n: gap.why for gap in text.gaps for n in gap.numbers}
         first, *more = [page.text for page in text.pages] or [""]
-        self._pages += [PAGE_BREAK.join(filter(None, (heading, first))), *more]
+        self._pages += [PAGE_BREAK.join(filter(None, (_heading(file.name), first))), *more]
         self._notes += text.notes
         self._to_scan -= len(file.data) if text.scans else 0
         if self._to_scan >= 0:
             self._scans += (replace(scan, page=before + scan.page) for scan in text.scans)
 
-    def _left(self, name: str, why: str) -> None:
-        self._notes.append(f"attachment not read: {name} {why}")
+    def _lost(self, name: str, why: str) -> None:
+        """Something that could have been read: a page is missing, unless there are too many."""
+        self._notes.append(f"attachment not read: {why}")
+        if len(self._pages) < self._bounds.pages:
+            self._pages.append(_heading(name))
+            self._missing[len(self._pages)] = Why.UNREADABLE
+
+
+def _heading(name: str) -> str:
+    return f"Attachment: {name}"

@@ -10,7 +10,7 @@ _CONTAINER = "META-INF/container.xml"
 
 
 def read(data: bytes, name: str, bounds: Bounds) -> Text:
-    """Read the chapters that the book lists. Raises ReadError."""
+    """Read the chapters that the book lists; one that is not there is missing. Raises ReadError."""
     package = Package(data, name)
     files = (one for one in package.xml(_CONTAINER).iter() if local(one) == "rootfile")
     main = next((attribute(one, "full-path") for one in files), "")
@@ -21,14 +21,17 @@ def read(data: bytes, name: str, bounds: Bounds) -> Text:
         if local(one) == "item"
     }
     spine = [attribute(one, "idref") for one in index.iter() if local(one) == "itemref"]
-    chapters = [items[idref] for idref in spine if items.get(idref) in package.parts]
+    listed = [items.get(idref, idref) for idref in spine]
+    chapters = [chapter for chapter in listed if chapter in package.parts]
     if "META-INF/encryption.xml" in package.parts and _locked(package, chapters):
         raise needs_password(name)
     if not chapters:
-        raise damaged(name, "it lists no chapter")
-    if len(chapters) > bounds.pages:
-        raise too_many_pages(name, len(chapters), bounds.pages)
-    return Text.of(html.read(package.read(chapter), name, bounds).whole for chapter in chapters)
+        raise damaged(name, "it has none of the chapters that it lists")
+    if len(listed) > bounds.pages:
+        raise too_many_pages(name, len(listed), bounds.pages)
+    return package.pages(
+        listed, "chapter", lambda part: html.read(package.read(part), name, bounds).whole
+    )
 
 
 def _locked(package: Package, chapters: list[str]) -> bool:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from html import unescape
 
 from models.errors import ReadError
 from worker.read.kinds import Bounds, Text
@@ -12,17 +13,27 @@ from worker.read.plain import decode
 # A string, a structural sign, or anything else up to the next of these.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 _SPACE = re.compile(r"\s*")
+# RFC 8259, section 7; and those of JavaScript, which what is not quite JSON may hold.
+_ESCAPE = re.compile(
+    r"""\\(?:u\{0*([0-9a-fA-F]{1,5})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([bfnrt"'/\\]))"""
+)
+_SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _MOST_INDENT = 20
 _LONG_LINE = 1_000
 
 
 def read_xml(data: bytes, name: str, _: Bounds) -> Text:
-    """Read names, attributes and texts, indented. What is no XML is left as it stands."""
+    """Read names, attributes and texts, indented.
+
+    What is no XML is left as it stands but for the entities that HTML knows: private data is looked
+    for in what they mean.
+    """
     try:
         tree = parsed(data, name)
     except ReadError:
         text, notes = decode(data, name)
-        return Text.of([text], (*notes, f"{name} is no well-formed XML and was read as it stands"))
+        said = f"{name} is no well-formed XML and was read as it stands"
+        return Text.of([unescape(text)], (*notes, said))
     return Text.of(["\n".join(_lines(tree, 0))])
 
 
@@ -46,13 +57,21 @@ def _flat(text: str | None) -> str:
 def read_json(data: bytes, name: str, _: Bounds) -> Text:
     """Read values in the order and with the digits that they have; JSON lines too.
 
-    What has its own lines and no escapes is left as it stands, and so is what is no JSON.
+    What has its own lines and no escapes is left as it stands. In what is no JSON escapes are
+    written out, and nothing else: private data is looked for in what they mean.
     """
     text, notes = decode(data, name)
     long = max(map(len, text.splitlines()), default=0) > _LONG_LINE
-    if not (long or "\\u" in text) or not _is_json(text):
-        return Text.of([text], notes)
-    return Text.of(["".join(_laid_out(text)).strip()], notes)
+    if (long or "\\" in text) and _is_json(text):
+        text = "".join(_laid_out(text)).strip()
+    return Text.of([_ESCAPE.sub(_meant, text)], notes)
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """What an escape stands for. Halves of a pair are joined with the text (see `Text.of`)."""
+    if code := escape[1] or escape[2] or escape[3]:
+        return chr(int(code, 16))
+    return _SHORT.get(escape[4], escape[4])
 
 
 def _is_json(text: str) -> bool:
@@ -85,8 +104,6 @@ def _laid_out(text: str) -> Iterator[str]:
                 yield f",\n{_margin(depth)}"
             case ":":
                 yield ": "
-            case value if value.startswith('"'):
-                yield json.dumps(json.loads(value), ensure_ascii=False)
             case value:
                 yield value
 

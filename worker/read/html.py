@@ -10,9 +10,16 @@ from worker.read.kinds import Bounds, Text
 from worker.read.plain import decode
 from worker.read.tables import markdown
 
-_HIDDEN = frozenset(
-    ("script", "style", "noscript", "template", "svg", "math", "iframe", "object", "select")
-)
+# The second line is of drawings (SVG) and formulas (MathML).
+_HIDDEN = frozenset((
+    "script", "style", "noscript", "template", "iframe", "object", "datalist",
+    "defs", "desc", "metadata", "symbol", "annotation", "annotation-xml",
+))  # fmt: skip
+# Fields whose value is not shown, or not as text (HTML, 4.10.5.1).
+_NO_TEXT = frozenset(("hidden", "password", "file", "image", "color", "range"))
+_TICKED = frozenset(("checkbox", "radio"))
+# What stands between the two parts of these, written in one line, so that 1/2 is not read as 12.
+_BETWEEN = {"mfrac": "/", "msup": "^", "msub": "_"}
 _UNSEEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _BLOCKS = [
     "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details",
@@ -20,7 +27,7 @@ _BLOCKS = [
     "h3", "h4", "h5", "h6", "header", "hr", "main", "nav", "ol", "p", "pre", "section", "summary",
     "table", "title", "ul",
 ]  # fmt: skip
-_LINES = ["br", "li", "option"]
+_LINES = ["br", "li", "text"]
 _MOST_SPAN = 100
 # Stand for breaks while the white space of the source, which means nothing, is collapsed.
 _BLOCK_BREAK, _LINE_BREAK = "\x1e", "\x1f"
@@ -40,6 +47,8 @@ def read(data: bytes, name: str, _: Bounds, declared: str | None = None) -> Text
     source, notes = decode(data, name, declared)
     soup = BeautifulSoup(_MARKS.sub(" ", source), "html.parser")
     _drop_hidden(soup)
+    _write_fields(soup)
+    _write_formulas(soup)
     _keep_preformatted(soup)
     _write_tables(soup)
     _mark_blocks(soup)
@@ -57,7 +66,34 @@ def _is_hidden(tag: Tag) -> bool:
     read."""
     if tag.name in _HIDDEN or "hidden" in tag.attrs:
         return True
+    if tag.name == "title" and tag.find_parent("svg"):
+        return True
     return _UNSEEN.search(str(tag.attrs.get("style", ""))) is not None
+
+
+def _write_fields(soup: BeautifulSoup) -> None:
+    """Put what the fields of a form show in their place: what is entered, chosen and ticked."""
+    for field in soup.find_all("input"):
+        kind = str(field.get("type", "text")).strip().lower()
+        shown = "" if kind in _NO_TEXT else str(field.get("value", ""))
+        if kind in _TICKED:
+            shown = "[x]" if "checked" in field.attrs else "[ ]"
+        field.replace_with(NavigableString(f" {shown} "))
+    for field in soup.find_all("select"):
+        options = field.find_all("option")
+        chosen = [option for option in options if "selected" in option.attrs]
+        if "multiple" not in field.attrs:  # a browser shows one, at first the first
+            chosen = chosen[-1:] or options[:1]
+        shown = ", ".join(option.get_text().strip() for option in chosen)
+        field.replace_with(NavigableString(f" {shown} "))
+
+
+def _write_formulas(soup: BeautifulSoup) -> None:
+    """Keep the parts of a formula apart, and the pieces of a text in a drawing."""
+    for tag in soup.find_all(list(_BETWEEN)):
+        if parts := tag.find_all(recursive=False)[1:]:
+            parts[0].insert_before(NavigableString(_BETWEEN[tag.name]))
+    _surround(soup.find_all("tspan"), " ")
 
 
 def _keep_preformatted(soup: BeautifulSoup) -> None:

@@ -7,6 +7,14 @@ from worker.read.kinds import Bounds, Text
 
 HEADERS = ("From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Date", "Subject")
 _MOST_NAMED = 100
+# An HTML part of so many times the words of the text beside it says what the text leaves out.
+_STUB = 4
+
+
+def preferred(plain: str, page: str) -> str:
+    """Of a mail in two forms, as text and as a page, the text, unless it is a stub beside it."""
+    is_whole = plain.strip() and len(page.split()) <= _STUB * len(plain.split())
+    return plain if is_whole or not page.strip() else page
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ Parsed leniently: what is malformed is read as well as it can be, and nothing ra
 import binascii
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import Message
 from email.utils import collapse_rfc2231_value
@@ -16,7 +17,7 @@ from models.kinds import MAIL
 from worker.read import html
 from worker.read.attached import File
 from worker.read.kinds import Bounds, Text
-from worker.read.letter import HEADERS, Letter
+from worker.read.letter import HEADERS, Letter, preferred
 from worker.read.plain import decode
 
 # RFC 2047; the language after a star is RFC 2231's.
@@ -29,36 +30,64 @@ _LOCKED = frozenset(
     ("application/pkcs7-mime", "application/x-pkcs7-mime", "application/pgp-encrypted")
 )
 _MOST_PARTS = 10_000
-# An HTML part of so many times the words of the text beside it says what the text leaves out.
-_STUB = 4
-_ENDINGS = {"text/html": "html", "text/calendar": "ics", "text/csv": "csv", MAIL: "eml"}
+# What a page that holds its parts (multipart/related) is made of, beside its text.
+_MADE_OF = (
+    "font/", "application/font", "application/x-font", "application/vnd.ms-fontobject",
+    "text/css", "text/javascript", "application/javascript", "application/x-javascript",
+)  # fmt: skip
+# Python takes the parts of these apart as well: RFC 2046, RFC 6532.
+_MAILS = frozenset((MAIL, "message/global", "message/partial"))
+_ENDINGS = {
+    "text/html": "html",
+    "text/calendar": "ics",
+    "text/csv": "csv",
+    **dict.fromkeys(_MAILS, "eml"),
+}
 
 
 def read(data: bytes, name: str, bounds: Bounds) -> Text:
     """Read the mail as a page and each attachment as further ones. Raises ReadError."""
     message = message_from_bytes(data.lstrip(), policy=policy.compat32)
     letter = Letter({key: _header(message, key) for key in HEADERS})
-    _Parts(letter, bounds).add(message)
+    parts = _Parts(letter, bounds, _Seen())
+    parts.add(message)
+    letter.notes += parts.notes()
     return letter.read(bounds)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was counted of a mail: its parts, and the pictures that it shows."""
+
+    parts: int = 0
+    pictures: int = 0
 
 
 class _Parts:
     """Sorts the parts of a mail into what it says and what is attached."""
 
-    def __init__(self, letter: Letter, bounds: Bounds) -> None:
-        self._letter, self._bounds = letter, bounds
-        self._left = _MOST_PARTS
+    def __init__(self, letter: Letter, bounds: Bounds, seen: _Seen) -> None:
+        self._letter, self._bounds, self._seen = letter, bounds, seen
+
+    def notes(self) -> Iterator[str]:
+        """What of the mail is not read, besides what is attached."""
+        if self._seen.pictures:
+            yield f"{self._seen.pictures} pictures that the mail shows in its text are not read"
+        if self._seen.parts > _MOST_PARTS:
+            yield f"the mail has more than {_MOST_PARTS:,} parts: those beyond are not read"
 
     def add(self, part: Message) -> None:
-        self._left -= 1
-        if self._left < 0:
+        self._seen.parts += 1
+        if self._seen.parts > _MOST_PARTS:
             return
         kind = part.get_content_type()
         if kind == "multipart/alternative":
             self._letter.body += filter(None, [self._alternative(_children(part))])
         elif kind == "multipart/related":
             self._related(_children(part))
-        elif part.is_multipart() and kind != MAIL:
+        elif part.is_multipart() and kind.startswith("message/") and kind not in _MAILS:
+            self._letter.body.append(self._text(part))  # the report of a server: headers
+        elif part.is_multipart() and kind not in _MAILS:
             for child in _children(part):
                 self.add(child)
         elif _is_text(part, kind):
@@ -77,26 +106,26 @@ class _Parts:
                 rest.append(part)
         for part in rest:  # a related one holds the HTML with its pictures; others are attached
             inner = Letter({})
-            _Parts(inner, self._bounds).add(part)
+            _Parts(inner, self._bounds, self._seen).add(part)
             if inner.body:
                 texts.setdefault("text/html", "\n\n".join(inner.body))
             self._letter.files += inner.files
             self._letter.notes += inner.notes
         plain, page = texts.get("text/plain", ""), texts.get("text/html", "")
-        if plain.strip() and len(page.split()) <= _STUB * len(plain.split()):
-            return plain
-        return page or plain or next(iter(texts.values()), "")
+        return preferred(plain, page) or next(iter(texts.values()), "")
 
     def _related(self, parts: list[Message]) -> None:
-        """The first is what is shown, the others are what it shows: only named ones are files."""
+        """The first is what is shown, the others are what it shows, or came along."""
         for number, part in enumerate(parts):
             kind = part.get_content_type()
             if number == 0 or part.get_content_disposition() == "attachment":
                 self.add(part)
             elif kind == "text/html":  # a frame of a web archive
                 self._letter.body.append(self._text(part))
-            elif not kind.startswith(("image/", "text/", "font/", "audio/", "video/")):
-                self._attach(part, kind) if part.get_filename() else None
+            elif kind.startswith("image/"):
+                self._seen.pictures += 1
+            elif not kind.startswith(_MADE_OF):
+                self.add(part)
 
     def _text(self, part: Message) -> str:
         data, charset = _content(part), part.get_content_charset()
@@ -119,7 +148,7 @@ class _Parts:
             or f"part {len(self._letter.files) + 1}.{_ENDINGS.get(kind, kind.rpartition('/')[2])}"
         )
         data = _content(part)
-        if kind == MAIL:
+        if kind in _MAILS:
             self._letter.files.append(File(name, data, MAIL))
         else:
             self._letter.files.append(File(name, data))
@@ -146,7 +175,7 @@ def _content(part: Message) -> bytes:
     payload = part.get_payload(decode=True)
     if isinstance(payload, bytes):
         return payload
-    return b"".join(child.as_bytes() for child in _children(part))
+    return b"\n".join(child.as_bytes() for child in _children(part))
 
 
 def _unfolded(text: str, part: Message) -> str:

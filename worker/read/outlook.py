@@ -12,7 +12,7 @@ from models.kinds import MAIL
 from worker.read import html
 from worker.read.attached import File
 from worker.read.kinds import Bounds, Text, damaged
-from worker.read.letter import Letter
+from worker.read.letter import Letter, preferred
 from worker.read.plain import decode
 
 _MOST_DEPTH = 10
@@ -61,12 +61,19 @@ class _Message:
         return letter
 
     def _add_body(self, letter: Letter) -> None:
-        body = self._text(_BODY)
-        if not body.strip() and (page := self._bytes(_HTML, _BINARY)):
-            body = html.read(page, "the mail", self._bounds, self._charset()).whole
+        body = preferred(self._text(_BODY), self._page(letter))
         if not body.strip() and self._exists(_RTF + _BINARY):
             letter.notes.append("the mail has its text as compressed RTF only, which is not read")
         letter.body.append(body.replace("\r\n", "\n").strip("\n"))
+
+    def _page(self, letter: Letter) -> str:
+        """The text as HTML; "" where there is none."""
+        try:
+            page = self._bytes(_HTML, _BINARY)
+            return html.read(page, "the mail", self._bounds, self._charset()).whole if page else ""
+        except ReadError as error:
+            letter.notes.append(str(error))
+            return ""
 
     def _attach(self, letter: Letter, path: tuple[str, ...], depth: int) -> None:
         inner = _Message(self._ole, path, self._bounds)

@@ -2,12 +2,13 @@
 
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from posixpath import dirname, join, normpath
 from xml.etree import ElementTree
 
 from models.archives import MEBIBYTE, MOST_RATIO, SMALL
-from worker.read.kinds import damaged, needs_password
+from worker.read.kinds import Text, Why, damaged, gaps, needs_password, ranges
 
 Element = ElementTree.Element
 
@@ -51,6 +52,14 @@ class Package:
     def xml(self, part: str) -> Element:
         """The tree of a part. Raises ReadError `damaged`."""
         return parsed(self.read(part), self.name)
+
+    def pages(self, parts: Sequence[str], called: str, read: Callable[[str], str]) -> Text:
+        """A page for each of these parts, by `read`. One that is listed and not there is missing,
+        and noted as what it is `called`."""
+        lost = [number for number, part in enumerate(parts, 1) if part not in self.parts]
+        notes = [f"{called}s {ranges(lost)} are listed and not in {self.name}"]
+        texts = (read(part) if part in self.parts else "" for part in parts)
+        return Text.of(texts, notes if lost else (), gaps(dict.fromkeys(lost, Why.UNREADABLE)))
 
     def main(self, usual: str) -> str:
         """The part that an Office Open XML document is made of, mostly called so."""

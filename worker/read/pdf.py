@@ -1,7 +1,7 @@
 """PDF: every page by pdfium, the doubtful ones by pypdf too, and what could not be read."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from models.errors import ReadError
@@ -22,6 +22,7 @@ from worker.read.reading import (
     DOUBT,
     FEW_LETTERS,
     MOST_LOST,
+    STAMP,
     Damaged,
     Locked,
     Reading,
@@ -40,7 +41,11 @@ MOST_IN_VAIN = 5
 for it is slow."""
 
 COVERED = 0.5
-"""A page with hardly a letter of which pictures cover this share is a scan with a stamp."""
+"""A page with hardly a letter of which pictures cover this share is a scan with a stamp, whether
+that is text, a text box or a field."""
+
+WHOLE = 0.8
+"""One with a line or two of small print has to be covered so far: half of it is an illustration."""
 
 
 class Opened(Protocol):
@@ -193,9 +198,10 @@ def needs_ocr(sheet: Sheet) -> bool:
     found = sheet.reading
     if found.share_lost > MOST_LOST or is_before_unicode(sheet):
         return True
-    if sheet.filled or found.letters > FEW_LETTERS:
-        return False
-    return sheet.picture >= COVERED or (sheet.drawn and not found.mostly_letters)
+    few = found.letters <= FEW_LETTERS
+    if sheet.picture >= (COVERED if few else WHOLE) and (few or sheet.written < STAMP):
+        return True
+    return few and not sheet.filled and sheet.drawn and not found.mostly_letters
 
 
 def _sheet(document: Opened, number: int, opinion: "_Second | None", left: int) -> Sheet | None:
@@ -227,7 +233,7 @@ class _Second:
         found = first.reading
         if not (found.letters or first.drawn or first.filled):
             other = self.sheet(number, left)
-            return replace(first, reading=other.reading) if other else first
+            return first.read_as(other.reading) if other else first
         doubtful = found.doubt > DOUBT or contradicts(found, self._language)
         if not doubtful or self._in_vain > MOST_IN_VAIN:
             return first
@@ -237,7 +243,7 @@ class _Second:
             other = None
         if other is not None and better(other.reading, found, self._language):
             self._in_vain -= 1
-            return replace(first, reading=other.reading)
+            return first.read_as(other.reading)
         self._in_vain += 1
         return first
 

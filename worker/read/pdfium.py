@@ -11,7 +11,7 @@ import pypdfium2  # noqa: TID251 - the module that knows pdfium
 import pypdfium2.raw as raw  # noqa: TID251
 from PIL import Image
 
-from worker.read.reading import FEW_LETTERS, Damaged, Locked, Reading, Sheet, StrangeLock, reading
+from worker.read.reading import STAMPED, Damaged, Locked, Reading, Sheet, StrangeLock, reading
 
 # It warns of forms in XFA, which are refused or read without it.
 logging.getLogger("pypdfium2").setLevel(logging.ERROR)
@@ -92,8 +92,10 @@ class Document:
                 return None
             found, fonts = read
             filled, comments = self._beside(page)
-            picture, drawn = _seen(page) if found.letters <= FEW_LETTERS else (0.0, False)
-            return Sheet(found, filled, picture, drawn, comments, fonts)
+            if found.letters > STAMPED:
+                return Sheet(found, filled, comments=comments, fonts=fonts)
+            picture, drawn = _seen(page)
+            return Sheet(found, filled, picture, drawn, _written(page), comments, fonts)
         except pypdfium2.PdfiumError as error:
             raise Damaged(str(error)) from error
         finally:
@@ -211,6 +213,19 @@ def _seen(page: Any) -> tuple[float, bool]:
             covered += abs(right - left) * abs(top - bottom)
     share = min(1.0, covered / area) if area else 0.0
     return share, share >= PICTURE_SHARE or paths > MOST_PATHS
+
+
+def _written(page: Any) -> float:
+    """The share of the page that its characters take up."""
+    text_page, box, taken = page.get_textpage(), raw.FS_RECTF(), 0.0
+    try:
+        for at in range(text_page.count_chars()):
+            if raw.FPDFText_GetLooseCharBox(text_page, at, box):
+                taken += abs(box.right - box.left) * abs(box.top - box.bottom)
+    finally:
+        text_page.close()
+    area = page.get_width() * page.get_height()
+    return taken / area if area else 1.0
 
 
 def _contents(note: Any) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from worker.read.kinds import Bounds, Text, too_many_pages
+from worker.read.kinds import Bounds, Text, damaged, too_many_pages
 from worker.read.package import Element, Package, attribute, local
 from worker.read.tables import markdown
 
@@ -11,15 +11,20 @@ _FURNITURE = frozenset(("sldNum", "dt", "hdr", "sldImg"))
 
 
 def read(data: bytes, name: str, bounds: Bounds) -> Text:
-    """Read the slides in the order in which they are shown. Raises ReadError."""
+    """Read the slides in the order in which they are shown; one that is not there is missing.
+
+    Raises ReadError.
+    """
     package = Package(data, name)
     main = package.main("ppt/presentation.xml")
     related = package.related(main)
     order = [attribute(one, "id") for one in _slide_ids(package.xml(main))]
-    slides = [related[rel][1] for rel in order if rel in related]
+    slides = [related[rel][1] if rel in related else rel for rel in order]
     if len(slides) > bounds.pages:
         raise too_many_pages(name, len(slides), bounds.pages)
-    return Text.of(_slide(package, slide) for slide in slides)
+    if slides and package.parts.isdisjoint(slides):
+        raise damaged(name, "it has none of the slides that it lists")
+    return package.pages(slides, "slide", lambda part: _slide(package, part))
 
 
 def _slide_ids(presentation: Element) -> Iterator[Element]:

@@ -2,6 +2,8 @@
 
 import io
 import random
+import stat
+import tarfile
 import zipfile
 
 import pytest
@@ -57,9 +59,29 @@ def test_mails_of_a_mailbox_are_numbered_and_their_quoted_lines_mended():
     ]
 
 
-def test_folders_links_and_hidden_files_are_passed_over():
+def test_folders_and_hidden_files_are_passed_over():
     data = office.zipped({"__MACOSX/a": "x", ".DS_Store": "x", "a/.b": "x", "d/": "", "a/b": "x"})
     assert [one.name for one in found(data, ZIP)] == ["a/b"]
+
+
+def test_a_link_is_left_and_said_and_is_not_the_name_of_where_it_leads():
+    tar, zipped = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        for name, kind in (("hard", tarfile.LNKTYPE), ("soft", tarfile.SYMTYPE)):
+            link = tarfile.TarInfo(f"./{name}")
+            link.type, link.linkname = kind, "a.txt"
+            archive.addfile(link)
+        pipe, folder = tarfile.TarInfo("pipe"), tarfile.TarInfo("folder")
+        pipe.type, folder.type = tarfile.FIFOTYPE, tarfile.DIRTYPE
+        archive.addfile(pipe)
+        archive.addfile(folder)
+    names = ("hard", "soft", "pipe")
+    assert left(tar.getvalue(), TAR) == [(name, "not_entered") for name in names]
+    info = zipfile.ZipInfo("soft")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(zipped, "w") as packed:
+        packed.writestr(info, "a.txt")
+    assert left(zipped.getvalue(), ZIP) == [("soft", "not_entered")]
 
 
 @pytest.mark.parametrize(

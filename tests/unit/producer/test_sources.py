@@ -379,6 +379,24 @@ def test_a_line_that_has_no_end_is_not_taken_into_memory(tmp_path):
     assert refusal([last]).category == "too_large"
 
 
+def test_lines_behind_one_that_is_too_long_are_read(tmp_path):
+    long = b'{"text": "' + b"x" * (3 << 20) + b'"}'
+    data = b"\n".join([b'{"text": "a"}', long, b'{"text": "b"}', long, b'{"text": "c"}'])
+    plain, packed = put(tmp_path, "a.jsonl", data=data)[0], tmp_path / "b.jsonl.gz"
+    packed.write_bytes(gzip.compress(data))
+    for file in (plain, packed):
+        found = list(gather([str(file)], io.BytesIO(), file_mb=1))
+        assert [one.path.removeprefix(str(file)) for one in found] == ["#1", ":2", "#3", ":4", "#5"]
+        assert [one.data for one in found if isinstance(one, Accepted)] == [b"a", b"b", b"c"]
+        assert {one.category for one in found if isinstance(one, Refused)} == {"too_large"}
+
+
+def test_compressed_lines_that_grow_like_a_bomb_are_refused(tmp_path):
+    (file,) = put(tmp_path, "a.jsonl.gz", data=gzip.compress(b'{"text": "a"}\n' + bytes(64 << 20)))
+    *_, last = gather([str(file)], io.BytesIO(), file_mb=1)
+    assert refusal([last]).category == "archive_bomb"
+
+
 # --- archives -------------------------------------------------------------------------------------
 
 

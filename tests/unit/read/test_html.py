@@ -79,6 +79,38 @@ def test_what_a_browser_would_not_show_is_not_read():
     assert whole(source) == "seen\n\ntoo"
 
 
+def test_what_the_fields_of_a_form_show_is_read():
+    source = (
+        "<p>Name <input value='Asha Rao'> <input type=hidden value=token>"
+        "<input type=PASSWORD value=secret></p>"
+        "<p><input type=radio checked> owner <input type=radio> tenant</p>"
+        "<p>in <select><option>Germany<option selected>France</select>"
+        " or <select><option>first</option><option>second</option></select>"
+        " or <select multiple><option selected>a</option><option>b</option>"
+        "<option selected>c</option></select></p><p><textarea>as \n typed</textarea></p>"
+    )
+    assert whole(source) == (
+        "Name Asha Rao\n\n[x] owner [ ] tenant\n\nin France or first or a, c\n\nas \n typed"
+    )
+
+
+def test_formulas_are_read_in_one_line():
+    source = (
+        "<p>so <math><mi>x</mi><mo>=</mo><mfrac><mn>1</mn><mn>2</mn></mfrac><mo>+</mo>"
+        "<msup><mi>a</mi><mn>2</mn></msup><annotation>x=\\frac12</annotation></math></p>"
+    )
+    assert whole(source) == "so x=1/2+a^2"
+
+
+def test_the_words_of_a_drawing_are_lines():
+    source = (
+        "<p>Sales</p><svg><title>a chart</title><desc>of sales</desc><defs><text>no</text></defs>"
+        "<path d='M0'/><text>North <tspan x=0>12</tspan><tspan>kg</tspan></text><text>South</text>"
+        "</svg>"
+    )
+    assert whole(source) == "Sales\n\nNorth 12 kg\nSouth"
+
+
 def test_a_false_declaration_does_not_spoil_utf8():
     source = '<meta charset="iso-8859-1"><p>अधिकार</p>'
     assert whole(source) == "अधिकार"

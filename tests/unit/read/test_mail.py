@@ -6,10 +6,11 @@ import quopri
 import pytest
 
 from models.config import PinConfig
-from models.kinds import DOCX, HTML, MAIL, OUTLOOK, PLAIN
+from models.kinds import DOCX, HTML, JSON, MAIL, OUTLOOK, PLAIN, XML
 from tests import office, pdfs
 from worker.ingest.chunk import chunk
 from worker.ingest.private import Pins
+from worker.read import mail
 from worker.read.kinds import Gap, Text, Why, read_document
 
 HEAD = b"From: a@example.org\r\nTo: b@example.org\r\nMIME-Version: 1.0\r\n"
@@ -91,6 +92,39 @@ def test_html_with_its_pictures_is_text_and_the_pictures_are_no_attachments():
     assert "Attachments" not in read(office.web_archive()).whole
 
 
+def test_everything_beside_a_page_that_holds_its_parts_is_read_or_said():
+    text = read(
+        multipart(
+            "related",
+            part("text/html", "<p>hello</p>"),
+            part("text/plain", "SECOND TEXT total 400"),
+            MESSAGE + b"From: q@example.org\r\n\r\nINNER MAIL\r\n",
+            part("application/pdf", pdfs.made("UNNAMED").decode("latin-1")),
+            part("image/png; name=pic.png", "abc", "Content-ID: <1>"),
+            part("text/css", "p {}"),
+            multipart("mixed", part("text/plain", "MIXED INSIDE")).removeprefix(HEAD),
+        )
+    )
+    said = ("hello", "SECOND TEXT total 400", "MIXED INSIDE", "INNER MAIL")
+    assert [word for word in said if word not in text.whole] == []
+    assert "Attachments: part 1.eml, part 2.pdf" in text.pages[0].text
+    assert text.notes[0] == "1 pictures that the mail shows in its text are not read"
+
+
+def test_parts_beyond_the_most_are_noted(monkeypatch):
+    monkeypatch.setattr(mail, "_MOST_PARTS", 10)
+    text = read(multipart("mixed", *(part("text/plain", f"p{n}") for n in range(12))))
+    assert "p8" in text.whole  # the mail itself is a part
+    assert "p9" not in text.whole
+    assert text.notes == ("the mail has more than 10 parts: those beyond are not read",)
+
+
+def test_the_report_of_a_server_is_read():
+    status = "Reporting-MTA: dns; mx\r\n\r\nFinal-Recipient: rfc822; b@example.org\r\nStatus: 5.1.1"
+    text = read(multipart("report", part("message/delivery-status", status)))
+    assert "Final-Recipient: rfc822; b@example.org\nStatus: 5.1.1" in text.whole
+
+
 def test_attachments_are_named_and_are_pages_under_their_names():
     files = {
         "order.csv": office.delimited(office.ROWS),
@@ -134,18 +168,23 @@ def test_what_cannot_be_read_of_an_attachment_is_noted_and_the_rest_is_read():
         "photo.gif": b"GIF89a" + b"a" * 99,
         "broken.docx": office.repacked(office.word(), {"word/document.xml": "<a>"}),
         "bomb.gz": office.PACKERS["gz"](bytes(64 << 20)),
+        "cut.zip": office.zipped({"a": "b" * 99})[:60],
         "locked.zip": LOCKED_ZIP,
         "empty.txt": b"",
         "fine.txt": b"fine",
     }
     text = read(office.mail(files=files))
     assert text.whole.endswith("Attachment: fine.txt\n\nfine")
+    (gap,) = text.gaps
+    assert gap.why is Why.UNREADABLE
+    lost = [text.pages[number - 1].text for number in gap.numbers]
+    assert list(map(name_in, lost)) == ["broken.docx", "bomb.gz", "cut.zip", "locked.zip"]
     assert [name_in(note) for note in text.notes] == list(files)[:-1]
     assert all(note.startswith("attachment not read: ") for note in text.notes)
 
 
 def name_in(note: str) -> str:
-    return note.removeprefix("attachment not read: ").split()[0].partition("/")[0]
+    return note.partition(": ")[2].split()[0].partition("/")[0]
 
 
 MESSAGE = b"Content-Type: message/rfc822\r\n\r\n"
@@ -157,6 +196,7 @@ def test_a_mail_within_a_mail_is_read_to_some_depth():
         inner = multipart("mixed", part("text/plain", "outer"), MESSAGE + inner)
     text = read(inner)
     assert text.notes == ("attachment not read: part 1.eml is nested too deeply",)
+    assert text.gaps == (Gap(Why.UNREADABLE, str(len(text.pages))),)
     outer = multipart("mixed", MESSAGE + office.mail("Heart."))
     assert "Heart." in read(outer).whole
 
@@ -204,6 +244,13 @@ def test_an_outlook_mail_is_read_like_any_other():
     assert office.NOTE in text.pages[2].text
 
 
+def test_an_outlook_mail_whose_text_is_a_stub_is_read_as_its_page():
+    page = "<p>" + "The whole offer, with all of its terms. " * 5 + "</p>"
+    text = read(office.outlook("Please use an HTML reader.", page=page), OUTLOOK).whole
+    assert "all of its terms" in text
+    assert "5000" not in read(office.outlook("The rent.", page="<b>5000"), OUTLOOK).whole
+
+
 # --- private data ---------------------------------------------------------------------------------
 
 PRIVATE = (
@@ -214,6 +261,12 @@ QUOTED = quopri.encodestring(PRIVATE.encode()).decode()
 LETTERS = "".join(f"<w:r><w:t xml:space='preserve'>{sign}</w:t></w:r>" for sign in PRIVATE)
 BROKEN = f"<w:r><w:t>{PRIVATE.replace('ABCPE', 'ABCPE</w:t><w:br/><w:t>')}</w:t></w:r>"
 SPLIT = QUOTED.replace("ABCPE1234F", "ABCPE=\r\n1234F")
+ESCAPED = "".join(f"\\u{ord(sign):04x}" for sign in PRIVATE)
+ENTITIES = "".join(f"&#{ord(sign)};" for sign in PRIVATE)
+JSON_ENDS = ("}", ",}", "}\n{broken\n", "")  # the first is JSON, the others are nearly so
+LINES = (
+    PRIVATE.replace("PAN is ", "PAN:\\n").replace("IFSC ", "IFSC\\n").replace("98765 ", "98765\\t")
+)
 
 
 def mailed(body: str, encoding: str) -> bytes:
@@ -239,6 +292,12 @@ def mailed(body: str, encoding: str) -> bytes:
         (MAIL, mailed(PRIVATE.replace("HDFC0", "HDFC0-\r\n"), "7bit")),
         (DOCX, office.word_of(f"<w:p>{BROKEN}</w:p>")),
         (PLAIN, PRIVATE.replace("6789 ", "6789\n").replace("98765 ", "98765\n").encode()),
+        *(
+            (JSON, f'{{"note": "{said}"{end}'.encode())
+            for said in (ESCAPED, LINES)
+            for end in JSON_ENDS
+        ),
+        *((XML, f"<a>{ENTITIES}{end}".encode()) for end in ("</a>", "&nbsp;</a>", "")),
     ],
 )
 def test_the_same_private_sentence_is_pinned_however_it_comes(kind, data):

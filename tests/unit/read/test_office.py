@@ -13,7 +13,7 @@ from models.archives import Budget, Left, members
 from models.errors import ReadError
 from models.kinds import kind_of
 from tests import office
-from worker.read.kinds import Text, read_document
+from worker.read.kinds import Gap, Text, Why, read_document
 
 PARTS = {
     "prose": " ".join(office.PROSE),
@@ -48,6 +48,7 @@ CORPUS = {
     "a.txt": (kinds.PLAIN, "\n".join(office.PROSE).encode(), "prose"),
     "a.md": (kinds.MARKDOWN, "\n".join(office.PROSE).encode(), "prose"),
 }
+NOTES = {"a.mht": ("1 pictures that the mail shows in its text are not read",)}
 TOLD_BY_NAME = {"a.csv", "a.tsv", "semicolons.csv", "a.json", "a.md"}
 
 
@@ -78,7 +79,7 @@ def test_every_word_of_every_kind_is_read(name):
         wanted = words(PARTS[part])
         recall = (wanted & found).total() / wanted.total()
         assert recall >= 0.99, (part, wanted - found)
-    assert text.notes == ()
+    assert text.notes == NOTES.get(name, ())
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -168,14 +169,34 @@ def test_numbers_and_moments_are_written_as_they_are_kept():
 def test_json_keeps_its_order_and_digits_and_loses_its_escapes():
     data = b'{"b": "\\u0905 \\u0040 \\"x\\"", "a": [1.10, 1E400, {"b": null}]}'
     assert read("a.json", data).whole == (
-        '{\n  "b": "अ @ \\"x\\"",\n  "a": [\n    1.10,\n    1E400,'
+        '{\n  "b": "अ @ "x"",\n  "a": [\n    1.10,\n    1E400,'
         '\n    {\n      "b": null\n    }\n  ]\n}'
     )
 
 
-@pytest.mark.parametrize("data", [b'{"a": 1}', b"[1, 2", b'{"a": "\\u00', b"{'a': '\\u0905'}"])
+def test_every_escape_of_json_is_written_out_once():
+    data = rb'{"a": "one\ntwo\tthree C:\\new\\u0041 \/ \ud83d\ude00"}'
+    assert read("a.json", data).whole == (
+        '{\n  "a": "one\ntwo\tthree C:\\new\\u0041 / \N{GRINNING FACE}"\n}'
+    )
+
+
+@pytest.mark.parametrize("data", [b'{"a": 1}', b"[1, 2", b'{"a": "\\u00', rb'{"a": "\d"'])
 def test_json_that_is_readable_or_none_is_left_as_it_stands(data):
     assert read("a.json", data).whole == data.decode()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (rb"{'a': '\u0905'}", "{'a': 'अ'}"),
+        (rb'{"a": "x\u0040y",}', '{"a": "x@y",}'),
+        (b'{"a": "x\\u0040y"}\n{broken', '{"a": "x@y"}\n{broken'),
+        (rb'{a: "\x40 \u{40} it\'s"}', '{a: "@ @ it\'s"}'),
+    ],
+)
+def test_what_is_no_json_loses_its_escapes_and_nothing_else(data, said):
+    assert read("a.json", data).whole == said
 
 
 def test_xml_is_a_line_an_element_with_entities_written_out():
@@ -187,6 +208,34 @@ def test_what_is_no_well_formed_xml_is_left_as_it_stands_and_noted():
     text = read("a.xml", b'<?xml version="1.0"?><a><b>')
     assert text.whole == '<?xml version="1.0"?><a><b>'
     assert text.notes == ("a.xml is no well-formed XML and was read as it stands",)
+    assert read("a.xml", b'<?xml version="1.0"?><a>x&#64;y&nbsp;z').whole.endswith("x@y\u00a0z")
+
+
+# --- parts that are listed and not there ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "called"),
+    [
+        ("a.epub", "OPS/text/c1.xhtml", "chapter"),
+        ("a.pptx", "ppt/slides/slide2.xml", "slide"),
+    ],
+)
+def test_a_page_that_is_listed_and_not_in_the_file_is_missing(name, part, called):
+    text = read(name, office.without(CORPUS[name][1], part))
+    assert len(text.pages) == 3
+    assert office.PROSE[1] not in text.whole
+    assert office.PROSE[2] in text.pages[2].text
+    assert text.gaps == (Gap(Why.UNREADABLE, "2"),)
+    assert text.notes == (f"{called}s 2 are listed and not in {name}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [("a.epub", "OPS/text/c{}.xhtml"), ("a.pptx", "ppt/slides/slide{}.xml")]
+)
+def test_a_file_without_any_of_its_pages_is_damaged(name, part):
+    parts = [part.format(n) for n in range(4)]
+    assert refusal(name, office.without(CORPUS[name][1], *parts)) == "damaged"
 
 
 # --- hostile neighbours ---------------------------------------------------------------------------

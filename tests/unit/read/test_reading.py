@@ -89,6 +89,12 @@ def test_a_second_reading_is_taken_where_it_is_clearly_better(second, first, lan
 
 
 STAMP = Reading("Page 1 of 3")
+ENVELOPE = "Signed electronically, envelope 6F1B3F1C-7E6C-4B0A-9C1E-2B7A3D4E5F60"
+
+
+def test_what_another_reader_read_is_no_stamp():
+    first = Sheet(Reading(ENVELOPE), picture=0.9, drawn=True, written=0.004)
+    assert not needs_ocr(first.read_as(Reading(ENGLISH)))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +109,12 @@ STAMP = Reading("Page 1 of 3")
         (Sheet(STAMP), False),
         (Sheet(Reading("Figure 3 ....... 7"), drawn=True), False),
         (Sheet(Reading('"7+%-'), drawn=True), True),  # letters that a font calls others'
-        (Sheet(Reading(""), filled=("name: Asha Rao",), picture=0.9, drawn=True), False),
+        (Sheet(Reading(""), filled=("name: Asha Rao",), picture=0.1, drawn=True), False),
+        (Sheet(Reading(""), filled=("Approved 3/4",), picture=0.9, drawn=True), True),
+        (Sheet(Reading(ENVELOPE), picture=0.9, drawn=True, written=0.004), True),
+        (Sheet(Reading(ENVELOPE), filled=("by: A",), picture=0.9, drawn=True, written=0.0), True),
+        (Sheet(Reading(ENVELOPE), picture=0.4, drawn=True, written=0.004), False),
+        (Sheet(Reading(ENVELOPE), picture=0.9, drawn=True, written=0.05), False),  # a slide
         (Sheet(Reading("a" * 70, 30)), False),
         (Sheet(Reading("a" * 69, 31)), True),
     ],
