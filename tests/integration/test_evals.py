@@ -20,6 +20,7 @@ from producer.evaluate.report import changes, listed, report
 from producer.evaluate.stats import Share
 from tests.rows import Connection, column, one, rows, value
 from tests.web_batches import TestClient, answer, make_batch, open_page, see
+from worker.db import fetch, one_connection
 
 SMALL, LARGE, OUTSIDE = "local/gemma3:1b", "local/gemma3:12b", "frontier/big"
 DEFAULTS = gold.Defaults(ask="Which total?", source="public", licence="CC0-1.0")
@@ -287,6 +288,27 @@ def test_what_changed_between_two_evals_is_said_over_the_texts_of_both(db: Conne
     end(db, alone.batch)
     with pytest.raises(InputError, match="no model was measured at the same task"):
         changes(first.eval, alone.eval)
+
+
+def test_what_people_make_of_an_evals_answers_trains_nothing(db: Connection) -> None:
+    """Its documents are copies: by their own hashes a held text would be one to train on."""
+    batch = replayed(db)
+    begun = run.begin(run.Source(EvalKind.REPLAY, str(batch)), [SMALL], 100)
+    read(db, begun.batch)
+    answered(db, begun.batch, SMALL, "t")
+    copies = column(db, "SELECT id FROM jobs WHERE batch_id = %s", begun.batch)
+    for job in [*copies, value(db, "SELECT max(job_id) FROM answers WHERE job_id < %s", copies[0])]:
+        review.correct(job, {}, "Asha", confirm=True)
+    with pytest.raises(
+        InputError, match=f"is eval {begun.eval}.* copies of texts of batch {batch}"
+    ):
+        gold.add_batch("train", begun.batch, "Asha")
+    with one_connection() as connection:  # one answer a block: none that is left out ends it
+        ruled = fetch(connection, "scores/ruled", after=0, most=1)
+        ruled += fetch(connection, "scores/ruled", after=ruled[0]["id"], most=100)
+    assert [row["id"] for row in ruled] == column(
+        db, "SELECT DISTINCT job_id FROM corrections WHERE NOT job_id = ANY (%s) ORDER BY 1", copies
+    )
 
 
 def purge_due(db: Connection) -> list[int]:
