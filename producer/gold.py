@@ -121,7 +121,7 @@ def read_row(row: Mapping[str, Any], defaults: Defaults) -> Gold:
         value=value,
         source=_word(row, "source", defaults.source),
         licence=_word(row, "licence", defaults.licence),
-        local_only=defaults.local_only or row.get("local_only") is True,
+        local_only=defaults.local_only or _is_said(row, "local_only"),
         language=row.get("language") and _word(row, "language", None),
         model=row.get("model") and _word(row, "model", None),
     )
@@ -139,6 +139,13 @@ def _word(row: Mapping[str, Any], key: str, default: str | None) -> str:
     if not isinstance(found, str) or not found.strip() or NOT_STORED.search(found):
         raise InputError(f'"{key}" must be text that can be stored, found {str(found)[:40]!r}')
     return found
+
+
+def _is_said(row: Mapping[str, Any], key: str) -> bool:
+    found = row.get(key)
+    if not (found is None or isinstance(found, bool)):
+        raise InputError(f'"{key}" must be true or false, found {str(found)[:40]!r}')
+    return found is True
 
 
 def _labelled(row: Mapping[str, Any]) -> tuple[dict[str, Any], str, dict[str, Any] | None]:
