@@ -9,7 +9,7 @@ from models.configuration import Configuration, current
 from models.errors import InputError
 from producer.evaluate import QUALITY
 from producer.evaluate.choose import Choice, choose, saving, smallest_first, tasks_table
-from producer.evaluate.figures import Figures, Score, compared
+from producer.evaluate.figures import Figures, Score, compared, unanswered
 from producer.evaluate.run import evals, is_ready, scores, volumes
 from producer.evaluate.stats import Difference, Share, difference, share
 from producer.query import Row, moment
@@ -42,12 +42,14 @@ class Report:
 def report(number: int, quality: float = QUALITY) -> Report:
     """All that is said of an eval; its answers are compared now where they were not yet. Raises
     NotFound, InputError where it is not over."""
-    found, left_out = compared(scores(number))
+    every = scores(number)
+    found, left_out = compared(every)
     known = _configuration()
     ordered = smallest_first(found, known.config)
     figures = sorted(ordered, key=lambda one: one.task)
-    choices, now = choose(figures, known.config, quality), volumes()
     [about] = listed(number)
+    silent = unanswered(every, about["places"])
+    choices, now = choose(figures, known.config, quality, silent), volumes()
     return Report(
         about,
         figures,

@@ -96,7 +96,9 @@ def _eval_parts(
 
 def _eval_choice(made: "Report", task: str) -> None:
     [choice] = [each for each in made.choices if each.task == task]
-    if choice.chosen is None:
+    if choice.unanswered:
+        said = f"{task}: no choice, for these answered nothing: {', '.join(choice.unanswered)}"
+    elif choice.chosen is None:
         said = f"{task}: nothing measured is as good as what was answered then"
     elif choice.is_enough:
         low = choice.chosen.right.low
@@ -107,7 +109,8 @@ def _eval_choice(made: "Report", task: str) -> None:
     else:
         said = f"{task}: none is good enough for sure; {choice.chosen.place} is the best"
     console.print(escape(said), highlight=False)
-    console.print(escape(f"  {eval_saving(made, task)}"), highlight=False, style="dim")
+    if choice.chosen is not None:
+        console.print(escape(f"  {eval_saving(made, task)}"), highlight=False, style="dim")
 
 
 def eval_saving(made: "Report", task: str) -> str:

@@ -204,6 +204,21 @@ def test_an_answer_that_was_taken_again_counts_with_what_it_took(db: Connection)
     assert (found.cost_usd, found.p50_ms, found.tokens_per_s) == (Decimal("0.030"), 500, 20)
 
 
+@pytest.mark.usefixtures("bills")
+def test_a_model_that_answered_nothing_is_named_and_none_is_chosen(db: Connection) -> None:
+    begun = run.begin(ALL, [SMALL, LARGE], 1_000)
+    read(db, begun.batch)
+    answered(db, begun.batch, SMALL, "t")
+    db.execute("DELETE FROM jobs WHERE state = 'ready'")  # as good as cancelled
+    end(db, begun.batch)
+    made = report(begun.eval)
+    assert {choice.task: (choice.chosen, choice.unanswered) for choice in made.choices} == {
+        "extraction": (None, [LARGE]), "classification": (None, [LARGE]),
+    }  # fmt: skip
+    assert tomllib.loads(made.table) == {}
+    assert f"no choice, for these answered nothing: {LARGE}" in invoked("eval", "show", "1")
+
+
 def replayed(db: Connection) -> int:
     """A batch of three totals, one of them corrected."""
     batch = make_batch(db, ["a.txt", "b.txt", "c.txt"])
