@@ -67,7 +67,7 @@ class Volume:
 
     jobs: int
     days: float
-    """In which those were answered."""
+    """In which those were answered: 30, or as many as there are since the first batch."""
     cost_usd: Decimal | None
     """Of all of them; None: not known of one."""
 
@@ -163,7 +163,8 @@ def tasks_table(choices: Iterable[Choice], file: Mapping[str, Any]) -> str:
 def _table(choice: Choice, said: Mapping[str, Any]) -> str:
     best = f"the best: {choice.best.place} {choice.best.right.value:.3f}"
     if choice.unanswered:
-        return f"# {choice.task}: no choice, for these answered nothing: {', '.join(choice.unanswered)}\n"
+        silent = ", ".join(choice.unanswered)
+        return f"# {choice.task}: no choice, for these answered nothing: {silent}\n"
     if choice.chosen is None:
         return f"# {choice.task}: no model is as good as what was answered ({best}); it stays\n"
     one, right = choice.chosen, choice.chosen.right

@@ -8,7 +8,7 @@ from typing import Any
 from models.configuration import Configuration, current
 from models.errors import InputError
 from producer.evaluate import QUALITY
-from producer.evaluate.choose import Choice, choose, saving, smallest_first, tasks_table
+from producer.evaluate.choose import Choice, Volume, choose, saving, smallest_first, tasks_table
 from producer.evaluate.figures import Figures, Score, compared, unanswered
 from producer.evaluate.run import evals, is_ready, scores, volumes
 from producer.evaluate.stats import Difference, Share, difference, share
@@ -27,8 +27,8 @@ class Report:
     choices: list[Choice]
     savings: dict[str, Decimal | None]
     """USD a year by task; None: not known."""
-    per_year: dict[str, float]
-    """Jobs a year by task, at the volume of today."""
+    volumes: dict[str, Volume]
+    """What each task takes at present."""
     quality: float
     table: str
     """The [tasks] tables of docmill.toml that use the chosen models."""
@@ -56,7 +56,7 @@ def report(number: int, quality: float = QUALITY) -> Report:
         left_out,
         choices,
         {c.task: saving(c, figures, known.config, now.get(c.task)) for c in choices},
-        {task: volume.jobs_per_year for task, volume in now.items()},
+        now,
         quality,
         f"# eval {number} of {about['kind']} {about['source']}, {about['created_at'][:10]}\n"
         + tasks_table(choices, known.file),

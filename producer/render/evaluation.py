@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from producer.evaluate.stats import Share
 
 
+WINDOW_DAYS = 30
+"""That tell today's volume; an installation that is younger has fewer."""
+
+
 def evals(rows: Sequence[Row]) -> None:
     """Every eval."""
     if not rows:
@@ -115,10 +119,12 @@ def _eval_choice(made: "Report", task: str) -> None:
 
 def eval_saving(made: "Report", task: str) -> str:
     """What a task's choice saves in a year, in words."""
-    per_year, saved = made.per_year.get(task), made.savings.get(task)
-    if per_year is None:
+    volume, saved = made.volumes.get(task), made.savings.get(task)
+    if volume is None:
         return "no such job was answered in the last 30 days: nothing to save yet"
-    at = f"at {per_year:,.0f} jobs a year, as in the last 30 days"
+    days = counted(round(volume.days), "day")
+    since = "last 30 days" if volume.days >= WINDOW_DAYS else f"{days} since the first batch"
+    at = f"at {volume.jobs_per_year:,.0f} jobs a year, as in the {since}"
     if saved is None:
         return (
             f"what it saves {at}, is not known: a model here has no price "
