@@ -3,8 +3,11 @@
 import json
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -326,6 +329,25 @@ def test_what_people_make_of_an_evals_answers_trains_nothing(db: Connection) -> 
     )
 
 
+@pytest.mark.usefixtures("bills")
+def test_two_looks_at_once_at_an_eval_that_is_over_both_find_its_figures(
+    db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, both = measured(db), Barrier(2)
+    piped = run.piped_through_worker
+
+    def compared_at_once(*given: Any, **more: Any) -> Iterator[str]:
+        found = list(piped(*given, **more))
+        both.wait()
+        return iter(found)
+
+    monkeypatch.setattr(run, "piped_through_worker", compared_at_once)
+    with ThreadPoolExecutor(2) as pool:
+        assert [len(each) for each in pool.map(run.scores, [begun.eval] * 2)] == [62, 62]
+    assert column(db, "SELECT count(*) FROM eval_scores") == [62]
+    assert [row["texts"] for row in listed()] == [31]
+
+
 def purge_due(db: Connection) -> list[int]:
     """What the leader would purge now."""
     return column(
@@ -466,3 +488,13 @@ def test_work_of_evals_is_no_volume(db: Connection) -> None:
     answered(db, begun.batch, SMALL, "t")
     volume = run.volumes()["extraction"]
     assert (volume.jobs, volume.days, volume.cost_usd) == (3, 1, Decimal("0.03"))
+    db.execute("UPDATE batches SET created_at = now() - interval '20 days' WHERE id = %s", (batch,))
+    assert round(run.volumes()["extraction"].days) == 20  # whenever in them it was asked
+    db.execute("UPDATE batches SET created_at = now() - interval '90 days' WHERE id = %s", (batch,))
+    assert run.volumes()["extraction"].days == 30
+    db.execute("UPDATE calls SET job_id = NULL WHERE batch_id = %s", (batch,))
+    db.execute("UPDATE calls SET attempt = 2 WHERE job_id IS NULL AND id = (SELECT id FROM calls "
+               "WHERE job_id IS NULL LIMIT 1)")  # fmt: skip
+    assert run.volumes()["extraction"].jobs == 2  # a purged job's later calls are no further jobs
+    db.execute("UPDATE calls SET batch_id = NULL")
+    assert run.volumes() == {}  # nobody can tell whether it was work

@@ -10,7 +10,7 @@ from worker.run.verify.fold import folded
 from worker.run.verify.numbers import Number, amount, json_number
 
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[,'](?=\d{3}(?!\d))|(?<=\d)([\W_]+)(?=\d)|[\W_]+")
-"""What is no letter: a separator of thousands, else what stands between two digits, else the rest."""
+"""What is no letter: a separator of thousands, what else stands between two digits, the rest."""
 
 
 def same(one: Any, other: Any) -> bool:
