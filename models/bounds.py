@@ -12,5 +12,11 @@ MOST_EXAMPLES = 8
 MOST_USD = Decimal(10**9)
 """The largest budget."""
 
+MOST_CLAIMED = 100
+"""Answers that one reviewer takes at a time."""
+
+MOST_LISTED = 10_000
+"""Answers for review that one look lists."""
+
 NOT_STORED = re.compile("[\0\ud800-\udfff]")
 """What no text in Postgres holds: NUL, and surrogates, which stand for bytes that are no UTF-8."""

@@ -872,6 +872,7 @@ evals = Table(
     ),
     Column("created_at", Moment, nullable=False, server_default=func.now()),
     Column("scored_at", Moment, comment="when its answers were compared; NULL: not yet"),
+    Column("texts", Integer, comment="that were compared; NULL: not yet"),
     CheckConstraint(_one_of("kind", EvalKind), name="kind"),
     CheckConstraint(_one_of("split", Split), name="split"),
     Index("ix_evals_batch", "batch_id"),

@@ -5,7 +5,6 @@ was exported. All of it is stored, or nothing is.
 """
 
 import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +16,7 @@ from models.errors import InputError
 from producer import review
 from producer.corrections import Answer, Correction, Edit, Text, differences, rule, same
 from producer.export import csv_cell, unguarded
-from producer.lines import MOST_LINE, Problems, json_lines
+from producer.lines import MOST_LINE, Problems, json_lines, read_json
 
 BLOCK = 1_000
 """Rows that are compared with their answers at a time."""
@@ -126,8 +125,8 @@ def is_changed(cell: str, now: Any) -> bool:
         return cell.lower() != str(now).lower()
     if not isinstance(now, str):
         try:
-            return not same(json.loads(cell), now)
-        except (ValueError, RecursionError):
+            return not same(read_json(cell), now)
+        except ValueError:
             return True
     written = str(csv_cell(now))
     return cell.replace("\r\n", "\n") != written.replace("\r\n", "\n")
@@ -199,8 +198,8 @@ def _of_row(
             raise ValueError(f"job must be a number, found {job[:40]!r}")
         if None in row or None in row.values():
             raise ValueError("has more or fewer cells than the header")
-        rulings = json.loads(row.get("corrected") or "null")
-    except (ValueError, RecursionError) as exc:
+        rulings = read_json(row.get("corrected") or "null")
+    except ValueError as exc:
         problems.add(number, exc)
         return None
     cells = {name[len(VALUE) :]: row[name] for name in fields}
@@ -210,6 +209,6 @@ def _of_row(
 def _whole(cell: str) -> Any:
     """The answer in one cell; None where a spreadsheet cut it off."""
     try:
-        return json.loads(cell)
-    except (ValueError, RecursionError):
+        return read_json(cell)
+    except ValueError:
         return None

@@ -5,7 +5,7 @@ wrong with them. The answer itself is never written over.
 """
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,9 +14,13 @@ from models.bounds import NOT_STORED
 from models.errors import InputError
 from models.reasons import FieldOutcome
 from models.words import Ruling
+from producer.lines import read_json
 
 Path = tuple[str, ...]
 """The steps to a value: keys of objects, and numbers of items from 0."""
+
+Checks = Mapping[str, Mapping[str, Any]]
+"""What the checks of an answer's values came to, by field."""
 
 MOST_NAMED = 12
 """Fields that an error names."""
@@ -39,8 +43,8 @@ class Answer:
     last: int = 0
     """The id of the newest correction; 0: there is none."""
     rulings: Mapping[str, Mapping[str, Any]] | None = None
-    """{field: {ruling, by, at}}, as the column `corrected` of results."""
-    fields: Mapping[str, Mapping[str, Any]] | None = None
+    """{field: {ruling, by, at}}, as the column `corrected` of results: the last about each."""
+    fields: Checks | None = None
     """What the checks of its values came to."""
     claimed_by: str | None = None
     """Who reviews it at this moment."""
@@ -102,6 +106,8 @@ def find(answer: Answer, field: str) -> Path:
         return path
     if field in (answer.schema or {}).get("properties", {}):
         return (field,)
+    if field in (answer.fields or {}) and (left_out := _left_out(answer.value, field)):
+        return left_out
     known = list(dict.fromkeys(named(path) for path, _ in leaves(answer.value)))
     more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
     raise InputError(
@@ -122,6 +128,19 @@ def _steps(value: Any, field: str) -> Path | None:
         if inner is not None:
             return (key, *inner)
     return None
+
+
+def _left_out(value: Any, field: str) -> Path | None:
+    """The steps to what an object leaves out; None where a list or a value bars the way."""
+    path = tuple(field.split("."))
+    for step in path:
+        if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(value, dict):
+            value = value.get(step)
+        else:
+            return path if value is None else None
+    return path
 
 
 def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Edit]:
@@ -160,19 +179,47 @@ def rule(answer: Answer, edits: Sequence[Edit], *, confirm: bool = False) -> lis
         old = at(value, edit.path)
         new = _typed(edit, old, value, schema)
         _refuse_unstorable(edit.path, new)
-        value = _with(value, edit.path, new)
-        ruling = Ruling.ABSENT if new is None else Ruling.CORRECTED
-        made.append(Correction(edit.path, Ruling.CONFIRMED if same(old, new) else ruling, old, new))
+        if not same(old, new):
+            _refuse_nowhere(edit.path, value)
+            value = _with(value, edit.path, new)
+        made.append(Correction(edit.path, _ruling(answer, edit.path, old, new), old, new))
     if problem := _new_problem(schema, answer.value, value):
         raise InputError(problem)
     if confirm:
-        known = {*(answer.rulings or {}), *(named(edit.path) for edit in edits)}
+        known = {**(answer.rulings or {}), **{each.field: each.as_json() for each in made}}
         made += [
             Correction(path, Ruling.CONFIRMED, item, item)
-            for path, item in leaves(value)
+            for path, item in _to_vouch_for(value, answer.fields)
             if not _is_ruled(path, known)
         ]
     return made
+
+
+def _to_vouch_for(value: Any, checks: Checks | None) -> Iterator[tuple[Path, Any]]:
+    """Every value of an answer, and whatever else the checks speak of: a list as a whole, a field
+    that is left out."""
+    yield from leaves(value)
+    known = {named(path) for path, _ in leaves(value)}
+    for field in checks or {}:
+        if field not in known:
+            path = _steps(value, field) or tuple(field.split("."))
+            yield path, at(value, path)
+
+
+def _ruling(answer: Answer, path: Path, old: Any, new: Any) -> Ruling:
+    """What an edit comes to. A list that was made another one, or null, stays so when it is
+    accepted: what the checks say of its values is about those that are gone."""
+    if not same(old, new):
+        return Ruling.ABSENT if new is None else Ruling.CORRECTED
+    before = (answer.rulings or {}).get(named(path), {}).get("ruling")
+    if before == Ruling.ABSENT or (before == Ruling.CORRECTED and isinstance(new, (dict, list))):
+        return Ruling(before)
+    return Ruling.CONFIRMED
+
+
+def _refuse_nowhere(path: Path, value: Any) -> None:
+    if len(path) > 1 and not isinstance(at(value, path[:-1]), (dict, list)):
+        raise InputError(f"{named(path)}: {named(path[:-1])} is null; correct that, as JSON")
 
 
 def _typed(edit: Edit, old: Any, value: Any, schema: Mapping[str, Any]) -> Any:
@@ -188,7 +235,7 @@ def _typed(edit: Edit, old: Any, value: Any, schema: Mapping[str, Any]) -> Any:
         candidates = [None]
     problems = [_new_problem(schema, value, _with(value, edit.path, new)) for new in candidates]
     for new, problem in zip(candidates, problems, strict=True):
-        if problem is None:
+        if problem is None or same(old, new):
             return new
     raise InputError(problems[0])
 
@@ -197,8 +244,8 @@ def _as_json(typed: str) -> list[Any]:
     """What a text is as JSON, if it is any; spreadsheets write TRUE."""
     words = typed.strip()
     try:
-        return [json.loads(words.lower() if words.lower() in ("true", "false") else words)]
-    except (ValueError, RecursionError):
+        return [read_json(words.lower() if words.lower() in ("true", "false") else words)]
+    except ValueError:
         return []
 
 
@@ -237,9 +284,12 @@ def kept_kinds(value: Any) -> dict[str, Any]:
 
 
 def at(value: Any, path: Path) -> Any:
-    """The value at a path; None where an object leaves it out."""
+    """The value at a path; None where there is none."""
     for step in path:
-        value = value[int(step)] if isinstance(value, list) else value.get(step)
+        if isinstance(value, list):
+            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
     return value
 
 
@@ -252,7 +302,8 @@ def _with(value: Any, path: Path, new: Any) -> Any:
         changed = list(value)
         changed[int(step)] = _with(value[int(step)], tuple(rest), new)
         return changed
-    return {**value, step: _with(value.get(step), tuple(rest), new)}
+    inside = value or {}
+    return {**inside, step: _with(inside.get(step), tuple(rest), new)}
 
 
 def _refuse_unstorable(path: Path, new: Any) -> None:
@@ -272,24 +323,30 @@ def _refuse_unstorable(path: Path, new: Any) -> None:
 def is_settled(answer: Answer) -> bool:
     """Whether people and checks vouch for all of an answer, and people for some of it.
 
-    A value is settled when a person ruled on it, or the checks call it sure; null also where the
-    checks have nothing to say.
+    A value, or a list as a whole, is settled when a person ruled on it, or the checks call it sure;
+    null also where the checks have nothing to say.
     """
     rulings, checks = answer.rulings or {}, answer.fields or {}
     return bool(rulings) and all(
         _is_ruled(path, rulings)
         or checks.get(named(path), {}).get("outcome") == FieldOutcome.SURE
         or (item is None and answer.fields is not None and named(path) not in checks)
-        for path, item in leaves(answer.value)
+        for path, item in _to_vouch_for(answer.value, answer.fields)
     )
 
 
-def _is_ruled(path: Path, rulings: Container[str]) -> bool:
-    return any(named(path[:end]) in rulings for end in range(1, len(path) + 1))
+def _is_ruled(path: Path, rulings: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a person ruled on a value, or put another one in place of what it stood in. Who
+    accepts a list says that it has all its items, and nothing of them. docmill_harm says the same
+    in Postgres."""
+    above = (rulings.get(named(path[:end]), {}) for end in range(1, len(path)))
+    return named(path) in rulings or any(
+        each.get("ruling") in (Ruling.CORRECTED, Ruling.ABSENT) for each in above
+    )
 
 
 def unruled(
-    checks: Mapping[str, Mapping[str, Any]] | None, rulings: Mapping[str, Any] | None
+    checks: Checks | None, rulings: Mapping[str, Mapping[str, Any]] | None
 ) -> dict[str, Mapping[str, Any]]:
     """What the checks say of the values that nobody has ruled on."""
     return {

@@ -22,7 +22,7 @@ from models.errors import InputError, NotFound
 from models.schema import place, validator
 from models.spec import check_schema, fields_schema
 from models.sql import load_sql
-from models.words import SEPARATOR, Split, TaskType, split_of
+from models.words import SEPARATOR, EvalKind, Split, TaskType, split_of
 from producer.corrections import Answer, is_settled, kept_kinds, leaves
 from producer.lines import Problems, json_lines
 from producer.query import FETCH, Row, every, in_order, one, require
@@ -121,7 +121,7 @@ def read_row(row: Mapping[str, Any], defaults: Defaults) -> Gold:
         value=value,
         source=_word(row, "source", defaults.source),
         licence=_word(row, "licence", defaults.licence),
-        local_only=defaults.local_only or row.get("local_only") is True,
+        local_only=defaults.local_only or _is_said(row, "local_only"),
         language=row.get("language") and _word(row, "language", None),
         model=row.get("model") and _word(row, "model", None),
     )
@@ -139,6 +139,13 @@ def _word(row: Mapping[str, Any], key: str, default: str | None) -> str:
     if not isinstance(found, str) or not found.strip() or NOT_STORED.search(found):
         raise InputError(f'"{key}" must be text that can be stored, found {str(found)[:40]!r}')
     return found
+
+
+def _is_said(row: Mapping[str, Any], key: str) -> bool:
+    found = row.get(key)
+    if not (found is None or isinstance(found, bool)):
+        raise InputError(f'"{key}" must be true or false, found {str(found)[:40]!r}')
+    return found is True
 
 
 def _labelled(row: Mapping[str, Any]) -> tuple[dict[str, Any], str, dict[str, Any] | None]:
@@ -198,8 +205,9 @@ def as_json(row: Row) -> dict[str, Any]:
 
 def add_batch(name: str, batch: int, by: str, *, licence: str = OWN, keep: bool = False) -> Added:
     """Add the answers of a batch that people vouch for; `keep`: they stay when it is purged. Raises
-    NotFound."""
+    NotFound, InputError where it is an eval's."""
     require(batch)
+    _refuse_copies(batch)
     added, after = Added(), 0
     while rows := every(
         "gold_candidates", batch=batch, after=after, most=BLOCK, separator=SEPARATOR
@@ -210,6 +218,20 @@ def add_batch(name: str, batch: int, by: str, *, licence: str = OWN, keep: bool 
             made = [_of_job(row, licence, keep) for row in settled]
             _store(connection, name, made, by, added)
     return added
+
+
+def _refuse_copies(batch: int) -> None:
+    """An eval's documents are copies of texts, with hashes of their own: a row that is held would
+    be drawn again, and may come out as one to train on."""
+    if (row := one("eval_of", batch=batch)) is None:
+        return
+    where = (
+        f"gold set {row['source']}" if row["kind"] == EvalKind.GOLD else f"batch {row['source']}"
+    )
+    raise InputError(
+        f"batch {batch} is eval {row['eval']}: its documents are copies of texts of {where}; "
+        "correct and add what they were copied from"
+    )
 
 
 def _is_settled(row: Row, added: Added) -> bool:
@@ -299,7 +321,7 @@ def sets() -> list[Row]:
 
 def require_set(name: str) -> None:
     """Raises NotFound when there is no such set."""
-    if not any(row["name"] == name for row in sets()):
+    if not (one("gold_known", name=name) or {}).get("known"):
         raise NotFound(f"there is no gold set {name}; `docmill gold list` shows those that are")
 
 

@@ -1,7 +1,7 @@
 """Files of lines that people hand in: each line is used, or named with what is wrong with it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,6 +13,39 @@ MOST_PROBLEMS = 20
 
 MOST_LINE = 10_000_000
 """Characters of a line."""
+
+
+MOST_LEVELS = 100
+"""Of objects and lists in a JSON value: whoever walks one may do so by calling himself."""
+
+
+def read_json(text: str) -> Any:
+    """A JSON value that somebody handed in. Raises ValueError for what is none or too deep."""
+    try:
+        value = json.loads(text)
+        is_too_deep = _is_deeper(value, MOST_LEVELS)
+    except ValueError as exc:
+        raise ValueError(f"not JSON ({exc})") from exc
+    except RecursionError:
+        is_too_deep = True
+    if is_too_deep:
+        raise ValueError(f"nested more than {MOST_LEVELS} levels deep")
+    return value
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [item for each in level for item in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 @dataclass
@@ -46,9 +79,9 @@ def json_lines(file: TextIO, problems: Problems) -> Iterator[tuple[int, dict[str
         if not text.strip():
             continue
         try:
-            row = json.loads(text)
-        except (ValueError, RecursionError) as exc:
-            problems.add(number, f"not JSON ({exc})")
+            row = read_json(text)
+        except ValueError as exc:
+            problems.add(number, exc)
             continue
         if isinstance(row, dict):
             yield number, row

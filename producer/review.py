@@ -16,17 +16,11 @@ from producer.query import Row, every, moment, one, require
 LEASE_S = 300
 """How long nobody else gets an answer that somebody is at; every ruling begins it anew."""
 
-MOST_CLAIMED = 100
-"""Answers that one reviewer holds of a batch."""
-
 MOST_NAME = 80
 """Characters of a reviewer's name."""
 
 MOST_HISTORY = 1_000
 """Corrections of one job that are shown."""
-
-MOST_LISTED = 10_000
-"""Answers that one look lists."""
 
 MOST_COUNTED = 1_000
 """Answers that wait for a review are counted up to so many."""
@@ -45,14 +39,24 @@ def waiting(batch: int, most: int) -> list[dict[str, Any]]:
     fields. Raises NotFound."""
     require(batch)
     return [
-        {**row, "until": moment(row["until"]), "open": _open_values(row)}
+        {**_shown(row), "until": moment(row["until"]), "open": _open_values(row)}
         for row in every("reviews", batch=batch, most=most)
     ]
 
 
+def _shown(row: Row) -> Row:
+    return {key: item for key, item in row.items() if key != "schema"}
+
+
 def _open_values(row: Row) -> list[dict[str, Any]]:
     answer = Answer(
-        row["job"], 0, row["value"], None, None, rulings=row["rulings"], fields=row["fields"]
+        row["job"],
+        0,
+        row["value"],
+        row["schema"],
+        None,
+        rulings=row["rulings"],
+        fields=row["fields"],
     )
     return [
         {"field": field, "value": at(answer.value, find(answer, field)), **row["fields"][field]}

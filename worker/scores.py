@@ -107,12 +107,9 @@ def _values(row: Row) -> list[Ruled]:
 
 
 def _is_right(path: str, wrong: Mapping[str, bool]) -> bool | None:
-    """What people said of a value, or of what it stands in; None: nothing, or that all of a list is
-    another one."""
-    if path in wrong:
-        return not wrong[path]
-    above = [said for field, said in wrong.items() if path.startswith(f"{field}.")]
-    return True if above and not any(above) else None
+    """What people said of a value; None: nothing. What they said of a list says nothing of its
+    values."""
+    return None if path not in wrong else not wrong[path]
 
 
 def _told(scores: Scores) -> str:

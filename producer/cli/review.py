@@ -5,19 +5,20 @@ from typing import Annotated
 
 import typer
 
+from models.bounds import MOST_CLAIMED, MOST_LISTED
 from producer.cli.look import print_json
 from producer.cli.options import AsJson, Batch, By, reviewer, text
 
 
 def review(
     batch: Batch,
-    most: Annotated[int, typer.Option(help="So many answers.", min=1, max=10_000)] = 50,
+    most: Annotated[int, typer.Option(help="So many answers.", min=1, max=MOST_LISTED)] = 50,
     claim: Annotated[
         int | None,
         typer.Option(
             metavar="N",
             min=1,
-            max=100,
+            max=MOST_CLAIMED,
             help="Take the next N for yourself: nobody else gets them for 5 minutes.",
         ),
     ] = None,
@@ -39,7 +40,7 @@ def review(
         )
         return
     mine = set(reviews.claim(batch, reviewer(by), claim)) if claim else None
-    found = reviews.waiting(batch, most if mine is None else reviews.MOST_LISTED)
+    found = reviews.waiting(batch, most if mine is None else MOST_LISTED)
     shown = [row for row in found if mine is None or row["job"] in mine]
     if as_json:
         for row in shown:

@@ -10,7 +10,7 @@ known, the one that was named first is smaller.
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import inf
 from typing import Any
@@ -22,6 +22,8 @@ from producer.evaluate.candidates import Candidate, candidate
 from producer.evaluate.figures import THEN, Figures
 
 DAYS_OF_A_YEAR = 365
+
+NOBODY: Mapping[str, Sequence[str]] = {}
 
 _PARAMETERS = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
 
@@ -46,10 +48,13 @@ class Choice:
 
     task: str
     chosen: Figures | None
-    """None: what was answered then is better than all that may be chosen."""
+    """None: what was answered then is better than all that may be chosen, or some answered
+    nothing."""
     best: Figures
     bar: float
     """The accuracy that the chosen one's lower bound has to reach."""
+    unanswered: Sequence[str] = ()
+    """Places that answered nothing: as long as there are such, none is chosen."""
 
     @property
     def is_enough(self) -> bool:
@@ -63,7 +68,7 @@ class Volume:
 
     jobs: int
     days: float
-    """In which those were answered."""
+    """In which those were answered: 30, or as many as there are since the first batch."""
     cost_usd: Decimal | None
     """Of all of them; None: not known of one."""
 
@@ -96,12 +101,23 @@ def smallest_first(found: Iterable[Figures], config: Config) -> list[Figures]:
     return sorted(found, key=size)
 
 
-def choose(found: Sequence[Figures], config: Config, quality: float = QUALITY) -> list[Choice]:
+def choose(
+    found: Sequence[Figures],
+    config: Config,
+    quality: float = QUALITY,
+    unanswered: Mapping[str, Sequence[str]] = NOBODY,
+) -> list[Choice]:
     """For each task the smallest model whose lower bound is `quality` of the best accuracy, else
-    the best."""
-    return [
+    the best; none where places answered nothing."""
+    choices = [
         _choice(task, [one for one in found if one.task == task], config, quality)
         for task in dict.fromkeys(one.task for one in found)
+    ]
+    return [
+        replace(each, chosen=None, unanswered=unanswered[each.task])
+        if each.task in unanswered
+        else each
+        for each in choices
     ]
 
 
@@ -155,6 +171,9 @@ def _asked_so(task: str, how: Candidate) -> Iterator[str]:
 
 def _table(choice: Choice, said: Mapping[str, Any]) -> str:
     best = f"the best: {choice.best.place} {choice.best.right.value:.3f}"
+    if choice.unanswered:
+        silent = ", ".join(choice.unanswered)
+        return f"# {choice.task}: no choice, for these answered nothing: {silent}\n"
     if choice.chosen is None:
         return f"# {choice.task}: no model is as good as what was answered ({best}); it stays\n"
     right, how = choice.chosen.right, candidate(choice.chosen.place)

@@ -135,6 +135,16 @@ def compared(scores: Iterable[Score]) -> tuple[list[Figures], int]:
     return found, left_out
 
 
+def unanswered(scores: Iterable[Score], places: Sequence[str]) -> dict[str, list[str]]:
+    """By task the places that were asked and have answered nothing: nobody can say of them what the
+    figures of the others say."""
+    said: dict[str, set[str]] = defaultdict(set)
+    for score in scores:
+        said[score.task].add(score.place)
+    missing = {task: [one for one in places if one not in said[task]] for task in sorted(said)}
+    return {task: found for task, found in missing.items() if found}
+
+
 def _of_task(task: str, asked: Mapping[str, Sequence[Score]]) -> list[Figures]:
     rights = {place: [score.is_right for score in found] for place, found in asked.items()}
     best = max(rights, key=lambda place: sum(rights[place]))

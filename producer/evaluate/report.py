@@ -9,9 +9,9 @@ from models.configuration import Configuration, current
 from models.errors import InputError
 from models.shares import Share, share
 from producer.evaluate import QUALITY
-from producer.evaluate.choose import Choice, choose, saving, smallest_first, tasks_table
+from producer.evaluate.choose import Choice, Volume, choose, saving, smallest_first, tasks_table
 from producer.evaluate.escalation import Escalation, escalations
-from producer.evaluate.figures import Figures, Score, compared
+from producer.evaluate.figures import Figures, Score, compared, unanswered
 from producer.evaluate.run import evals, is_ready, scores, volumes
 from producer.evaluate.stats import Difference, difference
 from producer.query import Row, moment
@@ -29,8 +29,8 @@ class Report:
     choices: list[Choice]
     savings: dict[str, Decimal | None]
     """USD a year by task; None: not known."""
-    per_year: dict[str, float]
-    """Jobs a year by task, at the volume of today."""
+    volumes: dict[str, Volume]
+    """What each task takes at present."""
     quality: float
     escalations: list[Escalation]
     """What each model comes to with a larger one behind it."""
@@ -67,15 +67,16 @@ def report(number: int, quality: float = QUALITY) -> Report:
     figures = sorted(ordered, key=lambda one: one.task)
     places = list(dict.fromkeys(one.place for one in ordered))
     cap = known.config.escalation.share
-    choices, now = choose(figures, known.config, quality), volumes()
     [about] = listed(number)
+    silent = unanswered(every, about["places"])
+    choices, now = choose(figures, known.config, quality, silent), volumes()
     return Report(
         about,
         figures,
         left_out,
         choices,
         {c.task: saving(c, figures, known.config, now.get(c.task)) for c in choices},
-        {task: volume.jobs_per_year for task, volume in now.items()},
+        now,
         quality,
         list(escalations(every, places, cap)),
         f"# eval {number} of {about['kind']} {about['source']}, {about['created_at'][:10]}\n"

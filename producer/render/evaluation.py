@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from producer.evaluate.report import Change, Report
 
 
+WINDOW_DAYS = 30
+"""That tell today's volume; an installation that is younger has fewer."""
+
+
 def evals(rows: Sequence[Row]) -> None:
     """Every eval."""
     if not rows:
@@ -118,7 +122,9 @@ def _eval_escalations(found: "Sequence[Escalation]") -> None:
 
 def _eval_choice(made: "Report", task: str) -> None:
     [choice] = [each for each in made.choices if each.task == task]
-    if choice.chosen is None:
+    if choice.unanswered:
+        said = f"{task}: no choice, for these answered nothing: {', '.join(choice.unanswered)}"
+    elif choice.chosen is None:
         said = f"{task}: nothing measured is as good as what was answered then"
     elif choice.is_enough:
         low = choice.chosen.right.low
@@ -129,15 +135,18 @@ def _eval_choice(made: "Report", task: str) -> None:
     else:
         said = f"{task}: none is good enough for sure; {choice.chosen.place} is the best"
     console.print(escape(said), highlight=False)
-    console.print(escape(f"  {eval_saving(made, task)}"), highlight=False, style="dim")
+    if choice.chosen is not None:
+        console.print(escape(f"  {eval_saving(made, task)}"), highlight=False, style="dim")
 
 
 def eval_saving(made: "Report", task: str) -> str:
     """What a task's choice saves in a year, in words."""
-    per_year, saved = made.per_year.get(task), made.savings.get(task)
-    if per_year is None:
+    volume, saved = made.volumes.get(task), made.savings.get(task)
+    if volume is None:
         return "no such job was answered in the last 30 days: nothing to save yet"
-    at = f"at {per_year:,.0f} jobs a year, as in the last 30 days"
+    days = counted(round(volume.days), "day")
+    since = "last 30 days" if volume.days >= WINDOW_DAYS else f"{days} since the first batch"
+    at = f"at {volume.jobs_per_year:,.0f} jobs a year, as in the {since}"
     if saved is None:
         return (
             f"what it saves {at}, is not known: a model here has no price "

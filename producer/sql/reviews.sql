@@ -1,6 +1,6 @@
 -- What is to be reviewed of a batch, the worst first.
 SELECT r.job_id AS job, d.path AS document, k.page_from, k.page_to, a.label AS ask, r.harm, r.skips,
-       w.fields, docmill_corrected(r.job_id, w.value) AS value, docmill_rulings(r.job_id) AS rulings,
+       a.json_schema AS schema, w.fields, docmill_corrected(r.job_id, w.value) AS value, docmill_rulings(r.job_id) AS rulings,
        CASE WHEN r.until > now() THEN r.reviewer END AS claimed_by,
        CASE WHEN r.until > now() THEN r.until END AS until
 FROM (SELECT * FROM reviews WHERE batch_id = %(batch)s

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from models.errors import Changed, InputError, NotFound
 from models.words import Ruling
-from producer import export, query, review
+from producer import export, gold, query, review
 from producer.cli.app import app
 from producer.corrected_file import import_file
 from tests.rows import column, one, rows, value
@@ -122,6 +122,26 @@ def test_an_answer_waits_for_a_review_from_the_moment_it_is_stored_while_values_
     assert one(db, "SELECT harm FROM reviews") == (0.3,)
     review.correct(job, {"vendor": "x"}, "Asha")
     assert rows(db, "SELECT FROM reviews") == []
+
+
+def test_who_accepts_a_list_says_nothing_of_its_items_and_who_confirms_all_ends_the_review(
+    db: Connection,
+) -> None:
+    checks = {"items": CHECK, "items.1.n": {**CHECK, "code": "conflict"}, "date": WRONG}
+    batch = make_batch(db, ["a.txt"])
+    schema = {"type": "object", "properties": {"items": {}, "date": {"type": "string"}}}
+    db.execute("UPDATE asks SET json_schema = %s", (Jsonb(schema),))
+    [job] = answer(db, batch, "extraction", {"items": [{"n": 1}, {"n": 2}]}, fields=checks)
+    [row] = review.waiting(batch, 10)  # a field that the answer leaves out breaks no look
+    assert [each["field"] for each in row["open"]] == ["date", "items", "items.1.n"]
+    assert "schema" not in row
+    review.correct(job, {"items": None}, "Asha")
+    assert one(db, "SELECT harm FROM reviews") == (1.5,)
+    assert gold.add_batch("bills", batch, "Asha").unsettled == 1
+    review.correct(job, {}, "Asha", confirm=True)
+    assert rows(db, "SELECT FROM reviews") == []
+    assert review.correct(job, {}, "Asha", confirm=True) == []
+    assert gold.add_batch("bills", batch, "Asha").fresh == 1
 
 
 def test_reviewers_at_once_never_get_the_same_answer(db: Connection) -> None:

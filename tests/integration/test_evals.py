@@ -3,9 +3,12 @@
 import json
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -21,8 +24,10 @@ from producer.evaluate import run
 from producer.evaluate.candidates import Candidate, candidate, candidates
 from producer.evaluate.figures import THEN
 from producer.evaluate.report import changes, listed, report
+from producer.render import evaluation
 from tests.rows import Connection, column, one, rows, value
 from tests.web_batches import TestClient, answer, make_batch, open_page, see
+from worker.db import fetch, one_connection
 
 SMALL, LARGE, OUTSIDE = "local/gemma3:1b", "local/gemma3:12b", "frontier/big"
 DEFAULTS = gold.Defaults(ask="Which total?", source="public", licence="CC0-1.0")
@@ -203,14 +208,14 @@ def test_an_eval_says_what_escalation_would_bring_within_its_cap(
     wrong = {"total": {"outcome": "wrong", "code": "not_in_text"}}
     db.execute("UPDATE answers SET fields = %s WHERE value->>'total' = 'x'", (Jsonb(wrong),))
     made = report(begun.eval)
-    [found] = made.escalations
+    [found] = [one for one in made.escalations if one.task == "extraction"]
     assert (found.first, found.onward, found.escalated) == (SMALL, LARGE, Share(6, 30))
     assert (found.before, found.after) == (Share(18, 30), Share(24, 30))
     assert (found.usd_per_right, found.usd_per_gained) == (None, Decimal("0.001"))
-    [printed] = [one for one in made.as_json() if one["escalation"]]
+    [printed] = [one for one in made.as_json() if one["escalation"] and one["task"] == "extraction"]
     assert (printed["model"], printed["escalation"][0]["right_after"]) == (SMALL, 24)
     out = StringIO()
-    monkeypatch.setattr(render, "console", Console(file=out, width=200))
+    monkeypatch.setattr(evaluation, "console", Console(file=out, width=200))
     render.eval_report(made)
     assert "asked again where a value is wrong by its checks" in out.getvalue()
     assert "0.800 [0.627, 0.905]" in out.getvalue()
@@ -233,6 +238,21 @@ def test_an_answer_that_was_taken_again_counts_with_what_it_took(db: Connection)
     end(db, begun.batch)
     [found] = (one for one in report(begun.eval).figures if one.task == "extraction")
     assert (found.cost_usd, found.p50_ms, found.tokens_per_s) == (Decimal("0.030"), 500, 20)
+
+
+@pytest.mark.usefixtures("bills")
+def test_a_model_that_answered_nothing_is_named_and_none_is_chosen(db: Connection) -> None:
+    begun = run.begin(ALL, plainly(SMALL, LARGE), 1_000)
+    read(db, begun.batch)
+    answered(db, begun.batch, SMALL, "t")
+    db.execute("UPDATE jobs SET state = 'skipped' WHERE state = 'ready'")  # as good as cancelled
+    end(db, begun.batch)
+    made = report(begun.eval)
+    assert {choice.task: (choice.chosen, choice.unanswered) for choice in made.choices} == {
+        "extraction": (None, [LARGE]), "classification": (None, [LARGE]),
+    }  # fmt: skip
+    assert tomllib.loads(made.table) == {}
+    assert f"no choice, for these answered nothing: {LARGE}" in invoked("eval", "show", "1")
 
 
 def replayed(db: Connection) -> int:
@@ -319,6 +339,46 @@ def test_what_changed_between_two_evals_is_said_over_the_texts_of_both(db: Conne
     end(db, alone.batch)
     with pytest.raises(InputError, match="no model was measured at the same task"):
         changes(first.eval, alone.eval)
+
+
+def test_what_people_make_of_an_evals_answers_trains_nothing(db: Connection) -> None:
+    """Its documents are copies: by their own hashes a held text would be one to train on."""
+    batch = replayed(db)
+    begun = run.begin(run.Source(EvalKind.REPLAY, str(batch)), plainly(SMALL), 100)
+    read(db, begun.batch)
+    answered(db, begun.batch, SMALL, "t")
+    copies = column(db, "SELECT id FROM jobs WHERE batch_id = %s", begun.batch)
+    for job in [*copies, value(db, "SELECT max(job_id) FROM answers WHERE job_id < %s", copies[0])]:
+        review.correct(job, {}, "Asha", confirm=True)
+    with pytest.raises(
+        InputError, match=f"is eval {begun.eval}.* copies of texts of batch {batch}"
+    ):
+        gold.add_batch("train", begun.batch, "Asha")
+    with one_connection() as connection:  # one answer a block: none that is left out ends it
+        ruled = fetch(connection, "scores/ruled", after=0, most=1)
+        ruled += fetch(connection, "scores/ruled", after=ruled[0]["id"], most=100)
+    assert [row["id"] for row in ruled] == column(
+        db, "SELECT DISTINCT job_id FROM corrections WHERE NOT job_id = ANY (%s) ORDER BY 1", copies
+    )
+
+
+@pytest.mark.usefixtures("bills")
+def test_two_looks_at_once_at_an_eval_that_is_over_both_find_its_figures(
+    db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, both = measured(db), Barrier(2)
+    piped = run.piped_through_worker
+
+    def compared_at_once(*given: Any, **more: Any) -> Iterator[str]:
+        found = list(piped(*given, **more))
+        both.wait()
+        return iter(found)
+
+    monkeypatch.setattr(run, "piped_through_worker", compared_at_once)
+    with ThreadPoolExecutor(2) as pool:
+        assert [len(each) for each in pool.map(run.scores, [begun.eval] * 2)] == [62, 62]
+    assert column(db, "SELECT count(*) FROM eval_scores") == [62]
+    assert [row["texts"] for row in listed()] == [31]
 
 
 def purge_due(db: Connection) -> list[int]:
@@ -490,6 +550,16 @@ def test_work_of_evals_is_no_volume(db: Connection) -> None:
     answered(db, begun.batch, SMALL, "t")
     volume = run.volumes()["extraction"]
     assert (volume.jobs, volume.days, volume.cost_usd) == (3, 1, Decimal("0.03"))
+    db.execute("UPDATE batches SET created_at = now() - interval '20 days' WHERE id = %s", (batch,))
+    assert round(run.volumes()["extraction"].days) == 20  # whenever in them it was asked
+    db.execute("UPDATE batches SET created_at = now() - interval '90 days' WHERE id = %s", (batch,))
+    assert run.volumes()["extraction"].days == 30
+    db.execute("UPDATE calls SET job_id = NULL WHERE batch_id = %s", (batch,))
+    db.execute("UPDATE calls SET attempt = 2 WHERE job_id IS NULL AND id = (SELECT id FROM calls "
+               "WHERE job_id IS NULL LIMIT 1)")  # fmt: skip
+    assert run.volumes()["extraction"].jobs == 2  # a purged job's later calls are no further jobs
+    db.execute("UPDATE calls SET batch_id = NULL")
+    assert run.volumes() == {}  # nobody can tell whether it was work
 
 
 def test_the_same_model_with_and_without_examples_stands_side_by_side(

@@ -2,7 +2,6 @@ from collections import Counter
 
 import pytest
 
-from worker import recent
 from worker.recent import Recent
 
 
@@ -11,7 +10,7 @@ class Loads:
 
     def __init__(self) -> None:
         self.loads: list[list[int]] = []
-        self.recent: Recent[int, str] = Recent(self.load)
+        self.recent: Recent[int, str] = Recent(self.load, kept=3)
 
     async def load(self, keys):
         self.loads.append(list(keys))
@@ -23,8 +22,7 @@ class Loads:
 
 
 @pytest.fixture
-def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
-    monkeypatch.setattr(recent, "KEPT", 3)
+def loads() -> Loads:
     return Loads()
 
 

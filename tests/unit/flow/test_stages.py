@@ -70,7 +70,7 @@ def pair() -> Pair:
 
 async def test_a_pair_that_is_cut_off_before_its_slot_leaves_no_call_behind():
     db, slot = FakeDatabase(), asyncio.Lock()
-    stage = ClassifyStage(db, an_access(), Configs(db, 1, a_config()), OWNER, RateBook())  # type: ignore[arg-type]
+    stage = ClassifyStage(db, an_access(), Configs(db, 1, a_config()), OWNER)  # type: ignore[arg-type]
     await slot.acquire()
     work = asyncio.create_task(stage.work(held(Stage.CLASSIFY, pair()), slot))
     await stage.finish(await cut_off(work))

@@ -9,6 +9,7 @@ import models
 import producer
 import worker
 from models import errors
+from models.archives import TooMuch
 from models.errors import DocmillError, ReadError
 from producer.remote import NotFetched
 from worker.calls.reservations import NotReserved
@@ -16,9 +17,9 @@ from worker.flow.loops import LoopEnded
 from worker.read.kinds import NeedsOcr
 from worker.read.reading import Damaged, Locked, StrangeLock
 
-NOT_TOLD = {NotFetched, LoopEnded, NotReserved, Damaged, Locked, NeedsOcr, StrangeLock}
-"""Never reach a user: caught where an address is fetched, where the job is run, where the loops
-are, where a file is read."""
+NOT_TOLD = {NotFetched, TooMuch, LoopEnded, NotReserved, Damaged, Locked, NeedsOcr, StrangeLock}
+"""Never reach a user: caught where an address is fetched, where an archive is opened, where the job
+is run, where the loops are, where a file is read."""
 
 ELSEWHERE = {"EngineError": "worker.llm.engine"}
 STARTS_A_PROGRAM = {"__main__", "guard", "child", "env"}

@@ -165,8 +165,8 @@ def test_every_value_without_further_ones_is_a_leaf():
     assert list(leaves({})) == []
 
 
-def ruled(*fields: str) -> dict:
-    return {field: {"ruling": "confirmed", "by": "Asha", "at": "-"} for field in fields}
+def ruled(*fields: str, ruling: str = "confirmed") -> dict:
+    return {field: {"ruling": ruling, "by": "Asha", "at": "-"} for field in fields}
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,9 @@ def ruled(*fields: str) -> dict:
     [
         ({}, ["items.1.price", "total"]),
         (ruled("total"), ["items.1.price"]),
-        (ruled("items"), ["total"]),
+        (ruled("items", ruling="corrected"), ["total"]),
+        (ruled("items", ruling="absent"), ["total"]),
+        (ruled("items"), ["items.1.price", "total"]),  # it has all its items: nothing of them
         (ruled("items.1.price", "total"), []),
     ],
 )
@@ -206,10 +208,64 @@ def test_what_was_accepted_is_not_for_review_and_what_was_not_is_whatever_its_ou
         ({"a": "x", "b": None}, {"b": {"outcome": "check"}}, ruled("a"), False),
         ({"a": "x", "b": None}, None, ruled("a"), False),
         ({"label": "x"}, None, ruled("label"), True),
-        ({"a": [{"b": 1}, {"b": 2}]}, {}, ruled("a"), True),
+        ({"a": [{"b": 1}, {"b": 2}]}, {}, ruled("a", ruling="corrected"), True),
+        ({"a": [{"b": 1}, {"b": 2}]}, {}, ruled("a"), False),
+        ({"a": [1], "b": "y"}, {"a": {"outcome": "check"}}, ruled("a.0", "b"), False),
+        ({"a": [1], "b": "y"}, {"a": {"outcome": "check"}}, ruled("a", "a.0", "b"), True),
+        ({"a": "x"}, {"b": {"outcome": "wrong"}}, ruled("a"), False),  # left out, and missed
     ],
 )
 def test_an_answer_is_settled_when_people_or_checks_vouch_for_every_value(
     value, fields, rulings, settled
 ):
     assert is_settled(answer(value, rulings=rulings, fields=fields)) is settled
+
+
+LISTED = {"items": {"outcome": "check", "code": "gaps"}, "vendor": {"outcome": "sure"}}
+NAMED = {"type": "object", "properties": {"net": {"type": "string"}, "total": {"type": "string"}}}
+
+
+def after(of: Answer, made: list[Correction]) -> Answer:
+    """The answer once these are stored."""
+    rulings = {**(of.rulings or {}), **{each.field: each.as_json() for each in made}}
+    return answer(of.value, of.schema, fields=of.fields, rulings=rulings)
+
+
+def test_confirming_leaves_nothing_open_that_the_checks_speak_of():
+    missed = {"total": {"outcome": "wrong", "code": "own_check"}}
+    inner = {"vendor.name": {"outcome": "wrong", "code": "own_check"}}
+    for found in (
+        answer({"items": [{"price": 1}], "vendor": "Acme", "total": 1}, fields=LISTED),
+        answer({"net": "1.00"}, NAMED, fields=missed),
+        answer({"vendor": None}, None, fields=inner),
+    ):
+        done = after(found, rule(found, [], confirm=True))
+        assert (open_fields(done), is_settled(done)) == ([], True), found
+        assert rule(done, [], confirm=True) == []
+
+
+def test_a_field_that_is_left_out_can_be_accepted_or_called_absent_as_it_is():
+    missed = {"total": {"outcome": "wrong", "code": "own_check"}}
+    found = answer({"net": "1.00"}, NAMED, fields=missed)
+    path = find(found, "total")
+    for new in (None, Text("null")):
+        [made] = rule(found, [Edit(path, new)])
+        assert (made.field, made.old, made.new) == ("total", None, None)
+        assert open_fields(after(found, [made])) == []
+
+
+def test_a_check_of_what_null_leaves_out_names_a_field_all_the_same():
+    checks = {"vendor.name": {"outcome": "wrong"}, "items.7.price": {"outcome": "wrong"}}
+    found = answer({"vendor": None, "items": []}, None, fields=checks)
+    assert find(found, "vendor.name") == ("vendor", "name")
+    with pytest.raises(InputError, match=r"no field 'items\.7\.price'"):
+        find(found, "items.7.price")
+    with pytest.raises(InputError, match=r"vendor\.name: vendor is null; correct that, as JSON"):
+        rule(found, [Edit(("vendor", "name"), "Acme")])
+
+
+def test_a_list_that_was_made_another_stays_so_when_it_is_accepted():
+    found = answer(rulings=ruled("items", ruling="corrected"), fields=CHECKS)
+    [made] = rule(found, [Edit(("items",), VALUE["items"])])
+    assert made.ruling is Ruling.CORRECTED
+    assert open_fields(after(found, [made])) == ["total"]

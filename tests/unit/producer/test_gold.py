@@ -55,6 +55,8 @@ def test_a_labelled_line_says_what_was_asked_of_what_and_what_is_right():
         ({"schema": "object"}, '"schema": must be an object'),
         ({"schema": {"type": "object", "required": ["vendor"]}}, "vendor"),
         ({"language": 5}, '"language" must be text'),
+        ({"local_only": "true"}, "\"local_only\" must be true or false, found 'true'"),
+        ({"local_only": 1}, "\"local_only\" must be true or false, found '1'"),
     ],
 )
 def test_a_line_that_cannot_be_used_says_why(change, said):

@@ -9,7 +9,8 @@ from worker.run.verify.dates import Day, whole_date
 from worker.run.verify.fold import folded
 from worker.run.verify.numbers import Number, amount, json_number
 
-_BETWEEN_WORDS = re.compile(r"[\W_]+")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[,'](?=\d{3}(?!\d))|(?<=\d)([\W_]+)(?=\d)|[\W_]+")
+"""What is no letter: a separator of thousands, what else stands between two digits, the rest."""
 
 
 def same(one: Any, other: Any) -> bool:
@@ -41,8 +42,13 @@ def _say_the_same(one: str | float, other: str | float) -> bool:
         return bool(days[0] & days[1])
     if numbers[0] and numbers[1] and not (days[0] or days[1]):
         return _are_equal(numbers[0], numbers[1])
-    words = [_BETWEEN_WORDS.sub("", folded(text)) for text in texts]
+    words = [_BETWEEN_DIGITS.sub(_kept, folded(text)) for text in texts]
     return words[0] == words[1] if any(words) else texts[0].strip() == texts[1].strip()
+
+
+def _kept(found: re.Match[str]) -> str:
+    """Between two digits all but spaces: INV-1.2 is not INV-12, and 10:30 not 1030."""
+    return "".join((found[1] or "").split())
 
 
 def _days(text: str) -> set[Day]:

@@ -1,5 +1,6 @@
 -- Answers that people ruled on, after the job :after, with the text that each is about. `wrong` says of
--- each field with a ruling whether the answer as it was given had another value there.
+-- each field with a ruling whether the answer as it was given had another value there. Evals
+-- are left out: their documents are copies, whose hashes would draw the split of a document again.
 SELECT j.id, encode(d.sha256, 'hex') AS document, j.task, a.json_schema, w.value, r.wrong,
        CASE WHEN k.id IS NOT NULL
             THEN jsonb_build_array(jsonb_build_object(
@@ -10,8 +11,11 @@ SELECT j.id, encode(d.sha256, 'hex') AS document, j.task, a.json_schema, w.value
                                                     'pages', jsonb_build_array(page_from, page_to))
                                  ORDER BY ordinal)
                 FROM chunks WHERE document_id = d.id AND blank IS NULL) END AS pieces
-FROM (SELECT DISTINCT job_id FROM corrections WHERE job_id > %(after)s
-      ORDER BY job_id LIMIT %(most)s) c
+FROM (SELECT DISTINCT made.job_id
+      FROM corrections made JOIN jobs o ON o.id = made.job_id
+      WHERE made.job_id > %(after)s
+        AND NOT EXISTS (SELECT FROM evals e WHERE e.batch_id = o.batch_id)
+      ORDER BY made.job_id LIMIT %(most)s) c
 JOIN jobs j ON j.id = c.job_id
 JOIN answers w ON w.job_id = j.id
 JOIN documents d ON d.id = j.document_id

@@ -107,6 +107,18 @@ def test_what_was_answered_then_sets_the_bar_and_is_never_chosen():
     assert saving(bad, [], CONFIG, Volume(10, 1, Decimal(1))) is None
 
 
+def test_where_a_model_answered_nothing_none_is_chosen_and_it_is_named():
+    found = [figures(SMALL, 396), figures(SMALL, 396, task="classification")]
+    silent = {"extraction": [LARGE]}
+    label, fields = sorted(choose(found, CONFIG, unanswered=silent), key=lambda each: each.task)
+    assert (label.chosen and label.chosen.place, label.unanswered) == (SMALL, ())
+    assert (fields.chosen, fields.is_enough, fields.unanswered) == (None, False, [LARGE])
+    said = tasks_table([fields], {})
+    assert LARGE in said
+    assert tomllib.loads(said) == {}
+    assert saving(fields, found, CONFIG, Volume(10, 1, Decimal(1))) is None
+
+
 def test_each_task_is_chosen_for_on_its_own():
     found = [
         figures(SMALL, 396),

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from models.shares import Share
-from producer.evaluate.figures import Score, compared
+from producer.evaluate.figures import Score, compared, unanswered
 from producer.evaluate.stats import Difference
 
 SMALL, LARGE = "local/small", "frontier/large"
@@ -23,6 +23,13 @@ def test_models_are_compared_over_the_texts_that_all_of_them_were_asked():
     assert (small.against_best, large.against_best) == (Difference(0, 1, 3), None)
     assert compared([]) == ([], 0)
     assert compared([score(SMALL, 1), score(LARGE, 2)]) == ([], 2)
+
+
+def test_a_place_that_was_asked_and_answered_nothing_is_named():
+    scores = [score(SMALL, 1), score(SMALL, 2, task="classification"),
+              score(LARGE, 2, task="classification")]  # fmt: skip
+    assert unanswered(scores, [SMALL, LARGE]) == {"extraction": [LARGE]}
+    assert unanswered(scores, [SMALL]) == unanswered([], [SMALL]) == {}
 
 
 def test_fields_and_languages_have_shares_of_their_own():
