@@ -135,7 +135,7 @@ def submit(
     options["allow_provider_batch"] = allow_provider_batch or None
     given = {key: value for key, value in options.items() if value is not None}
     passwords = passwords_of(password, password_file)
-    shape = {"fields": fields, "schema": schema, "task": task, "scope": scope}
+    shape: dict[str, Any] = {"fields": fields, "schema": schema, "task": task, "scope": scope}
     shape |= {"checks": check, "important": important}
     if resume is not None:
         if ask or spec or plan or given or any(shape.values()):
