@@ -208,11 +208,11 @@ def test_an_eval_says_what_escalation_would_bring_within_its_cap(
     wrong = {"total": {"outcome": "wrong", "code": "not_in_text"}}
     db.execute("UPDATE answers SET fields = %s WHERE value->>'total' = 'x'", (Jsonb(wrong),))
     made = report(begun.eval)
-    [found] = [one for one in made.escalations if one.task == "extraction"]
+    found = next(one for one in made.escalations if one.task == "extraction")
     assert (found.first, found.onward, found.escalated) == (SMALL, LARGE, Share(6, 30))
     assert (found.before, found.after) == (Share(18, 30), Share(24, 30))
     assert (found.usd_per_right, found.usd_per_gained) == (None, Decimal("0.001"))
-    [printed] = [one for one in made.as_json() if one["escalation"] and one["task"] == "extraction"]
+    printed = next(one for one in made.as_json() if one["task"] == found.task)
     assert (printed["model"], printed["escalation"][0]["right_after"]) == (SMALL, 24)
     out = StringIO()
     monkeypatch.setattr(evaluation, "console", Console(file=out, width=200))

@@ -14,7 +14,7 @@ from worker.run.verify.check import FieldCheck
 SURE = FieldCheck(FieldOutcome.SURE, FieldCode.LABELLED, "total:", [1, 6], 1)
 CHECK = FieldCheck(FieldOutcome.CHECK, FieldCode.CONFLICT)
 VALUE = {"total": "75.00", "vendor": "Ash"}
-BINS = (Bin(0.953, 980, 10), Bin(0.5, 50, 50), Bin(0.119, 10, 900))
+BINS = (Bin(0.953, 198, 1), Bin(0.5, 5, 5), Bin(0.119, 1, 90))
 
 
 def some_scores(*bins: Bin) -> Scores:
@@ -49,7 +49,7 @@ def test_where_no_error_is_stated_nothing_is_accepted_or_for_review():
 
 
 def test_where_scores_do_not_rank_errors_no_confidence_is_shown():
-    flat = some_scores(Bin(0.953, 990, 0), Bin(0.119, 990, 0))
+    flat = some_scores(Bin(0.953, 199, 0), Bin(0.119, 99, 0))
     [found] = scored({"total": SURE}, [], flat, 0.02).values()
     assert (found.confidence, found.accepted) == (None, True)
 
