@@ -7,9 +7,9 @@ WARM_UP = 0.03
 def progress(step: int, steps: int | None, minutes: float, most_minutes: float | None) -> float:
     """The share of a training that is over, 0 to 1, by what ends it first."""
     shares = [
-        done / most
+        done / most if most else 1.0
         for done, most in ((step, steps), (minutes, most_minutes))
-        if most is not None and most > 0
+        if most is not None
     ]
     return min(1.0, max(shares, default=0.0))
 

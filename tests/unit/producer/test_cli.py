@@ -108,3 +108,13 @@ def test_an_error_is_one_line_that_steers_no_terminal():
     done = docmill("costs", "1", "\x1b[2J")
     assert done.returncode == 2
     assert "\x1b" not in done.stderr
+
+
+def test_tune_train_hands_on_what_was_said_and_nothing_else(monkeypatch):
+    from producer import processes
+
+    heard = []
+    monkeypatch.setattr(processes, "run_worker_module", lambda *words: heard.append(words) or 0)
+    words = ["tune", "train", "pairs.jsonl", "--out", "tuned", "--minutes", "5", "--base", "m.gguf"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert heard == [("tune", "pairs.jsonl", "--out=tuned", "--base=m.gguf", "--minutes=5.0")]

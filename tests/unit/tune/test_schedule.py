@@ -12,6 +12,7 @@ from worker.tune.schedule import WARM_UP, progress, rate
         (99, 100, 1.0, 10.0, 0.99),
         (500, None, 5.0, 10.0, 0.5),
         (200, 100, 0.0, None, 1.0),
+        (0, None, 0.0, 0.0, 1.0),  # no time at all is over at once
     ],
 )
 def test_progress_is_the_share_of_what_ends_first(step, steps, minutes, most, done):
