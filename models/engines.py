@@ -51,6 +51,9 @@ EMBEDDED_MAX_TOKENS = {
 STAND_IN = "stand-in/"
 """In front of the model's name wherever the embedded model serves a frontier queue."""
 
+SHIPPED_ADAPTER_FOR = frozenset({TaskType.EXTRACTION})
+"""The tasks that the adapter which comes with Docmill was found better at (docs/adapter.md)."""
+
 _WITH = "+"
 _DIGEST_SHOWN = 8
 
@@ -317,8 +320,14 @@ class EmbeddedConfig(EngineConfig):
 
     @property
     def served(self) -> str:
-        """The name of the model that jobs are asked of: it says which adapter it has."""
+        """The name of the model with its adapter, where it has one: it says which."""
         return self._named(tuned_name(self.adapter_digest))
+
+    def model_for(self, task: TaskType) -> str:
+        """The name of the model that jobs of a task are asked of: an adapter of one's own is for
+        all, the one that comes with Docmill for what it does better than the bare model."""
+        is_tuned_for = self.adapter is not None or task in SHIPPED_ADAPTER_FOR
+        return self.served if is_tuned_for else self._named(EMBEDDED_MODEL)
 
     @property
     def offered(self) -> tuple[str, ...]:

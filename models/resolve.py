@@ -160,7 +160,7 @@ def _with_embedded_models(config: Config) -> Config:
         update: dict[str, Any] = {"escalate": kept}  # the same model would answer the same again
         engine = config.engines[chosen.engine]
         if isinstance(engine, EmbeddedConfig):
-            update["model"] = engine.served
+            update["model"] = engine.model_for(task)
             update["max_tokens"] = min(chosen.max_tokens, EMBEDDED_MAX_TOKENS[task])
         tasks[task] = chosen.model_copy(update=update)
     languages = {k: v for k, v in config.languages.items() if not _is_embedded(config, v.engine)}

@@ -79,7 +79,11 @@ def _without_adapter(spec: Spec) -> Spec | None:
         return None
     keyed = load_key(KEY)
     place = f"{LOCAL}/{EMBEDDED_MODEL}"
-    asks = [ask.model_copy(update={"place": place}) for ask in spec.asks if ask.label in keyed]
+    asks = [
+        ask.model_copy(update={"place": place})
+        for ask in spec.asks
+        if ask.label in keyed and ask.task and engine.model_for(ask.task) != EMBEDDED_MODEL
+    ]
     name = "docmill demo, without the adapter"
     return spec.model_copy(update={"name": name, "asks": asks, "policy": Policy.LOCAL_ONLY})
 
@@ -146,7 +150,7 @@ def _who_answered(found: Mapping[str, str | None]) -> str:
     local, frontier = found["local"] or "", found["frontier"]
     if "embedded" not in local:
         return f"Answered by {local}" + (f" and {frontier}." if frontier else ".")
-    tuned = ", with an adapter that was trained for it" if is_tuned(local) else ""
+    tuned = ", which reads with an adapter that was trained for it" if is_tuned(local) else ""
     words = f"The local answers come from a 270M-parameter model on this machine's CPU{tuned}."
     if frontier and "stand-in" in frontier:
         return words + (

@@ -420,13 +420,21 @@ WITH_ADAPTERS = replace(EMBEDDED, adapter_digest=digest_of)
 def test_jobs_of_an_embedded_engine_run_on_the_model_that_is_named_after_its_adapter():
     found = resolve({}, WITH_ADAPTERS, None)
     assert found.task(TaskType.EXTRACTION).model == TUNED
-    assert found.task(TaskType.SUMMARY).model == STAND_IN + TUNED
     assert found.classifier.model == EMBEDDED_MODEL, "no adapter is trained to find task types"
     for engine in ("local", "frontier"):
         prefix = STAND_IN if engine == "frontier" else ""
         refuse_places([f"{engine}/{prefix}{name}" for name in (TUNED, EMBEDDED_MODEL)], found)
     with pytest.raises(InputError, match=r"serves local/gemma-3-270m\+aaaaaaaa and local/gemma"):
         refuse_places(["local/gemma-3-270m+bbbbbbbb"], found)
+
+
+def test_the_adapter_that_ships_is_for_what_it_does_better_and_ones_own_for_all():
+    shipped = resolve({}, WITH_ADAPTERS, None)
+    assert shipped.task(TaskType.CLASSIFICATION).model == EMBEDDED_MODEL
+    assert shipped.task(TaskType.SUMMARY).model == STAND_IN + EMBEDDED_MODEL
+    own = {"engines": {"local": {"kind": "embedded", "adapter": "b"}}}
+    found = resolve(own, WITH_ADAPTERS, None)
+    assert found.task(TaskType.CLASSIFICATION).model == "gemma-3-270m+bbbbbbbb"
 
 
 @pytest.mark.parametrize(

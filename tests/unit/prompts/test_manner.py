@@ -110,15 +110,6 @@ def test_examples_that_were_chosen_for_a_text_are_no_part_of_what_all_texts_shar
     assert replace(usual(EXTRACTION), shown=Shown(gold="g")).chosen == 0
 
 
-def test_a_model_that_was_tuned_without_examples_gets_the_rules_and_what_is_asked():
-    bare = manner(EXTRACTION, "phi4-mini", examples=False)
-    assert [one.role for one in asked(bare)] == ["system", "user"]
-    assert bare.said == frozenset()
-    assert bare.version != manner(EXTRACTION, "phi4-mini").version
-    with_own = replace(bare, shown=shown(OWN))
-    assert [one.role for one in asked(with_own)] == ["system", "user", "assistant", "user"]
-
-
 def test_what_examples_say_is_known_for_the_checks():
     assert "Blue Leaf Cafe" in usual(EXTRACTION).said
     nested = Example("t", {"rows": [{"a": "one"}, {"a": "two", "n": 3}], "none": None})
