@@ -81,7 +81,8 @@ def only_one(case: Case) -> Spot | None:
         days = set(case.value.date.days)
         return spot if all(days & set(each.days) for each in dates(text)) else None
     number = case.value.number
-    if number is None or any(others_of_its_kind(number, text)):
+    own = {each.start for each in case.clear}
+    if number is None or any(each.start not in own for each in others_of_its_kind(number, text)):
         return None
     return spot
 

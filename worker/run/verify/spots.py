@@ -165,10 +165,10 @@ def _date_doubt(
         return None
     if not set(wanted.days) & set(date.days):
         return _almost(wanted, date)
-    if wanted.numeric and date.numeric:
-        return None if _written_alike(said, wanted, text, date) else FieldCode.DAY_MONTH
     if len(date.days) == 1 and len(wanted.days) == 1:
         return None
+    if wanted.numeric and date.numeric:
+        return None if _written_alike(said, wanted, text, date) else FieldCode.DAY_MONTH
     meant = _meant(wanted, order) & _meant(date, order)
     if not meant:
         return FieldCode.DAY_MONTH
