@@ -14,7 +14,8 @@ from httpx_aiohttp import AiohttpTransport
 
 from models.words import TaskType
 from worker.llm.engine import Request
-from worker.prompts import prompt, task_messages
+from worker.prompts import task_messages
+from worker.prompts.files import prompt
 
 MODEL = "phi4-mini"
 ASK = "Find the total."

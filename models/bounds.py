@@ -6,6 +6,9 @@ from decimal import Decimal
 MOST_PRIORITY = 1_000_000
 """Either way: priorities go from its negative to it."""
 
+MOST_EXAMPLES = 8
+"""Of one ask: each of them makes every prompt longer."""
+
 MOST_USD = Decimal(10**9)
 """The largest budget."""
 

@@ -233,6 +233,8 @@ class Config(Section):
     retention: RetentionConfig = RetentionConfig()
     pin: PinConfig = PinConfig()
     prices: dict[str, PriceConfig] = Field(default_factory=dict)
+    prompts: dict[TaskType, PositiveInt] = Field(default_factory=dict)
+    """The versions of prompts that count, where they are not the current ones that ship."""
     display: DisplayConfig | None = None
 
     @field_validator("engines", mode="before")

@@ -1,6 +1,7 @@
 """What a user asks for: a spec file or the equivalent command line, checked key by key."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,18 +14,29 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from models.bounds import MOST_PRIORITY, MOST_USD, NOT_STORED
+from models.bounds import MOST_EXAMPLES, MOST_PRIORITY, MOST_USD, NOT_STORED
 from models.checks import MOST_CHECKS, Format, OwnChecks, read_check, read_format
 from models.config import explain
 from models.deadline import parse_deadline
 from models.errors import ConfigError
+from models.examples import (
+    NEAREST,
+    Example,
+    Examples,
+    Nearest,
+    Own,
+    check,
+    complete,
+)
 from models.schema import validator, with_nulls
 from models.words import Policy, Scope, TaskType
 
@@ -67,8 +79,72 @@ def _deadline(value: object) -> object:
 
 STORABLE = AfterValidator(_storable)
 MOST_FORMATS = 500
+MOST_PROMPT = 9_999
 PLACE = r"^[^/\s]+/\S+$"
 FIELD_NAME = r"^[^\s\"{}\[\]:,]{1,64}$"
+
+
+class GivenExample(BaseModel):
+    """A text with its right answer: `answer` whole, `fields` of which null may be left out, or a
+    `label`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Annotated[str, STORABLE]
+    answer: Annotated[dict[str, Any] | None, STORABLE] = None
+    fields: Annotated[dict[str, Any] | None, STORABLE] = None
+    label: Annotated[str | None, STORABLE] = None
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> Self:
+        given = [each for each in (self.answer, self.fields, self.label) if each is not None]
+        if len(given) != 1:
+            raise ValueError("give an example one of answer, fields and label")
+        return self
+
+    def example(self, schema: Mapping[str, Any]) -> Example:
+        """The same as an answer to an ask of this schema."""
+        if self.label is not None:
+            return Example(self.text, {"label": self.label})
+        if self.fields is not None:
+            return Example(self.text, complete(self.fields, schema))
+        return Example(self.text, self.answer or {})
+
+
+class GoldExamples(BaseModel):
+    """The nearest rows of a gold set as examples."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gold: Annotated[str, Field(min_length=1, max_length=80), STORABLE]
+    most: Annotated[int, Field(ge=1, le=MOST_EXAMPLES)] = NEAREST
+
+
+FROM_GOLD = "gold:"
+
+
+def _spelled_out(value: Any) -> Any:
+    """`gold:NAME` is a table in short."""
+    if isinstance(value, str) and value.startswith(FROM_GOLD):
+        return {"gold": value.removeprefix(FROM_GOLD).strip()}
+    return value
+
+
+def _of_kind(value: Any) -> str | None:
+    if isinstance(value, list | tuple):
+        return "own"
+    return "gold" if isinstance(value, dict | GoldExamples) else None
+
+
+GivenExamples = Annotated[
+    Annotated[tuple[GivenExample, ...], Field(max_length=MOST_EXAMPLES), Tag("own")]
+    | Annotated[GoldExamples, Tag("gold")],
+    Discriminator(
+        _of_kind,
+        custom_error_type="examples",
+        custom_error_message="a list of examples, or gold:NAME",
+    ),
+]
 
 
 class Ask(BaseModel):
@@ -95,6 +171,12 @@ class Ask(BaseModel):
         None
     )
     """ENGINE/MODEL that alone answers it, whatever the tasks say; None: the configuration says."""
+    given_examples: Annotated[
+        GivenExamples | None, Field(alias="examples"), BeforeValidator(_spelled_out)
+    ] = None
+    """What its model is shown; None: the prompt's own examples."""
+    prompt: Annotated[int, Field(ge=1, le=MOST_PROMPT)] | None = None
+    """The version of its task's prompt, where its task is given; None: the configuration says."""
 
     @model_validator(mode="before")
     @classmethod
@@ -119,6 +201,10 @@ class Ask(BaseModel):
         if self.json_schema is not None:
             check_schema(self.json_schema)
         _check_own(self.checks, self.formats, self.answer_schema)
+        if self.prompt is not None and self.task is None:
+            raise ValueError("prompt: is a version of a task's prompt; give the ask its task, too")
+        if isinstance(self.examples, Own):
+            check(self.examples.examples, self.answer_schema, self.task)
         return self
 
     def own_checks(self, today: date) -> OwnChecks | None:
@@ -135,6 +221,18 @@ class Ask(BaseModel):
                 known = ", ".join(asked) or "none, give the ask fields or a schema"
                 raise ValueError(f"important: there is no field {name!r}; there are: {known}")
         return self
+
+    @property
+    def examples(self) -> Examples | None:
+        """What its model is shown; None: the prompt's own examples."""
+        match self.given_examples:
+            case None:
+                return None
+            case GoldExamples(gold=gold, most=most):
+                return Nearest(gold, most)
+            case own:
+                schema = self.answer_schema or {}
+                return Own(tuple(each.example(schema) for each in own))
 
     @property
     def label(self) -> str:
@@ -276,8 +374,16 @@ def make_spec(raw: dict[str, Any], source: str) -> Spec:
         raise ConfigError("\n".join(f"{source}: {line}" for line in _explained(exc))) from exc
 
 
-INNER: Mapping[str, type[BaseModel]] = {"asks": Ask, "accept": Accept}
+INNER: Mapping[str, type[BaseModel]] = {
+    "asks": Ask,
+    "accept": Accept,
+    "asks.examples.own": GivenExample,
+    "asks.examples.gold": GoldExamples,
+}
 """What stands under a key of a spec."""
+
+_KINDS_OF_EXAMPLES = re.compile(r"(\.examples)\.(?:own|gold)\b(?!$)")
+"""What pydantic puts into a place, and no spec file."""
 
 
 def _explained(exc: ValidationError) -> list[str]:
@@ -286,8 +392,9 @@ def _explained(exc: ValidationError) -> list[str]:
         if error["type"] == "too_short" and len(exc.errors()) > 1:
             continue  # the asks that are missing are those that the other lines are about
         if error["type"] == "extra_forbidden":
-            model = INNER.get(str(error["loc"][0]), Spec)
+            above = ".".join(str(part) for part in error["loc"][:-1] if not isinstance(part, int))
+            model = INNER.get(above, Spec)
             names = ", ".join(f.alias or n for n, f in model.model_fields.items())
             line = f"unknown key {'.'.join(map(str, error['loc']))!r}; allowed here: {names}"
-        lines.append(line)
+        lines.append(_KINDS_OF_EXAMPLES.sub(r"\1", line))
     return lines

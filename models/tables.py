@@ -199,6 +199,16 @@ asks = Table(
         Text,
         comment="ENGINE/MODEL that alone answers it; NULL: the configuration says",
     ),
+    Column(
+        "examples",
+        JSON,
+        comment="what its model is shown, [{text, answer}] or {gold, most}; NULL: the prompt's own",
+    ),
+    Column(
+        "prompt",
+        SmallInteger,
+        comment="version of its task's prompt; NULL: the configuration says",
+    ),
     CheckConstraint(_one_of("task", TaskType), name="task"),
     CheckConstraint(_one_of("scope", Scope), name="scope"),
     UniqueConstraint("batch_id", "ordinal"),
@@ -688,6 +698,11 @@ answers = Table(
         "accepted}}; NULL: not checked",
     ),
     Column("scored_by", Text, comment="version of the scores in fields; NULL: there are none"),
+    Column(
+        "prompt",
+        JSONB,
+        comment="how its model was asked: {version, profile, examples}; NULL: not known",
+    ),
     comment="the answer of a done job; one per job by its key",
 )
 
@@ -708,6 +723,7 @@ readings = Table(
     ),
     Column("most_usd", Money, comment="what is reserved of the cap; NULL: the price is not known"),
     Column("short_of", Text, comment="the budget that does not cover it; NULL: none known"),
+    Column("fields", JSONB, comment="what the checks said of the answer so far; NULL: nothing"),
     comment="open jobs that have an answer, of which fields are read a second time",
 )
 
@@ -794,7 +810,23 @@ gold = Table(
     CheckConstraint(_one_of("task", TaskType), name="task"),
     UniqueConstraint("name", "key"),
     Index("ix_gold_job", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+    Index(
+        "ix_gold_examples",
+        "name",
+        "task",
+        text("md5(ask)"),
+        "key",
+        postgresql_where=text("split = 'train'"),
+    ),
     comment="texts with their right answers, to measure models with and to train them on",
+)
+
+gold_versions = Table(
+    "gold_versions",
+    metadata,
+    Column("name", Text, primary_key=True, comment="of the gold set"),
+    Column("version", BigInteger, nullable=False, comment="one more with each change of the set"),
+    comment="whether a gold set is still as it was when its examples were read",
 )
 
 evals = Table(

@@ -303,6 +303,19 @@ def require_set(name: str) -> None:
         raise NotFound(f"there is no gold set {name}; `docmill gold list` shows those that are")
 
 
+def refuse_examples(name: str, ask: str) -> None:
+    """Raises NotFound where there is no such set, InputError where it has no row that could be an
+    example of an answer to this ask."""
+    require_set(name)
+    asked = every("gold_shows", name=name, ask=ask)
+    if not asked or not asked[0]["is_same"]:
+        others = ", ".join(repr(row["ask"][:80]) for row in asked) or "nothing"
+        raise InputError(
+            f"examples: gold set {name} has no train row that was asked {ask[:80]!r}, word for "
+            f"word; its train rows were asked {others}"
+        )
+
+
 def rows_of(name: str, split: Split | None = None) -> Iterator[dict[str, Any]]:
     """The rows of a set, streamed, as `gold export` writes them. Raises NotFound."""
     require_set(name)

@@ -117,6 +117,22 @@ def escalation(reason: str, escalated_from: str | None) -> str:
     )
 
 
+def asked(prompt: Mapping[str, Any]) -> str:
+    """How an answer's model was asked: which prompt, which examples."""
+    said = [f"Asked with prompt {prompt['version']}, as {prompt['profile']} models are."]
+    examples = prompt.get("examples")
+    if examples is None:
+        return said[0]
+    shown, gold = list(map(str, examples["shown"])), examples.get("gold")
+    of = f"rows of gold set {gold}" if gold else "of the ask's own"
+    said.append(f"Its examples: {', '.join(shown) or 'none'} {of}.")
+    if leaks := examples.get("leaks"):
+        said.append(f"Left out, since they give its answer away: {', '.join(map(str, leaks))}.")
+    if no_room := examples.get("no_room"):
+        said.append(f"Left out for lack of room: {', '.join(map(str, no_room))}.")
+    return " ".join(said)
+
+
 def held(code: str, about: Mapping[str, Any], batch: int) -> str:
     """Why jobs are held, and what lets them go on."""
     budget, spent = (

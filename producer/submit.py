@@ -18,12 +18,15 @@ from psycopg.types.json import Json
 from models.configuration import applied
 from models.database import Connection, ready_connection
 from models.errors import DocmillError, InputError, NotFound
+from models.examples import Nearest, as_json
 from models.queue import KombuError, depths, redis_url, ring
 from models.resolve import refuse_places
 from models.scores import Acceptance
 from models.spec import Ask, Spec
 from models.states import BatchState
 from models.words import INGEST, Policy
+from producer.gold import refuse_examples
+from producer.prompts import refuse_prompts
 from producer.query import acceptance_of
 from producer.sources import Accepted, Refused, Source
 
@@ -82,6 +85,10 @@ def submit(
     redis_url()  # a wrong one is said before anything is stored
     configuration = applied()
     refuse_places((ask.place for ask in spec.asks), configuration.config)
+    refuse_prompts((ask.task, ask.prompt) for ask in spec.asks)
+    for ask in spec.asks:
+        if isinstance(ask.examples, Nearest):
+            refuse_examples(ask.examples.gold, ask.text)
     result = Submitted(None, 0, accept=acceptance_of(spec.accept.error if spec.accept else None))
     with ready_connection() as connection:
         for block in _blocks(iter(sources), result.refused):
@@ -219,7 +226,8 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
     cursor.execute("SELECT docmill_begin_submit(%s)", (batch,))
     cursor.executemany(
         "INSERT INTO asks (batch_id, ordinal, label, text, json_schema, task, scope, documents, "
-        "checks, important, place) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "checks, important, place, examples, prompt) "
+        "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             (
                 batch,
@@ -233,6 +241,8 @@ def _insert_batch(cursor: "psycopg.Cursor[Any]", spec: Spec, configuration: int)
                 _checks(ask),
                 list(ask.important),
                 ask.place,
+                Json(as_json(ask.examples)) if ask.examples is not None else None,
+                ask.prompt,
             )
             for ordinal, ask in enumerate(spec.asks, start=1)
         ],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from models.errors import DocmillError
 from models.terminal import visible
-from models.words import Pool
+from models.words import Pool, TaskType
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,6 +39,11 @@ def _parser() -> argparse.ArgumentParser:
     classifier.add_argument("what", choices=["train", "report", "ship"])
     scores = commands.add_parser("scores", help="what says how likely values are right")
     scores.add_argument("what", choices=["train", "report"])
+    prompts = commands.add_parser("prompts", help="versions of prompts: list, diff, known")
+    prompts.add_argument("what", choices=["list", "diff", "known"])
+    prompts.add_argument("task", nargs="?", type=TaskType)
+    prompts.add_argument("old", nargs="?", type=int)
+    prompts.add_argument("new", nargs="?", type=int)
     return parser
 
 
@@ -130,6 +135,21 @@ def _scores(chosen: argparse.Namespace) -> int:
     return {"train": scores.train, "report": scores.report}[chosen.what]()
 
 
+def _prompts(chosen: argparse.Namespace) -> int:
+    from models.configuration import proposed
+    from worker.prompts.told import difference, known, listed
+
+    match chosen.what:
+        case "known":
+            said = known()
+        case "list":
+            said = listed(proposed().prompts)
+        case _:
+            said = difference(chosen.task, chosen.old, chosen.new, proposed().prompts)
+    sys.stdout.write(said)
+    return 0
+
+
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "serve": _serve,
     "doctor": _doctor,
@@ -143,6 +163,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "reroute": _reroute,
     "classifier": _classifier,
     "scores": _scores,
+    "prompts": _prompts,
 }
 
 

@@ -25,6 +25,7 @@ from models.words import Pool, Zone
 from worker.deployment import Deployment, deployments
 from worker.log import logger, set_up
 from worker.process import Assignment, WorkerProcess
+from worker.prompts.files import check
 
 RECONNECT_S = 2
 """How often a worker looks for a Redis that is away. Left to itself kombu waits up to 30 s."""
@@ -57,6 +58,7 @@ def assign(
     """What a worker of this pool does here. Raises ConfigError where it could do nothing, or not
     what it was told to."""
     configuration = gone_by(pool.zones)
+    check(configuration.config.prompts)
     found = deployments(configuration.config, pool.zones, own_config(), settings(), chosen=engines)
     missing = {name: one for name, one in found.items() if isinstance(one, ConfigError)}
     reached = [one for one in found.values() if isinstance(one, Deployment)]

@@ -46,6 +46,7 @@ class JobRow:
     """What is to be read a second time, and the cap; where it does not allow that, the answer of
     this row stands."""
     mended: int = 0
+    prompt: dict[str, Any] | None = None
 
 
 class Persist:
@@ -90,10 +91,10 @@ def job_row(turn: Turn) -> JobRow:
     job = turn.job_id
     match turn.outcome:
         case Done() as done:
-            return _answer(job, done)
+            return _answer(turn, done)
         case Reread(done, place, step, left, _, reason):
             return replace(
-                _answer(job, done),
+                _answer(turn, done),
                 state=JobState.READY,
                 zone=place.zone,
                 engine=place.engine,
@@ -131,9 +132,9 @@ def job_row(turn: Turn) -> JobRow:
             return JobRow(job, JobState.FAILED, attempts=1, error=failure.as_json())
 
 
-def _answer(job: int, done: Done) -> JobRow:
+def _answer(turn: Turn, done: Done) -> JobRow:
     return JobRow(
-        job,
+        turn.job_id,
         JobState.DONE,
         attempts=1,
         value=done.value,
@@ -144,6 +145,7 @@ def _answer(job: int, done: Done) -> JobRow:
         call_id=done.call_id,
         escalation_reason=done.unread,
         mended=done.mended,
+        prompt=dict(turn.prompt) or None,
     )
 
 

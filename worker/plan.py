@@ -38,7 +38,7 @@ from worker.ingest.chunk import chunk
 from worker.ingest.jobs import LOOKED_AT, AskRow, asked_models, ingest
 from worker.ingest.language import language
 from worker.llm.grammar import grammar
-from worker.prompts import fixed_tokens
+from worker.prompts import fixed_tokens, manner
 from worker.rates import RateBook
 from worker.read.scans import DocumentReader, make_reader
 from worker.route import Facts, places, route
@@ -185,7 +185,15 @@ class Planner:
         self._allows_batch, self._deadline = spec.allow_provider_batch, spec.deadline
         self._asks = [
             AskRow(
-                number, ask.text, ask.answer_schema, ask.task, ask.scope, ask.documents, ask.place
+                number,
+                ask.text,
+                ask.answer_schema,
+                ask.task,
+                ask.scope,
+                ask.documents,
+                ask.place,
+                ask.examples,
+                ask.prompt,
             )
             for number, ask in enumerate(spec.asks)
         ]
@@ -271,8 +279,16 @@ class Planner:
         task = TaskType(asked.task) if asked.task != "auto" else DEAREST
         asked.jobs += 1
         ask = self._asks[job["ask_id"]]
-        asked.input_tokens += job["tokens"] + fixed_tokens(task, ask.text, ask.json_schema)
+        asked.input_tokens += job["tokens"] + self._prompt_tokens(asked, task, ask, job["language"])
         asked.output_tokens_max += self._config.task(task).max_tokens
+
+    def _prompt_tokens(
+        self, asked: AskPlan, task: TaskType, ask: AskRow, language: str | None
+    ) -> int:
+        number = ask.prompt or self._config.prompts.get(task)
+        carries = self._config.engines[asked.engine].carries_examples(asked.model)
+        how = manner(task, asked.model, language, number=number, examples=carries)
+        return fixed_tokens(how, ask.text, ask.json_schema, ask.examples)
 
     def _sum(self) -> Plan:
         self._hand_in()

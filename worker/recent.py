@@ -11,13 +11,16 @@ KEPT = 256
 
 
 class Recent(Generic[K, V]):
-    """The values last asked for, of keys whose value never changes: at most KEPT of them.
+    """The values last asked for, of keys whose value never changes: at most `kept` of them.
 
     `load` brings the values of all the keys that it is given.
     """
 
-    def __init__(self, load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]) -> None:
+    def __init__(
+        self, load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], kept: int = KEPT
+    ) -> None:
         self._load = load
+        self._most = kept
         self._kept: OrderedDict[K, V] = OrderedDict()
 
     async def of(self, keys: Collection[K]) -> dict[K, V]:
@@ -29,6 +32,6 @@ class Recent(Generic[K, V]):
         for key in keys:
             self._kept[key] = found[key]
             self._kept.move_to_end(key)
-        while len(self._kept) > KEPT:
+        while len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return found

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from models.scores import Scores, acceptance, made, shipped
 from models.words import Split, TaskType, split_of
 from worker.db import Row, fetch, one_connection
-from worker.prompts import prompt
+from worker.prompts.files import task_schema
 from worker.run.claims import source_of
 from worker.run.figures import STATED, Figures, figures
 from worker.run.fit import Measured, Ruled, calibrated, fit, measured
@@ -94,7 +94,7 @@ def ruled(connection: "psycopg.Connection[Row]") -> Iterator[Ruled]:
 def _values(row: Row) -> list[Ruled]:
     """Those of one answer, checked as answers are checked now; none where one was not ruled on."""
     task = TaskType(row["task"])
-    asked = asked_of(row["value"], row["json_schema"] or prompt(task).schema or {})
+    asked = asked_of(row["value"], row["json_schema"] or task_schema(task))
     checks = verify(task, asked, [source_of(piece) for piece in row["pieces"]])
     by_path = {each.path: each for each in asked}
     verdicts = {path: _is_right(path, row["wrong"]) for path in checks}

@@ -16,6 +16,7 @@ from producer.cli import (
     evaluate,
     gold,
     look,
+    prompts,
     remove,
     review,
     run,
@@ -72,6 +73,11 @@ GOLD_COMMANDS: dict[str, Callable[..., None]] = {
     "import": gold.import_rows,
     "remove": gold.remove,
 }
+PROMPT_COMMANDS: dict[str, Callable[..., None]] = {
+    "list": prompts.list_prompts,
+    "diff": prompts.diff,
+    "promote": prompts.promote,
+}
 EVAL_COMMANDS: dict[str, Callable[..., None]] = {
     "list": evaluate.list_evals,
     "show": evaluate.show,
@@ -104,6 +110,7 @@ app = typer.Typer(
             "scores": {**dict.fromkeys(SCORES_COMMANDS, NO_HELP), **NO_HELP},
             "config": {**dict.fromkeys(CONFIG_COMMANDS, NO_HELP), **NO_HELP},
             "eval": {**dict.fromkeys(EVAL_COMMANDS, NO_HELP), **NO_HELP},
+            "prompts": {**dict.fromkeys(PROMPT_COMMANDS, NO_HELP), **NO_HELP},
             "gold": {**dict.fromkeys(GOLD_COMMANDS, NO_HELP), **NO_HELP},
             "db": {**dict.fromkeys(DATABASE_COMMANDS, NO_HELP), **NO_HELP},
             **NO_HELP,
@@ -150,6 +157,9 @@ GOLD = "Texts with their right answers, to measure with and to train on."
 _gold = typer.Typer(help=GOLD, short_help=GOLD, no_args_is_help=True)
 _add(GOLD_COMMANDS, _gold)
 app.add_typer(_gold, name="gold")
+_prompts = typer.Typer(help="Versions of the prompts.", no_args_is_help=True)
+_add(PROMPT_COMMANDS, _prompts)
+app.add_typer(_prompts, name="prompts")
 _eval = typer.Typer(
     help=evaluate.evaluate.__doc__,
     short_help=evaluate.evaluate.__doc__,

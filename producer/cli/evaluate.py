@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from models.bounds import MOST_EXAMPLES
 from models.words import EvalKind, Split
 from producer.cli.look import LOOK_S, follow, print_json
 from producer.cli.options import AsJson, Batch, reviewer, text, usd
@@ -65,6 +66,22 @@ def evaluate(
             min=1, max=MOST_TEXTS, help="So many texts of the set at most, as good as by lot."
         ),
     ] = 1_000,
+    prompt: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, metavar="VERSION", help="A version of the prompt to ask with. Repeat to compare."
+        ),
+    ] = None,
+    examples: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0,
+            max=MOST_EXAMPLES,
+            metavar="K",
+            help="Show so many of the nearest train rows; 0: the prompt's own examples. Repeat to "
+            "compare.",
+        ),
+    ] = None,
     quality: Quality = QUALITY,
     max_cost: MaxCost = None,
     write: Write = None,
@@ -77,13 +94,15 @@ def evaluate(
     if gold is None or not model:
         raise typer.BadParameter("give --gold NAME and at least one --model ENGINE/MODEL")
     from producer.evaluate import run
+    from producer.evaluate.candidates import candidates
 
     if Path(gold).suffix == ".jsonl":
         source = run.imported(Path(gold), reviewer(None))
     else:
         source = run.Source(EvalKind.GOLD, gold, split or Split.HELD)
     _refuse_file(write)
-    begun = run.begin(source, model, most, max_cost=max_cost)
+    asked = list(candidates(model, prompt or (), examples or ()))
+    begun = run.begin(source, asked, most, max_cost=max_cost)
     _to_the_end(begun, quality, write, as_json)
 
 
@@ -103,10 +122,12 @@ def replay(
     if not model:
         raise typer.BadParameter("give at least one --model ENGINE/MODEL")
     from producer.evaluate import run
+    from producer.evaluate.candidates import candidates
 
     _refuse_file(write)
     source = run.Source(EvalKind.REPLAY, str(batch))
-    _to_the_end(run.begin(source, model, last, max_cost=max_cost), quality, write, as_json)
+    asked = list(candidates(model, (), ()))
+    _to_the_end(run.begin(source, asked, last, max_cost=max_cost), quality, write, as_json)
 
 
 def _refuse_file(write: Path | None) -> None:

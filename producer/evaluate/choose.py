@@ -9,7 +9,7 @@ known, the one that was named first is smaller.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import inf
@@ -18,6 +18,7 @@ from typing import Any
 from models.config import Config
 from models.words import TaskType, Zone
 from producer.evaluate import QUALITY
+from producer.evaluate.candidates import Candidate, candidate
 from producer.evaluate.figures import THEN, Figures
 
 DAYS_OF_A_YEAR = 365
@@ -85,7 +86,7 @@ def smallest_first(found: Iterable[Figures], config: Config) -> list[Figures]:
     """Models in the order of their size; of what is unknown the order stays as it is."""
 
     def size(one: Figures) -> tuple[bool, float]:
-        engine, _, model = one.place.partition("/")
+        engine, _, model = candidate(one.place).place.partition("/")
         known = config.engines.get(engine)
         if known is not None and known.zone is Zone.LOCAL:
             parameters = billions(model)
@@ -144,21 +145,30 @@ def tasks_table(choices: Iterable[Choice], file: Mapping[str, Any]) -> str:
     )
 
 
+def _asked_so(task: str, how: Candidate) -> Iterator[str]:
+    """What else it takes, which no table of docmill.toml says."""
+    if how.prompt is not None:
+        yield f"# asked with `docmill prompts promote {task} {how.prompt}`"
+    if how.examples:
+        yield f"# asked with `examples: {{gold: NAME, most: {how.examples}}}` in the spec"
+
+
 def _table(choice: Choice, said: Mapping[str, Any]) -> str:
     best = f"the best: {choice.best.place} {choice.best.right.value:.3f}"
     if choice.chosen is None:
         return f"# {choice.task}: no model is as good as what was answered ({best}); it stays\n"
-    one, right = choice.chosen, choice.chosen.right
-    engine, _, model = one.place.partition("/")
+    right, how = choice.chosen.right, candidate(choice.chosen.place)
+    engine, _, model = how.place.partition("/")
     onward = said.get("escalate", [])
     steps = [onward] if isinstance(onward, str) else onward
-    kept = [step for step in steps if step not in (engine, one.place)]
+    kept = [step for step in steps if step not in (engine, how.place)]
     rest = {key: value for key, value in said.items() if key not in ("engine", "model", "escalate")}
     lines = {"engine": engine, "model": model, **rest, **({"escalate": kept} if kept else {})}
     why = "good enough" if choice.is_enough else "none is good enough for sure: the best"
     return "\n".join(
         [
             f"# {right.value:.3f} [{right.low:.3f}, {right.high:.3f}] of {right.n}; {best}; {why}",
+            *_asked_so(choice.task, how),
             f"[tasks.{choice.task}]",
             *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in lines.items()),
             "",

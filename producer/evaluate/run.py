@@ -24,9 +24,11 @@ from models.spec import Spec, make_spec
 from models.sql import load_sql
 from models.words import SEPARATOR, EvalKind, Policy, Scope, Split, TaskType, Zone
 from producer import gold
+from producer.evaluate.candidates import Candidate
 from producer.evaluate.choose import Volume
 from producer.evaluate.figures import THEN, Score
 from producer.processes import piped_through_worker
+from producer.prompts import refuse_prompts
 from producer.query import Row, every, is_over, one, require, status
 from producer.sources import Accepted
 from producer.submit import Submitted, submit
@@ -75,22 +77,23 @@ class Begun:
 
 
 def begin(
-    source: Source, places: Sequence[str], most: int, *, max_cost: Decimal | None = None
+    source: Source, asked: Sequence[Candidate], most: int, *, max_cost: Decimal | None = None
 ) -> Begun:
-    """Submit the texts of a source to every place (ENGINE/MODEL). Raises NotFound, InputError where
-    there is nothing to ask or a place cannot be asked."""
-    twice = sorted({place for place in places if places.count(place) > 1})
+    """Submit the texts of a source to every candidate. Raises NotFound, InputError where there is
+    nothing to ask, or a candidate cannot be asked."""
+    twice = sorted({each.label for each in asked if asked.count(each) > 1})
     if twice:
         raise InputError(f"{twice[0]} is named twice; name each model once")
-    config = applied().config
+    config, places = applied().config, [each.place for each in asked]
     refuse_places(places, config)
     leaves = any(config.engines[place.partition("/")[0]].zone is not Zone.LOCAL for place in places)
     questions = _questions(source, most, leaves)
     if not questions:
         raise InputError(_nothing(source, leaves))
-    spec, documents = batch_of(questions, places, source, leaves=leaves, max_cost=max_cost)
+    refuse_prompts((question.task, each.prompt) for each in asked for question in questions)
+    spec, documents = batch_of(questions, asked, source, leaves=leaves, max_cost=max_cost)
     row = one("eval_add", kind=source.kind, source=source.name, split=source.split,
-              places=list(places))  # fmt: skip
+              places=[each.label for each in asked])  # fmt: skip
     assert row is not None
     links = [
         {"path": path, "key": asked.key, "gold": asked.gold, "job": asked.job}
@@ -129,36 +132,38 @@ def _nothing(source: Source, leaves: bool) -> str:
 
 def batch_of(
     questions: Sequence[Question],
-    places: Sequence[str],
+    candidates: Sequence[Candidate],
     source: Source,
     *,
     leaves: bool,
     max_cost: Decimal | None = None,
 ) -> tuple[Spec, list[tuple[str, Question]]]:
     """The batch that asks these questions of these places: an ask for each distinct question and
-    place, which concerns the documents of a folder of their own. Raises InputError."""
+    candidate, which concerns the documents of a folder of their own. Raises InputError."""
     groups: dict[str, list[Question]] = {}
     for asked in questions:
         groups.setdefault(json.dumps([asked.task, asked.ask, asked.schema]), []).append(asked)
-    if len(groups) * len(places) > MOST_ASKS:
+    if (number := len(groups) * len(candidates)) > MOST_ASKS:
         raise InputError(
-            f"{len(groups)} different asks for {len(places)} models are {len(groups) * len(places)}"
-            f"; a batch has {MOST_ASKS} at most: name fewer models, or take a smaller set"
+            f"{len(groups)} different asks for {len(candidates)} models are {number}; "
+            f"a batch has {MOST_ASKS} at most: name fewer models, or take a smaller set"
         )
     asks, documents = [], []
     for number, found in enumerate(groups.values(), start=1):
         first = found[0]
         asks += [
             {
-                "name": f"{number} {place}",
+                "name": f"{number} {each.label}",
                 "ask": first.ask,
                 "task": first.task,
                 "schema": first.schema,
                 "scope": Scope.DOCUMENT,
                 "documents": [f"{number}/*"],
-                "model": place,
+                "model": each.place,
+                "prompt": each.prompt,
+                "examples": {"gold": source.name, "most": each.examples} if each.examples else None,
             }
-            for place in places
+            for each in candidates
         ]
         documents += [(f"{number}/{n:05}.txt", asked) for n, asked in enumerate(found, start=1)]
     whole = {

@@ -2,7 +2,9 @@
 -- was taken from an identical request counts with what it took when it was asked for. What a replayed
 -- batch was answered stands beside that, as one more model.
 WITH asked AS (
-    SELECT r.key, r.gold_id, r.job_id, a.place, j.id AS job
+    SELECT r.key, r.gold_id, r.job_id, j.id AS job, a.place AS at,
+           a.place || coalesce(' prompt ' || a.prompt, '')
+               || coalesce(' examples ' || (a.examples->>'most'), '') AS place
     FROM eval_rows r
     JOIN jobs j ON j.document_id = r.document_id AND j.parent_id IS NULL
         AND j.state IN ('done', 'failed')
@@ -11,7 +13,7 @@ WITH asked AS (
         AND a.place = j.engine || '/' || j.model
     WHERE r.eval_id = %(eval)s
     UNION ALL
-    SELECT r.key, r.gold_id, r.job_id, %(then)s, r.job_id
+    SELECT r.key, r.gold_id, r.job_id, r.job_id, %(then)s, %(then)s
     FROM eval_rows r WHERE r.eval_id = %(eval)s AND r.job_id IS NOT NULL
 )
 SELECT encode(q.key, 'hex') AS key, q.place, coalesce(g.task, s.task) AS task,
@@ -37,7 +39,7 @@ CROSS JOIN LATERAL (
            sum(p.output_tokens)::integer AS output_tokens, sum(p.engine_seconds) AS engine_seconds
     FROM calls p
     WHERE p.state IN ('settled', 'refused') AND p.purpose <> 'classify'
-      AND (q.place = %(then)s OR q.place = p.engine || '/' || p.model_asked)
+      AND (q.at = %(then)s OR q.at = p.engine || '/' || p.model_asked)
       AND p.job_id IN (
           SELECT coalesce(given.job_id, q.job)
           UNION ALL SELECT id FROM jobs WHERE parent_id = coalesce(given.job_id, q.job))

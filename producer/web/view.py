@@ -17,7 +17,7 @@ from models.reasons import FieldOutcome
 from producer.corrections import unruled
 from producer.money import usd
 from producer.render import brief, worst
-from producer.sentences import bulk, cost_reason, escalation, field_check
+from producer.sentences import asked, bulk, cost_reason, escalation, field_check
 
 STOP_POLLING = 286
 """htmx: show this, and ask no more."""
@@ -192,5 +192,11 @@ _templates.filters.update(
     pretty=pretty,
 )
 _templates.globals.update(
-    bulk=bulk, escalation=escalation, moment=moment, plural=plural, query=query, runs=runs
+    asked=asked,
+    bulk=bulk,
+    escalation=escalation,
+    moment=moment,
+    plural=plural,
+    query=query,
+    runs=runs,
 )

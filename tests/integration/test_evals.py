@@ -15,6 +15,7 @@ from models.words import EvalKind, Split
 from producer import gold, review
 from producer.cli.app import app
 from producer.evaluate import run
+from producer.evaluate.candidates import Candidate, candidate, candidates
 from producer.evaluate.figures import THEN
 from producer.evaluate.report import changes, listed, report
 from producer.evaluate.stats import Share
@@ -32,6 +33,11 @@ def _no_redis(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setenv("OLLAMA_HOST", "http://gpu:11434")
     monkeypatch.setenv("FRONTIER_BASE_URL", "http://gateway/v1")
+
+
+def plainly(*places: str) -> list[Candidate]:
+    """Models as they are asked where nothing else is said."""
+    return list(candidates(places, (), ()))
 
 
 def lines(path: Path, number: int = 30) -> Path:
@@ -119,7 +125,7 @@ def end(db: Connection, batch: int) -> None:
 
 def measured(db: Connection, source: run.Source = ALL) -> run.Begun:
     """An eval that is over: the small model is wrong about a third of the totals."""
-    begun = run.begin(source, [SMALL, LARGE], 1_000)
+    begun = run.begin(source, plainly(SMALL, LARGE), 1_000)
     read(db, begun.batch)
     answered(db, begun.batch, SMALL, "CASE WHEN t < '2' THEN 'x' ELSE t END", None)
     answered(db, begun.batch, LARGE, "'RM ' || t")
@@ -129,7 +135,7 @@ def measured(db: Connection, source: run.Source = ALL) -> run.Begun:
 
 @pytest.mark.usefixtures("bills")
 def test_an_eval_is_a_batch_that_asks_each_text_of_each_model(db: Connection) -> None:
-    begun = run.begin(ALL, [SMALL, OUTSIDE], 1_000, max_cost=Decimal("2.5"))
+    begun = run.begin(ALL, plainly(SMALL, OUTSIDE), 1_000, max_cost=Decimal("2.5"))
     assert begun.texts == 31
     assert one(db, "SELECT name, local_only, max_cost_usd FROM batches") == (
         "eval of gold bills", False, Decimal("2.5"),
@@ -156,8 +162,8 @@ def test_what_is_held_is_measured_on_and_of_a_large_set_a_part_that_is_always_th
     db: Connection,
 ) -> None:
     held = value(db, "SELECT count(*) FROM gold WHERE split = 'held'")
-    assert run.begin(HELD, [SMALL], 1_000).texts == held
-    first, second = (run.begin(ALL, [SMALL], 7) for _ in range(2))
+    assert run.begin(HELD, plainly(SMALL), 1_000).texts == held
+    first, second = (run.begin(ALL, plainly(SMALL), 7) for _ in range(2))
     keys = [
         column(db, "SELECT key FROM eval_rows WHERE eval_id = %s ORDER BY key", begun.eval)
         for begun in (first, second)
@@ -187,7 +193,7 @@ def test_figures_follow_from_the_answers_and_say_which_model_is_enough(db: Conne
 @pytest.mark.usefixtures("bills")
 def test_an_answer_that_was_taken_again_counts_with_what_it_took(db: Connection) -> None:
     measured(db)
-    begun = run.begin(ALL, [LARGE], 1_000)
+    begun = run.begin(ALL, plainly(LARGE), 1_000)
     read(db, begun.batch)
     answered(db, begun.batch, LARGE, "t", "0")
     db.execute(
@@ -218,7 +224,7 @@ def replayed(db: Connection) -> int:
 
 def test_a_replay_compares_with_what_was_answered_then_or_its_correction(db: Connection) -> None:
     batch = replayed(db)
-    begun = run.begin(run.Source(EvalKind.REPLAY, str(batch)), [SMALL], 100)
+    begun = run.begin(run.Source(EvalKind.REPLAY, str(batch)), plainly(SMALL), 100)
     assert begun.texts == 3
     read(db, begun.batch)
     answered(db, begun.batch, SMALL, "CASE t WHEN '0' THEN '43' ELSE '42.5' END")
@@ -234,26 +240,26 @@ def test_a_replay_compares_with_what_was_answered_then_or_its_correction(db: Con
 def test_only_the_last_answers_are_asked_again_and_equal_ones_once(db: Connection) -> None:
     batch = replayed(db)
     source = run.Source(EvalKind.REPLAY, str(batch))
-    assert run.begin(source, [SMALL], 2).texts == 2
+    assert run.begin(source, plainly(SMALL), 2).texts == 2
     db.execute("UPDATE chunks SET text = 'Total: 1'")
-    assert run.begin(source, [SMALL], 100).texts == 1
+    assert run.begin(source, plainly(SMALL), 100).texts == 1
 
 
 @pytest.mark.usefixtures("bills")
 def test_what_may_not_leave_the_building_is_not_asked_outside(db: Connection) -> None:
     db.execute("UPDATE gold SET local_only = true WHERE text < 'Total: 2'")
     kept = value(db, "SELECT count(*) FROM gold WHERE NOT local_only")
-    assert run.begin(ALL, [SMALL, OUTSIDE], 1_000).texts == kept
-    assert run.begin(ALL, [SMALL], 1_000).texts == 31
+    assert run.begin(ALL, plainly(SMALL, OUTSIDE), 1_000).texts == kept
+    assert run.begin(ALL, plainly(SMALL), 1_000).texts == 31
     db.execute("UPDATE gold SET local_only = true")
     with pytest.raises(InputError, match="classification that may leave the building"):
-        run.begin(ALL, [OUTSIDE], 1_000)
+        run.begin(ALL, plainly(OUTSIDE), 1_000)
 
 
 @pytest.mark.usefixtures("bills")
 def test_an_answer_from_another_place_than_was_asked_is_no_measure(db: Connection) -> None:
     """A text that was pinned since runs in the building: that model was not to be measured."""
-    begun = run.begin(ALL, [SMALL, OUTSIDE], 1_000)
+    begun = run.begin(ALL, plainly(SMALL, OUTSIDE), 1_000)
     read(db, begun.batch)
     db.execute(
         "UPDATE jobs SET zone = 'local', engine = 'local', model = 'other' "
@@ -273,7 +279,7 @@ def test_an_answer_from_another_place_than_was_asked_is_no_measure(db: Connectio
 @pytest.mark.usefixtures("bills")
 def test_what_changed_between_two_evals_is_said_over_the_texts_of_both(db: Connection) -> None:
     first = measured(db)
-    second = run.begin(ALL, [SMALL], 25)
+    second = run.begin(ALL, plainly(SMALL), 25)
     read(db, second.batch)
     answered(db, second.batch, SMALL, "t")
     end(db, second.batch)
@@ -282,7 +288,7 @@ def test_what_changed_between_two_evals_is_said_over_the_texts_of_both(db: Conne
     both = change.paired.n
     assert (change.before, change.after) == (Share(18, 30), Share(both, both))
     assert change.paired.lost == 0 < change.paired.gained
-    alone = run.begin(ALL, ["local/other"], 25)
+    alone = run.begin(ALL, plainly("local/other"), 25)
     read(db, alone.batch)
     end(db, alone.batch)
     with pytest.raises(InputError, match="no model was measured at the same task"):
@@ -300,7 +306,7 @@ def purge_due(db: Connection) -> list[int]:
 
 @pytest.mark.usefixtures("bills")
 def test_copies_of_texts_go_when_what_they_were_copied_from_goes(db: Connection) -> None:
-    over, begun = measured(db), run.begin(ALL, [SMALL], 1_000)
+    over, begun = measured(db), run.begin(ALL, plainly(SMALL), 1_000)
     assert purge_due(db) == []
     report(over.eval)
     gold.remove("bills")
@@ -315,7 +321,7 @@ def test_copies_of_texts_go_when_what_they_were_copied_from_goes(db: Connection)
 
 def test_a_replayed_batch_takes_its_copies_along_when_it_is_purged(db: Connection) -> None:
     batch = replayed(db)
-    begun = run.begin(run.Source(EvalKind.REPLAY, str(batch)), [SMALL], 100)
+    begun = run.begin(run.Source(EvalKind.REPLAY, str(batch)), plainly(SMALL), 100)
     read(db, begun.batch)
     end(db, begun.batch)
     db.execute("UPDATE batches SET state = 'purged' WHERE id = %s", (batch,))
@@ -348,11 +354,11 @@ def test_what_cannot_be_asked_is_said_before_anything_is_stored(db: Connection) 
         ([f"local/m{n}" for n in range(60)], "2 different asks for 60 models are 120"),
     ]:
         with pytest.raises(InputError, match=said):
-            run.begin(ALL, places, 1_000)
+            run.begin(ALL, plainly(*places), 1_000)
     with pytest.raises(NotFound, match="there is no gold set nothing"):
-        run.begin(run.Source(EvalKind.GOLD, "nothing"), [SMALL], 1)
+        run.begin(run.Source(EvalKind.GOLD, "nothing"), plainly(SMALL), 1)
     with pytest.raises(NotFound, match="there is no batch 99"):
-        run.begin(run.Source(EvalKind.REPLAY, "99"), [SMALL], 1)
+        run.begin(run.Source(EvalKind.REPLAY, "99"), plainly(SMALL), 1)
     with pytest.raises(NotFound, match="there is no eval 99"):
         report(99)
     assert value(db, "SELECT count(*) FROM batches") == 0
@@ -396,7 +402,11 @@ def test_a_file_of_labelled_lines_is_a_set_all_of_which_is_measured_on(
     source, again = run.imported(path, "Asha"), run.imported(path, "Asha")
     assert source == again
     assert source.name.startswith("my-bills-")
-    assert run.begin(source, [SMALL], 1_000).texts == value(db, "SELECT count(*) FROM gold") == 31
+    assert (
+        run.begin(source, plainly(SMALL), 1_000).texts
+        == value(db, "SELECT count(*) FROM gold")
+        == 31
+    )
 
 
 @pytest.fixture
@@ -417,15 +427,48 @@ def test_the_page_shows_evals_and_draws_cost_against_quality(
     assert "Not drawn, for what they cost is not known: local/gemma3:1b" in seen
     for words in ("is good enough", "[tasks.extraction]", "0.600", "the best"):
         assert words in seen, words
-    open_one = run.begin(ALL, [SMALL], 1)
+    open_one = run.begin(ALL, plainly(SMALL), 1)
     assert "It is not over" in see(client, f"/evals/{open_one.eval}")
     assert client.get("/evals/999").status_code == 404
 
 
 def test_work_of_evals_is_no_volume(db: Connection) -> None:
     batch = replayed(db)
-    begun = run.begin(run.Source(EvalKind.REPLAY, str(batch)), [SMALL], 100)
+    begun = run.begin(run.Source(EvalKind.REPLAY, str(batch)), plainly(SMALL), 100)
     read(db, begun.batch)
     answered(db, begun.batch, SMALL, "t")
     volume = run.volumes()["extraction"]
     assert (volume.jobs, volume.days, volume.cost_usd) == (3, 1, Decimal("0.03"))
+
+
+def test_the_same_model_with_and_without_examples_stands_side_by_side(
+    db: Connection, tmp_path: Path
+) -> None:
+    found = [{"text": f"Bill {n} of a shop: {n}.00", "fields": {"total": "1"}} for n in range(30)]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, found)))
+    gold.import_file("bills", tmp_path / "x.jsonl", "Asha", DEFAULTS)
+    ways = list(candidates([SMALL], [1], [0, 3]))
+    begun = run.begin(HELD, ways, 1_000)
+    assert rows(db, "SELECT examples, prompt FROM asks ORDER BY ordinal") == [
+        (None, 1),
+        ({"gold": "bills", "most": 3}, 1),
+    ]
+    read(db, begun.batch)
+    answered(db, begun.batch, SMALL, "'1'")
+    end(db, begun.batch)
+    scored = {score.place for score in run.scores(begun.eval)}
+    assert scored == {each.label for each in ways}
+    made = report(begun.eval)
+    assert {candidate(one.place).examples for one in made.figures} == {0, 3}
+    assert made.choices[0].chosen is not None
+    assert made.choices[0].chosen.place == f"{SMALL} prompt 1"
+    assert 'model = "gemma3:1b"' in made.table
+    assert "prompts promote extraction 1" in made.table
+
+
+def test_a_version_that_no_prompt_has_is_refused_before_anything_is_stored(
+    db: Connection, bills: None
+) -> None:
+    with pytest.raises(InputError, match=r"the prompt of \w+ has no version 99; there are 1"):
+        run.begin(ALL, list(candidates([SMALL], [99], [])), 1_000)
+    assert value(db, "SELECT count(*) FROM evals") == 0

@@ -352,6 +352,13 @@ def statements(live: Live) -> dict[str, Params]:
         "reroute/next": {"line": live.lines[0], "before": 10**9, "xact": 0, "item": 0, "most": 9},
         "calls/asks": {"ids": [live.ask]},
         "run/claim": {"claim": live.claim, **owner},
+        "run/examples": {
+            "gold": "g",
+            "task": "extraction",
+            "ask": "Find it.",
+            "most": 500,
+            "bytes": 6_000,
+        },
         "run/drop_refused": {"ids": live.jobs, "stage": "run", **owner},
         "run/finish": {"rows": as_json(run_rows(live)), **owner},
         "run/hold": {"rows": as_json([{**held, "batch_id": live.batch or None}])},
@@ -363,7 +370,7 @@ def statements(live: Live) -> dict[str, Params]:
             **engine,
             **budget,
             **prices,
-            "versions": as_json([{"task": "summary", "version": "v1"}]),
+            "versions": as_json([{"task": "summary", "prompt": None, "version": "v1"}]),
         },
     }
 

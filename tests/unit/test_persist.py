@@ -237,3 +237,10 @@ async def test_what_could_not_be_written_is_not_settled_in_the_journal():
     with pytest.raises(ValueError, match="too large"):
         await Persist(db, journal, OWNER).finish(turn(Done, calls=[CallRow(CALL, "settled")]))  # type: ignore[arg-type]
     assert journal.settled_ids == []
+
+
+def test_the_row_of_an_answer_tells_how_its_model_was_asked_and_others_do_not():
+    prompt = {"version": "extraction/2", "profile": "instruct"}
+    for outcome, _ in ROWS.values():
+        row = job_row(Turn(5, 3, outcome, prompt=prompt))
+        assert row.prompt == (prompt if row.value is not None else None)

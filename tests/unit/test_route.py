@@ -395,7 +395,10 @@ def test_a_new_rule_holds_for_a_given_task_and_for_auto_alike(
         "allow_provider_batch": False,
     }
     pair = Pair(
-        row, {"text": "Write it.", "json_schema": None, "place": None}, a_config(), a_learned()
+        row,
+        {"text": "Write it.", "json_schema": None, "place": None, "examples": None, "prompt": None},
+        a_config(),
+        a_learned(),
     )
     auto = job_row(Sorted(pair, Verdict(TaskType.SIMPLE_CODE, Finder.MODEL)))
     assert given["engine"] == auto.engine == engine

@@ -89,9 +89,8 @@ class EngineAccess:
         gateway's models are its own; local hosts with the same weights answer for each other."""
         engine, host = self.deployment.config, self.deployment.host
         at = f"@{host}" if self.deployment.zone is Zone.FRONTIER else ""
-        asked = "" if engine.carries_examples(model) else "/no examples"
         digest = self.seen.digest(model)
-        return f"{engine.kind}{at}/{engine.context_tokens}/{engine.short_answers}/{digest}{asked}"
+        return f"{engine.kind}{at}/{engine.context_tokens}/{engine.short_answers}/{digest}"
 
     def _name(self, model: str) -> str:
         name = f"engine {self.deployment.name} at {self.deployment.host}"
@@ -171,9 +170,7 @@ class EngineAccess:
 
     async def prepared(self, request: Request) -> Request:
         """A request as its model is to be asked it. Raises EngineError."""
-        model = request.model_name
-        examples = self.deployment.config.carries_examples(model)
-        return prepared(request, await self.traits(model), examples=examples)
+        return prepared(request, await self.traits(request.model_name))
 
     def answered(self, model: str) -> None:
         """A call of this model was answered."""

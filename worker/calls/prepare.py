@@ -21,15 +21,13 @@ UNSEEN_SHARE = 0.75
 would not be noticed, and the tokens of a prompt are an estimate."""
 
 
-def prepared(request: Request, traits: Traits, *, examples: bool = True) -> Request:
-    """The same request as its model is to be asked it: without examples where it was tuned on
-    prompts that have none, markers of chat templates taken apart in what is not ours, the schema in
-    words where it is kept to in no other way, thinking told as it does no harm, the rules where
-    they are read, and a window no larger than there is."""
-    request = _with_schema(request if examples else _without_examples(request), traits)
+def prepared(request: Request, traits: Traits) -> Request:
+    """The same request as its model is to be asked it: markers of chat templates taken apart (texts
+    and examples are not ours), the schema in words where it is kept to in no other way, thinking
+    told as it does no harm, the rules where they are read, and a window no larger than there is."""
+    request = _with_schema(request, traits)
     markers = markers_in(traits.template)
-    ours, others = request.messages[: request.fixed], request.messages[request.fixed :]
-    messages = (*ours, *(replace(one, content=plain(one.content, markers)) for one in others))
+    messages = tuple(replace(one, content=plain(one.content, markers)) for one in request.messages)
     window = _window(request.context_tokens, traits)
     request = replace(request, messages=messages, think=traits.think, context_tokens=window)
     return _with_rules(request, traits)
@@ -49,19 +47,13 @@ def _window(context_tokens: int, traits: Traits) -> int:
     return min(context_tokens, traits.context_tokens or context_tokens)
 
 
-def _without_examples(request: Request) -> Request:
-    """What is fixed of a prompt is the rules and the examples."""
-    fixed, asked = request.messages[: request.fixed], request.messages[request.fixed :]
-    rules = tuple(one for one in fixed if one.role == "system")
-    return replace(request, messages=(*rules, *asked), fixed=len(rules))
-
-
 def _with_schema(request: Request, traits: Traits) -> Request:
     if request.schema is None or traits.holds_schema:
         return request
-    asked = request.messages[request.fixed]
+    place = request.fixed + request.chosen
+    asked = request.messages[place]
     said = Message(asked.role, f"{asked.content}\n\n{in_words(request.schema)}")
-    before, after = request.messages[: request.fixed], request.messages[request.fixed + 1 :]
+    before, after = request.messages[:place], request.messages[place + 1 :]
     return replace(
         request,
         messages=(*before, said, *after),

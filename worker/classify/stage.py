@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from models.config import Config
+from models.examples import from_json
 from models.failure import Failure
 from models.states import JobState
 from models.words import Finder, Queue, Scope, Stage, TaskType
@@ -41,7 +42,8 @@ from worker.flow.stage import Claimed, Held, Lease, Slot, put_back
 from worker.jsonb import as_json
 from worker.llm.engine import EngineError, Request, Trouble
 from worker.log import logger
-from worker.prompts import CLASSIFY_SCHEMA, classify_messages, fixed_tokens, prompt
+from worker.prompts import CLASSIFY_SCHEMA, classify_messages, fixed_tokens, manner
+from worker.prompts.files import prompt
 from worker.route import Facts, route
 from worker.settings import LEASE_S, TWIN_S
 
@@ -198,12 +200,14 @@ class ClassifyStage:
         return Sorted(pair, _fallen_back(pair, result), caller.calls, caller.unused)
 
     async def _asked(self, pair: Pair, caller: Caller) -> Verdict | Setback:
-        messages = classify_messages(pair.ask["text"])
+        engine = self._access.deployment.config
+        carries = engine.carries_examples(pair.model)
+        messages = classify_messages(pair.ask["text"], examples=carries)
         request = Request(
             model_name=pair.model,
             messages=messages,
             max_tokens=MAX_TOKENS,
-            context_tokens=self._access.deployment.config.context_tokens,
+            context_tokens=engine.context_tokens,
             schema=CLASSIFY_SCHEMA,
             fixed=len(messages) - 1,
         )
@@ -327,7 +331,18 @@ def job_row(one: Sorted) -> JobRow | None:
         place.engine,
         place.model,
         way.bulk,
-        fixed_tokens(found.task, ask["text"], ask["json_schema"]),
+        fixed_tokens(
+            manner(
+                found.task,
+                place.model,
+                row["language"],
+                number=ask["prompt"] or one.pair.config.prompts.get(found.task),
+                examples=one.pair.config.engines[place.engine].carries_examples(place.model),
+            ),
+            ask["text"],
+            ask["json_schema"],
+            from_json(ask["examples"]),
+        ),
     )
 
 

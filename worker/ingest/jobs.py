@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from models.config import Config, PinConfig
+from models.examples import Examples
 from models.failure import Failure
 from models.states import DocumentState, JobState
 from models.words import Scope, TaskType, Zone
@@ -15,9 +16,9 @@ from worker.classify.learned import Learned
 from worker.ingest.chunk import Piece
 from worker.ingest.language import language
 from worker.ingest.private import Pins, union
-from worker.prompts import classify_key, fixed_tokens
+from worker.prompts import classify_key, fixed_tokens, manner
 from worker.read.kinds import Gap, Text
-from worker.route import Facts, route
+from worker.route import Facts, Place, route
 
 SCAN = "scan"
 """Why a chunk is pinned that holds what OCR read."""
@@ -41,6 +42,10 @@ class AskRow:
     documents: tuple[str, ...]
     place: str | None = None
     """ENGINE/MODEL that alone answers it; None: the configuration says."""
+    examples: Examples | None = None
+    """What its model is shown; None: the prompt's own."""
+    prompt: int | None = None
+    """The version of its task's prompt; None: the configuration says."""
 
     def concerns(self, path: str) -> bool:
         """True when the ask is meant for a document of this path."""
@@ -244,5 +249,13 @@ def routed(facts: Facts, ask: AskRow, config: Config) -> dict[str, Any]:
         "engine": place.engine,
         "model": place.model,
         "bulk": way.bulk,
-        "fixed_tokens": fixed_tokens(facts.task, ask.text, ask.json_schema),
+        "fixed_tokens": prompt_tokens_of(facts, place, ask, config),
     }
+
+
+def prompt_tokens_of(facts: Facts, place: Place, ask: AskRow, config: Config) -> int:
+    """Tokens of a job's prompt besides its text, as estimated."""
+    number = ask.prompt or config.prompts.get(facts.task)
+    carries = config.engines[place.engine].carries_examples(place.model)
+    how = manner(facts.task, place.model, facts.language, number=number, examples=carries)
+    return fixed_tokens(how, ask.text, ask.json_schema, ask.examples)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from models.errors import ReadError
+from models.examples import from_json
 from models.failure import Failure
 from models.kinds import MARKDOWN, PLAIN
 from models.states import REFUSED_DOCUMENTS, DocumentState, JobState
@@ -229,6 +230,8 @@ def _ask(row: Row) -> AskRow:
         scope=Scope(row["scope"]),
         documents=tuple(row["documents"]),
         place=row["place"],
+        examples=from_json(row["examples"]),
+        prompt=row["prompt"],
     )
 
 

@@ -38,6 +38,8 @@ class Request:
     """Whether to tell the probabilities of the answer's tokens, where an engine can."""
     fixed: int = 0
     """How many messages at the front follow from the prompt's version alone."""
+    chosen: int = 0
+    """How many behind them are examples chosen for this text alone; then comes what is asked."""
     idempotency_key: str | None = None
 
 

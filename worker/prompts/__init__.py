@@ -1,49 +1,31 @@
-"""Prompts: the words live in one YAML file per task, the assembly here.
+"""Prompts: the words live in files, a version each (files.py), the assembly here.
 
 The fixed part (system, examples, then the ask) comes first and the text last, so that an engine
-that keeps its prompt cache reads only the text anew. Each file's hash is part of the request key:
-a changed prompt is a new request.
+that keeps its prompt cache reads only the text anew. How a job's model is asked is a Manner: which
+version, which family of models, which examples.
 """
 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache, lru_cache
-from importlib import resources
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import yaml
-
+from models.examples import Examples, Own
 from models.words import TaskType
 from worker.jsonb import dumps
 from worker.llm.engine import Message
+from worker.prompts.choose import GOLD_TOKENS
+from worker.prompts.files import REPAIR, SECOND_READING, prompt, task_schema
+from worker.prompts.manner import Manner, Shown
+from worker.prompts.profiles import USUAL, profile, profile_of
 from worker.prompts.sketch import sketch
 from worker.tokens import Script, estimate, measure
 
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """One file of this folder."""
-
-    system: str
-    shots: tuple[Mapping[str, Any], ...]
-    schema: Mapping[str, Any] | None
-    request: str
-    version: str
-
-
-REQUEST = "Task: {ask}\nAnswer as: {form}\nText:\n{text}"
-REPAIR = "That is not a valid answer: {problem}. Answer again with nothing but JSON as: {form}"
-
 IN_WORDS = "Answer with nothing but JSON that is valid by this JSON Schema:\n{schema}"
-
-FORMS = b"4"
-"""To be raised when `form`, or how parts of a long document are put together, is changed."""
-
-WORDS = (REQUEST.encode(), REPAIR.encode(), FORMS)
 
 CLASSIFY_SCHEMA: Mapping[str, Any] = {
     "type": "object",
@@ -53,73 +35,101 @@ CLASSIFY_SCHEMA: Mapping[str, Any] = {
 }
 
 
-@cache
-def prompt(name: str) -> Prompt:
-    """The prompt of a task type, `classify` or SECOND_READING."""
-    source = resources.files(__package__).joinpath(f"{name}.yaml").read_bytes()
-    raw = yaml.safe_load(source)
-    return Prompt(
-        system=raw["system"],
-        shots=tuple(raw["shots"]),
-        schema=raw.get("schema"),
-        request=raw.get("request", REQUEST),
-        version=hashlib.sha256(b"\0".join([source, *WORDS])).hexdigest()[:12],
-    )
+def usual(name: str) -> Manner:
+    """A prompt as most models are shown it."""
+    return Manner(prompt(name), profile(USUAL))
 
 
-@cache
-def _fixed(name: str) -> tuple[Message, ...]:
-    chosen = prompt(name)
-    messages = [Message("system", chosen.system)]
-    for shot in chosen.shots:
-        words = {key: value for key, value in shot.items() if key != "answer"}
-        messages.append(Message("user", chosen.request.format(**words)))
-        messages.append(Message("assistant", json.dumps(shot["answer"], ensure_ascii=False)))
-    return tuple(messages)
+def manner(
+    name: str,
+    model: str,
+    language: str | None = None,
+    shown: Shown | None = None,
+    number: int | None = None,
+    *,
+    examples: bool = True,
+) -> Manner:
+    """A prompt as a model is shown it for a text in a language. `examples`: whether it may carry
+    examples of its own, as EngineConfig.carries_examples says. Raises ConfigError where it has no
+    such version."""
+    return Manner(prompt(name, number), profile_of(model, examples=examples), language, shown)
 
 
 def task_messages(
-    task: TaskType, ask: str, text: str, schema: Mapping[str, Any]
+    task: TaskType, ask: str, text: str, schema: Mapping[str, Any], how: Manner | None = None
 ) -> tuple[Message, ...]:
     """The prompt for one job."""
-    request = REQUEST.format(ask=ask.strip(), form=form(schema), text=text.strip())
-    return (*_fixed(task), Message("user", request))
-
-
-SECOND_READING = "second_reading"
-"""The prompt of fields that were in question, whichever words an ask has for them."""
+    return _messages(how or usual(task), {"ask": ask.strip()}, text, schema)
 
 
 def reading_messages(
-    ask: str, text: str, schema: Mapping[str, Any], fields: Iterable[str]
+    ask: str,
+    text: str,
+    schema: Mapping[str, Any],
+    fields: Iterable[str],
+    how: Manner | None = None,
 ) -> tuple[Message, ...]:
     """The prompt that reads fields a second time. It names them, and not what was read first."""
-    words = {"fields": ", ".join(fields), "ask": ask.strip(), "form": form(schema)}
-    request = prompt(SECOND_READING).request.format(**words, text=text.strip())
-    return (*_fixed(SECOND_READING), Message("user", request))
+    words = {"fields": ", ".join(fields), "ask": ask.strip()}
+    return _messages(how or usual(SECOND_READING), words, text, schema)
 
 
-@lru_cache(maxsize=1024)
-def prompt_tokens(task: TaskType, ask: str, answer_form: str) -> int:
+def _messages(
+    how: Manner, words: Mapping[str, str], text: str, schema: Mapping[str, Any]
+) -> tuple[Message, ...]:
+    words = {**words, "form": form(schema)}
+    request = Message("user", how.prompt.request.format(**words, text=text.strip()))
+    messages = (*how.opening(words, schema), request)
+    return messages if how.profile.system == "own" else without_system(messages)
+
+
+def prompt_tokens(how: Manner, ask: str, schema: Mapping[str, Any]) -> int:
     """Tokens, as estimated, of everything in a job's prompt but its text."""
-    request = REQUEST.format(ask=ask.strip(), form=answer_form, text="")
-    return estimate(request) + sum(estimate(message.content) for message in _fixed(task))
+    if how.examples is None:
+        return _prompt_tokens(replace(how, shown=None), ask, form(schema))
+    return sum(map(estimate, _texts(how, ask, form(schema), schema)))
+
+
+def prompt_units(how: Manner, ask: str, schema: Mapping[str, Any]) -> Mapping[Script, float]:
+    """The same in units of each script, for a model whose rates are known."""
+    if how.examples is None:
+        return _prompt_units(replace(how, shown=None), ask, form(schema))
+    return _measured(_texts(how, ask, form(schema), schema))
 
 
 @lru_cache(maxsize=1024)
-def prompt_units(task: TaskType, ask: str, answer_form: str) -> Mapping[Script, float]:
-    """The same in units of each script, for a model whose rates are known."""
-    request = REQUEST.format(ask=ask.strip(), form=answer_form, text="")
+def _prompt_tokens(how: Manner, ask: str, answer_form: str) -> int:
+    return sum(map(estimate, _texts(how, ask, answer_form, {})))
+
+
+@lru_cache(maxsize=1024)
+def _prompt_units(how: Manner, ask: str, answer_form: str) -> Mapping[Script, float]:
+    return _measured(_texts(how, ask, answer_form, {}))
+
+
+def _measured(texts: Iterable[str]) -> Mapping[Script, float]:
     found: Counter[Script] = Counter()
-    for text in (request, *(message.content for message in _fixed(task))):
+    for text in texts:
         found.update(measure(text))
     return found
 
 
-def classify_messages(ask: str) -> tuple[Message, ...]:
-    """The prompt that finds an ask's task type. It shows nothing of any document."""
-    request = prompt("classify").request.format(ask=" ".join(ask.split())[:600])
-    return (*_fixed("classify"), Message("user", request))
+def _texts(how: Manner, ask: str, answer_form: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    """All that a prompt says but the text."""
+    words = {"ask": ask.strip(), "form": answer_form}
+    if how.prompt.name == SECOND_READING:
+        words["fields"] = ", ".join(schema.get("properties", ()))
+    yield how.prompt.request.format(**words, text="")
+    for message in how.opening(words, schema):
+        yield message.content
+
+
+def classify_messages(ask: str, *, examples: bool = True) -> tuple[Message, ...]:
+    """The prompt that finds an ask's task type. It shows nothing of any document. `examples`: as
+    EngineConfig.carries_examples says of its model."""
+    how = manner("classify", "", examples=examples)
+    request = how.prompt.request.format(ask=" ".join(ask.split())[:600])
+    return (*how.opening({}, CLASSIFY_SCHEMA), Message("user", request))
 
 
 def without_system(messages: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -151,9 +161,15 @@ def _form(schema: bytes) -> str:
     return sketch(json.loads(schema))
 
 
-def fixed_tokens(task: TaskType, ask: str, schema: Mapping[str, Any] | None) -> int:
-    """Tokens of a job's prompt besides its text, as estimated."""
-    return prompt_tokens(task, ask, form(schema or prompt(task).schema or {}))
+def fixed_tokens(
+    how: Manner, ask: str, schema: Mapping[str, Any] | None, examples: Examples | None = None
+) -> int:
+    """Tokens of a job's prompt besides its text, as estimated, before anybody knows which examples
+    of its ask the text is shown: at most so many."""
+    wanted = schema or task_schema(TaskType(how.prompt.name))
+    if isinstance(examples, Own):
+        return prompt_tokens(replace(how, shown=Shown(examples.examples)), ask, wanted)
+    return prompt_tokens(how, ask, wanted) + (GOLD_TOKENS if examples is not None else 0)
 
 
 def classify_key(ask: str, schema: Mapping[str, Any] | None, model_name: str) -> UUID:

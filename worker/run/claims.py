@@ -3,8 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
+
+from psycopg.types.json import Jsonb
 
 from models.checks import OwnChecks
 from models.failure import Failure
@@ -21,13 +24,17 @@ from worker.db import Database, Row, Statement
 from worker.flow.stage import Claimed, Held, Lease, put_back
 from worker.jsonb import as_json
 from worker.log import logger
-from worker.prompts import prompt
+from worker.prompts import manner
+from worker.prompts.files import numbers
+from worker.prompts.manner import Shown
 from worker.route import Facts, Place
+from worker.run.examples import About, Shows
 from worker.run.ground import Source
 from worker.run.job import Found, Job, Reading
 from worker.run.judge import SHORT_OF, judge_budget
 from worker.run.models import recent_scores
 from worker.run.outcome import HoldRow
+from worker.run.parts import text_of
 from worker.run.verify.check import FieldCheck
 from worker.settings import LEASE_S, TWIN_S
 
@@ -74,9 +81,7 @@ class JobClaims:
         self._terms = terms
         self._asks = recent_asks(db)
         self._scores = recent_scores(db)
-        self._versions = as_json(
-            [{"task": task, "version": prompt(task).version} for task in TaskType]
-        )
+        self._shows = Shows(db)
 
     async def claim(self, queue: Queue, claim: UUID, most: int) -> Claimed:
         """Lease jobs and reserve their first calls."""
@@ -115,7 +120,9 @@ class JobClaims:
             "usd_per_call": ledger.most_per_call,
             "usd_per_input": price.input_per_mtok / MILLION if price else None,
             "usd_per_output": price.output_per_mtok / MILLION if price else None,
-            "versions": self._versions,
+            "versions": _versions(
+                queue.model, examples=deployment.config.carries_examples(queue.model)
+            ),
             "answerer": self._access.answerer(queue.model),
         }
         return [
@@ -159,6 +166,8 @@ class JobClaims:
 
     async def _job(self, row: Row, ask: Row, scores: Scores, answers: Mapping[int, Any]) -> Job:
         broken, pieces = row["broken"], row["pieces"] or ()
+        own = tuple(source_of(piece) for piece in pieces if not piece["beside"])
+        shown = await self._shown(row, ask, own) if ask["examples"] is not None else None
         return Job(
             id=row["id"],
             batch_id=row["batch_id"],
@@ -170,7 +179,7 @@ class JobClaims:
             ask=ask["text"],
             schema=ask["json_schema"],
             own=OwnChecks.from_json(ask["checks"]) if ask["checks"] is not None else None,
-            pieces=tuple(source_of(piece) for piece in pieces if not piece["beside"]),
+            pieces=own,
             beside=tuple(source_of(piece) for piece in pieces if piece["beside"]),
             attempts=row["attempts"],
             deaths=row["deaths"],
@@ -180,13 +189,27 @@ class JobClaims:
             is_answered=row["is_answered"],
             is_part=row["parent_id"] is not None,
             level=row["found_level"] or row["level"],
-            found=tuple(map(_found, row["found"] or ())) if broken is None else (),
+            found=tuple(map(found_of, row["found"] or ())) if broken is None else (),
             broken=Failure(**broken) if broken is not None else None,
             scores=scores,
             accept_error=row["accept_error"],
             important=tuple(ask["important"]),
             reading=_reading(row["reading"]),
+            prompt=ask["prompt"],
+            shown=shown,
         )
+
+    async def _shown(self, row: Row, ask: Row, pieces: Sequence[Source]) -> Shown | None:
+        about = About(
+            ask,
+            TaskType(row["task"]),
+            text_of(pieces),
+            row["document_sha256"],
+            row["gold_version"],
+            Zone(row["zone"]),
+            self._access.deployment.config.context_tokens,
+        )
+        return await self._shows.shown(about)
 
     async def release(self, held: Sequence[Held]) -> None:
         """Back in line, without a trace."""
@@ -195,6 +218,22 @@ class JobClaims:
         await self._db.run_all(
             [("calls/drop", {"ids": unused}), put_back(self._terms.stage, ids, self._owner)]
         )
+
+
+@lru_cache(maxsize=64)
+def _versions(model: str, *, examples: bool) -> Jsonb:
+    """What the answers of a model follow from, besides ask and text: each version of the prompt of
+    each task, and the current one, which has no number."""
+    rows = [
+        {
+            "task": task,
+            "prompt": number,
+            "version": manner(task, model, number=number, examples=examples).version,
+        }
+        for task in TaskType
+        for number in (None, *numbers(task))
+    ]
+    return as_json(rows)
 
 
 def facts(row: Row) -> Facts:
@@ -235,17 +274,26 @@ def source_of(piece: Mapping[str, Any]) -> Source:
     return Source(piece["start"], piece["text"], piece["ordinal"], (first, last))
 
 
-def _found(part: Mapping[str, Any]) -> Found:
-    fields = {path: FieldCheck(**check) for path, check in (part["fields"] or {}).items()}
-    call_id = UUID(part["call_id"])
+def found_of(part: Mapping[str, Any]) -> Found:
+    """What a part came to, as a row names it."""
+    call_id, fields = UUID(part["call_id"]), _checks(part["fields"])
     return Found(part["part"], part["value"], call_id, fields, part["spans"] or {})
+
+
+def _checks(stored: Mapping[str, Any] | None) -> dict[str, FieldCheck]:
+    return {path: FieldCheck.from_json(check) for path, check in (stored or {}).items()}
 
 
 def _reading(row: Mapping[str, Any] | None) -> Reading | None:
     if row is None:
         return None
     return Reading(
-        row["value"], UUID(row["call_id"]), tuple(row["asked"]), row["by"], row["short_of"]
+        row["value"],
+        UUID(row["call_id"]),
+        tuple(row["asked"]),
+        row["by"],
+        row["short_of"],
+        _checks(row["fields"]),
     )
 
 

@@ -5,13 +5,13 @@ Both fit the schema, and small models give them where they have nothing to say (
 """
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from models.words import TaskType
 from worker.calls.answer import Invalid
 from worker.llm.grammar import grammar
-from worker.prompts import prompt
+from worker.prompts.manner import Manner
 from worker.prompts.sketch import sketch
 
 SCHEMA_ECHO, COPIED_EXAMPLE = "schema_echo", "copied_example"
@@ -23,18 +23,22 @@ SAYS_NOTHING = frozenset(
 A_SENTENCE = 20
 """Characters of a value that no other text brings about: one is enough."""
 
+MAY_AGREE = frozenset({TaskType.SUMMARY, TaskType.REASONING, TaskType.SIMPLE_CODE})
+"""Tasks whose answers are not taken from the text word for word."""
+
 SHORTEST_COPIED = 4
 """Characters of a value that two texts do not have in common by chance."""
 
 
 def echo(
-    task: TaskType, value: Mapping[str, Any], schema: Mapping[str, Any], text: str
+    how: Manner, value: Mapping[str, Any], schema: Mapping[str, Any], text: str
 ) -> Invalid | None:
-    """What is wrong with an answer that fits its schema; None: it says something."""
-    text = text.casefold()
-    if _echoes_schema(value, grammar(schema).schema, text):
+    """What is wrong with an answer that fits its schema; None: it says something. `how`: its model
+    was asked."""
+    text, form = text.casefold(), grammar(schema).schema
+    if _echoes_schema(value, form, text):
         return Invalid(SCHEMA_ECHO, "it repeats the form's words, give the text's own values")
-    if task is not TaskType.CLASSIFICATION and _copies_example(task, value, text):
+    if how.prompt.name != TaskType.CLASSIFICATION and _copies_example(how, value, form, text):
         return Invalid(COPIED_EXAMPLE, "it repeats the example's answer, read the text below it")
     return None
 
@@ -72,19 +76,28 @@ def _is_the_forms(said: str, schema: Mapping[str, Any]) -> bool:
     return said in SAYS_NOTHING | ({described} - {""}) or said == sketch(schema).casefold()
 
 
-def _copies_example(task: TaskType, value: Mapping[str, Any], text: str) -> bool:
-    said = [leaf for leaf, _, _ in _strings(value, {})]
-    shown = _shown(task)
-    copied = [leaf for leaf in said if leaf.strip().casefold() in shown]
-    if any(len(one) >= A_SENTENCE and one.strip().casefold() not in text for one in copied):
+def _copies_example(
+    how: Manner, value: Mapping[str, Any], schema: Mapping[str, Any], text: str
+) -> bool:
+    said = [_one_line(leaf) for leaf, _, _ in _strings(value, schema)]
+    shown = _shown(how.said)
+    copied = [leaf for leaf in said if leaf in shown]
+    if not copied:
+        return False
+    text = _one_line(text)  # a value may be broken over two lines of it
+    # a user's examples may well come to the same conclusion as many texts
+    may_agree = how.examples is not None and how.prompt.name in MAY_AGREE
+    if not may_agree and any(len(one) >= A_SENTENCE and one not in text for one in copied):
         return True
-    tells = any(len(leaf.strip()) >= SHORTEST_COPIED for leaf in copied)
-    elsewhere = any(leaf.strip().casefold() in text for leaf in copied)
+    tells = any(len(leaf) >= SHORTEST_COPIED for leaf in copied)
+    elsewhere = any(leaf in text for leaf in copied)
     return tells and len(copied) == len(said) and not elsewhere
 
 
-@cache
-def _shown(task: TaskType) -> frozenset[str]:
-    """What the answers of a prompt's examples say."""
-    answers = (shot["answer"] for shot in prompt(task).shots)
-    return frozenset(leaf.casefold() for answer in answers for leaf, _, _ in _strings(answer, {}))
+@lru_cache(maxsize=256)
+def _shown(said: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(_one_line, said))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.casefold().split())

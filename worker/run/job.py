@@ -11,7 +11,9 @@ from models.failure import Failure
 from models.scores import Scores, shipped
 from models.words import TaskType
 from worker.calls.ledger import KnownAnswer
-from worker.prompts import prompt
+from worker.prompts import manner
+from worker.prompts.files import SECOND_READING, task_schema
+from worker.prompts.manner import Manner, Shown
 from worker.route import Facts, Place, Route, route
 from worker.run.ground import Source
 from worker.run.merge import Checks, Spans
@@ -43,6 +45,8 @@ class Reading:
     """ENGINE/MODEL that each top-level field is from."""
     short_of: str | None = None
     """The budget that does not cover it, as run/reserve says it; None: it may be asked."""
+    fields: Checks = field(default_factory=dict)
+    """What the checks said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,10 @@ class Job:
     """The fields that are read again where they are to be checked, too."""
     reading: Reading | None = None
     """What is read a second time; None: the whole is asked about."""
+    prompt: int | None = None
+    """The version of its task's prompt; None: the configuration says."""
+    shown: Shown | None = None
+    """The examples of its ask that its model is shown; None: the prompt's own."""
 
     @property
     def task(self) -> TaskType:
@@ -103,9 +111,7 @@ class Job:
     @property
     def answer_schema(self) -> Mapping[str, Any]:
         """The user's schema, or the task type's own."""
-        schema = self.schema or prompt(self.task).schema
-        assert schema is not None
-        return schema
+        return self.schema or task_schema(self.task)
 
     @property
     def asked_alone(self) -> Mapping[str, Any] | None:
@@ -124,6 +130,28 @@ class Job:
         if alone is None:
             return self.answer_schema
         return {word: said for word, said in alone.items() if word != "additionalProperties"}
+
+    @property
+    def manner(self) -> Manner:
+        """How its model is asked."""
+        if self.reading is not None:
+            return self.second_manner(self.place)
+        number = self.prompt or self.config.prompts.get(self.task)
+        return self._manner(self.task, self.place, number)
+
+    def second_manner(self, place: Place) -> Manner:
+        """How a model is asked that reads fields a second time."""
+        return self._manner(SECOND_READING, place, None)
+
+    def _manner(self, name: str, place: Place, number: int | None) -> Manner:
+        return manner(
+            name,
+            place.model,
+            self.facts.language,
+            self.shown,
+            number,
+            examples=self.config.engines[place.engine].carries_examples(place.model),
+        )
 
     @property
     def route(self) -> Route:

@@ -57,7 +57,9 @@ def _judged(
         has_own = job.own is not None and not job.is_part
         return Done(value, None, None, call_id, own_checks(job, value, {}) if has_own else None)
     if job.is_part:
-        seen = seen or look(job.task, value, job.answer_schema, whole(job.pieces))
+        seen = seen or look(
+            job.task, value, job.answer_schema, whole(job.pieces), shown=job.manner.said
+        )
         return Done(value, None, dict(seen.spans), call_id, dict(seen.fields))
     if job.reading is not None:
         done = read_again(job, value, call_id)

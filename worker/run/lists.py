@@ -55,7 +55,7 @@ def further(question: Question, seen: Seen, max_tokens: int) -> tuple[Seen, tupl
     if not questions:
         return _cut_off(seen, full), ()
     lost = [unit for unit in full if unit not in reached]
-    return replace(_cut_off(seen, lost), end=end), questions
+    return replace(_cut_off(seen, lost), ends={unit.name: end for unit in reached}), questions
 
 
 def _rest(window: Window, end: int) -> tuple[Window, ...]:
@@ -131,7 +131,8 @@ def _clipped(seen: Seen, unit: Unit, bound: int) -> Seen:
 
     def stays(path: str) -> bool:
         under = path.removeprefix(f"{unit.name}.")
-        return under == path or int(under.partition(".")[0]) < bound
+        index = under.partition(".")[0]
+        return under == path or not index.isdecimal() or int(index) < bound
 
     return replace(
         seen,

@@ -7,7 +7,7 @@ has its own, and what it says of its neighbours' is left out.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from models.reasons import FieldCode, FieldOutcome, outcome_of
@@ -29,7 +29,8 @@ Checks = Mapping[str, FieldCheck]
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What was answered about a stretch of a text. Rows that end in `start` to `end`, in characters
-    of the document, are its own. `spans`: where its values stand, and the objects of its lists."""
+    of the document, are its own; of a list that `ends` names, by its path, those up to there.
+    `spans`: where its values stand, and the objects of its lists."""
 
     start: int
     end: int
@@ -38,10 +39,11 @@ class Seen:
     spans: Spans = field(default_factory=dict)
     values: Sequence[Asked] = field(default=(), compare=False, repr=False)
     """Those of `value`, where they have been told apart already."""
+    ends: Mapping[str, int] = field(default_factory=dict)
 
-    def owns(self, place: Sequence[int]) -> bool:
-        """Whether a row is its own: it is where its last value ends."""
-        return self.start < place[1] <= self.end
+    def owns(self, path: str, place: Sequence[int]) -> bool:
+        """Whether a row of a list is its own: it is where its last value ends."""
+        return self.start < place[1] <= self.ends.get(path, self.end)
 
 
 def look(
@@ -51,13 +53,15 @@ def look(
     window: Window,
     *,
     is_whole: bool = False,
+    shown: frozenset[str] = frozenset(),
 ) -> Seen:
     """An answer with what its text says about it. `is_whole`: the window is all that is asked
-    about, so that nobody needs the place of a row that has its list for itself."""
+    about, so that nobody needs the place of a row that has its list for itself. `shown`: what the
+    examples said that its model was shown."""
     values = asked_of(value, schema)
     places = row_places(values, window.pieces, 2 if is_whole else 1)
     spans = {**ground(values, window.pieces).spans, **places}
-    checks = verify(task, values, window.pieces)
+    checks = verify(task, values, window.pieces, shown)
     return Seen(window.start, window.end, value, checks, spans, values)
 
 
@@ -70,6 +74,11 @@ def merge(seen: Sequence[Seen], schema: Mapping[str, Any]) -> Seen:
     value = merging.object("", [(which, one.value) for which, one in enumerate(seen)])
     return Seen(seen[0].start, seen[-1].end, value, merging.fields, merging.spans)
 
+
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+
+_OF_ALL_TEXT = frozenset({FieldCode.ONLY_ONE, FieldCode.BLOCK})
+"""What is said of a value because the text has no other of its kind."""
 
 Given = Sequence[tuple[int, Any]]
 """Values, each with the number of the answer that it stands in."""
@@ -106,25 +115,43 @@ class _Merging:
         }
 
     def _value(self, path: str, given: Given) -> Any:
-        said = [one for one in given if one[1] not in (None, "", [], {})]
+        said = [one for one in given if one[1] not in _NOTHING]
         if not said:
             return self._nothing(path, given)
         if all(isinstance(value, Mapping) for _, value in said):
             return self.object(path, said)
         if all(isinstance(value, list) for _, value in said):
             return self._list(path, said)
-        return self._chosen(path, said)
+        best = self._chosen(path, said)
+        self._weaken(path, best, given)
+        return best
 
     def _nothing(self, path: str, given: Given) -> Any:
-        """Where one stretch has a value that was missed, it is missed."""
-        doubts = [
-            which
-            for which, _ in given
-            if (check := self.seen[which].fields.get(path))
-            and check.outcome is not FieldOutcome.SURE
-        ]
-        self._take(doubts[0] if doubts else given[0][0], path, path)
+        """Where one stretch has a value that was missed, it is missed. The text has none where each
+        stretch has none."""
+        checks = [(which, self.seen[which].fields.get(path)) for which, _ in given]
+        doubts = [which for which, check in checks if check and not _is_sure(check)]
+        if doubts or all(check for _, check in checks):
+            self._take(doubts[0] if doubts else given[0][0], path, path)
         return given[0][1]
+
+    def _weaken(self, path: str, best: Any, given: Given) -> None:
+        """The only value of its kind in one stretch is not the only one of the text where another
+        stretch has another, or is not known to have none."""
+        known = self.fields.get(path)
+        if known is None or known.code not in _OF_ALL_TEXT:
+            return
+        others = [value for which, value in given if not self._agrees(which, path, value, best)]
+        if said := [value for value in others if value not in _NOTHING]:
+            self._list_conflict(path, said)
+        elif others:
+            code = FieldCode.UNLABELLED
+            self.fields[path] = replace(known, outcome=outcome_of(code), code=code)
+
+    def _agrees(self, which: int, path: str, value: Any, best: Any) -> bool:
+        check = self.seen[which].fields.get(path)
+        is_absent = check is not None and check.code is FieldCode.ABSENT
+        return is_absent if value in _NOTHING else _alike(value) == _alike(best)
 
     def _chosen(self, path: str, said: Given) -> Any:
         votes = Counter(_alike(value) for _, value in said)
@@ -167,12 +194,12 @@ class _Merging:
         it. None: nothing tells where they stand."""
         seen = self.seen[which]
         places = [seen.spans.get(f"{path}.{index}") for index in range(len(items))]
-        is_own = next((seen.owns(place) for place in places if place), None)
+        is_own = next((seen.owns(path, place) for place in places if place), None)
         if is_own is None:
             return None
         kept = []
         for index, place in enumerate(places):
-            is_own = seen.owns(place) if place else is_own
+            is_own = seen.owns(path, place) if place else is_own
             if is_own:
                 kept.append(index)
         return kept
@@ -192,6 +219,10 @@ MOST_ABOUT = 60
 """Characters of other values that an outcome names."""
 
 _RANKS = {FieldOutcome.SURE: 2, FieldOutcome.CHECK: 1, FieldOutcome.WRONG: 0}
+
+
+def _is_sure(check: FieldCheck) -> bool:
+    return check.outcome is FieldOutcome.SURE
 
 
 def _rank(check: FieldCheck | None) -> int:

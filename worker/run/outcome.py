@@ -124,6 +124,8 @@ class Turn:
     """Reserved calls that were never made."""
     is_reading: bool = False
     """Whether it was a second reading, which counts against its batch's cap."""
+    prompt: Mapping[str, Any] = field(default_factory=dict)
+    """How its model was asked, as prompts/manner.py tells it."""
 
 
 def refused(turn: Turn, exc: Exception) -> Turn:

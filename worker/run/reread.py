@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from models.reasons import FieldOutcome, StandsCode
+from models.reasons import FieldCode, FieldOutcome, StandsCode
 from models.words import Zone
 from worker.calls.prices import PriceBook
 from worker.calls.retry import GiveUp
@@ -34,6 +34,8 @@ from worker.tokens import estimate
 
 Checks = Mapping[str, FieldCheck]
 
+_OF_PARTS = frozenset({FieldCode.CUT_OFF, FieldCode.CONFLICT})
+
 _WORTH = {FieldOutcome.WRONG: 0, FieldOutcome.CHECK: 1, FieldOutcome.SURE: 2}
 
 
@@ -43,14 +45,23 @@ def looked_up(
     call_id: UUID,
     by: Mapping[str, str],
     seen: Seen | None = None,
+    known: Checks | None = None,
 ) -> Done:
     """An answer with what its checks came to. `by`: who gave each of its fields; others are from
-    where the job is. `seen`: what its text says of it, where that is known."""
-    seen = seen or look(job.task, value, job.answer_schema, whole(job.pieces), is_whole=True)
+    where the job is. `seen`: what its text says of it, where that is known. `known`: what was
+    found of it before, and does not show in the text."""
+    seen = seen or look(
+        job.task,
+        value,
+        job.answer_schema,
+        whole(job.pieces),
+        is_whole=True,
+        shown=job.manner.said,
+    )
     values = seen.values or asked_of(value, job.answer_schema)
     found = grounding(values, seen.spans)
     lists = gaps(sizes(value, job.answer_schema), seen.spans, job.pieces)
-    checks = own_checks(job, value, {**seen.fields, **lists})
+    checks = own_checks(job, value, {**seen.fields, **lists, **(known or {})})
     fields = {
         path: replace(check, by=by.get(_field_of(path, value), str(job.place)))
         for path, check in scored(checks, values, job.scores, job.accept_error).items()
@@ -94,13 +105,20 @@ def read_again(job: Job, said: Mapping[str, Any], call_id: UUID) -> Done:
     alone = job.asked_alone is not None
     names = asked if alone else tuple(dict.fromkeys([*first.value, *said]))
     here = {**first.by, **dict.fromkeys(names, str(job.place))}
-    second = looked_up(job, _with(first.value, said, names), call_id, here)
-    better = [name for name in names if _worth(second, name) >= _worth(first, name)]
+    value = _with(first.value, said, names)
+    second = looked_up(job, value, call_id, here, known=_still_known(job, names))
+    better = [
+        name
+        for name in names
+        if _worth(second, name) >= _worth(first, name)
+        and _is_as_long(second.value, first.value, name, job)
+    ]
     if len(better) == len(names):
         done = second
     elif better and alone:
         by = {**first.by, **dict.fromkeys(better, str(job.place))}
-        done = looked_up(job, _with(first.value, said, better), call_id, by)
+        value, known = _with(first.value, said, better), _still_known(job, better)
+        done = looked_up(job, value, call_id, by, known=known)
     else:
         done = first
     mended = [n for n in asked if _worth(done, n) == _WORTH[FieldOutcome.SURE] > _worth(first, n)]
@@ -110,7 +128,20 @@ def read_again(job: Job, said: Mapping[str, Any], call_id: UUID) -> Done:
 def answer_so_far(job: Job) -> Done:
     """The answer that a second reading is about."""
     assert job.reading is not None
-    return looked_up(job, dict(job.reading.value), job.reading.call_id, job.reading.by)
+    value, known = dict(job.reading.value), _still_known(job, ())
+    return looked_up(job, value, job.reading.call_id, job.reading.by, known=known)
+
+
+def _still_known(job: Job, answered: Collection[str]) -> Checks:
+    """What only those knew who put the answer together, of fields that were not answered again:
+    that a list was cut off, that parts of the document say different things."""
+    assert job.reading is not None
+    value = job.reading.value
+    return {
+        path: check
+        for path, check in job.reading.fields.items()
+        if check.code in _OF_PARTS and _field_of(path, value) not in answered
+    }
 
 
 def stands(job: Job, outcome: Outcome, prices: PriceBook) -> Outcome:
@@ -149,7 +180,8 @@ def _most_usd(job: Job, asked: Collection[str], place: Place, prices: PriceBook)
         return Decimal(0)
     if engine.most_usd_per_call is not None:
         return engine.most_usd_per_call
-    messages = reading_messages(job.ask, text_of(job.pieces), job.answer_schema, asked)
+    how = job.second_manner(place)
+    messages = reading_messages(job.ask, text_of(job.pieces), job.answer_schema, asked, how)
     tokens = sum(estimate(message.content) for message in messages)
     price = prices.price(place.model, tokens)
     return None if price is None else price.most(tokens, job.max_tokens)
@@ -173,8 +205,20 @@ def _worth(done: Done, name: str) -> int:
     return min((_WORTH[one] for one in outcomes), default=_WORTH[FieldOutcome.CHECK])
 
 
+def _is_as_long(value: Mapping[str, Any], before: Mapping[str, Any], name: str, job: Job) -> bool:
+    """Whether no list of a field has lost rows: a second reading is one answer, and gives no more
+    rows than that holds."""
+    now = sizes(value, job.answer_schema)
+    then = sizes(before, job.answer_schema)
+    return all(now.get(path, 0) >= size for path, size in then.items() if _within(path, name))
+
+
+def _within(path: str, name: str) -> bool:
+    return path == name or path.startswith(f"{name}.")
+
+
 def _field_of(path: str, value: Mapping[str, Any]) -> str:
     """The top-level field that a path leads into. A field's name may hold dots, too; one that was
     not given stands in no value."""
-    found = [name for name in value if path == name or path.startswith(f"{name}.")]
+    found = [name for name in value if _within(path, name)]
     return max(found, key=len, default=path.partition(".")[0])

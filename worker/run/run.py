@@ -25,9 +25,6 @@ from worker.llm.engine import Completion, EngineError, Message, Request, Trouble
 from worker.llm.grammar import bounded, grammar, limited
 from worker.log import logger
 from worker.prompts import (
-    SECOND_READING,
-    form,
-    prompt,
     prompt_units,
     reading_messages,
     repair_messages,
@@ -100,7 +97,8 @@ async def run(job: Job, access: EngineAccess, slot: Slot) -> Turn:
         outcome = internal(exc, phase="run", attempts=job.attempt, max_attempts=most)
     outcome = stands(job, outcome, access.ledger.prices)
     is_reading = job.reading is not None
-    return Turn(job.id, job.batch_id, outcome, caller.calls, caller.unused, is_reading)
+    told = job.manner.as_json()
+    return Turn(job.id, job.batch_id, outcome, caller.calls, caller.unused, is_reading, told)
 
 
 def _not_reserved(job: Job, refusal: NotReserved) -> Outcome:
@@ -125,8 +123,7 @@ async def first_request(job: Job, access: EngineAccess) -> Request | None:
 def version(job: Job) -> str:
     """Of its prompt, in this try: a crash asks the same again and finds its answer, another try
     after a bad answer asks anew."""
-    name = job.task if job.reading is None else SECOND_READING
-    return f"{prompt(name).version}#{job.attempt}"
+    return f"{job.manner.version}#{job.attempt}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +292,7 @@ class _Conversation:
                     question.schema,
                     question.window,
                     is_whole=is_whole,
+                    shown=job.manner.said,
                 )
                 found, more = further(question, found, job.max_tokens)
                 seen.append(found)
@@ -355,7 +353,7 @@ class _Conversation:
             return Valid(value)  # an answer put together of answers: no text to compare it with
         if (alone := job.asked_alone) is not None:
             value = {name: said for name, said in value.items() if name in alone["properties"]}
-        return echo(job.task, value, schema, text) or Valid(value)
+        return echo(job.manner, value, schema, text) or Valid(value)
 
     def first(self, text: str) -> Request:
         """The first request about a text."""
@@ -366,15 +364,17 @@ class _Conversation:
     def _request(self, schema: Mapping[str, Any], text: str) -> Request:
         """For the fields of a schema."""
         job = self.job
-        return self._saying(task_messages(job.task, job.ask, text, schema), schema)
+        return self._saying(task_messages(job.task, job.ask, text, schema, job.manner), schema)
 
     def _second_request(self, reading: Reading, text: str) -> Request:
         """For the fields that are read a second time."""
-        schema = self.job.asked_schema
-        return self._saying(reading_messages(self.job.ask, text, schema, reading.asked), schema)
+        job, schema = self.job, self.job.asked_schema
+        messages = reading_messages(job.ask, text, schema, reading.asked, job.manner)
+        return self._saying(messages, schema)
 
     def _saying(self, messages: tuple[Message, ...], schema: Mapping[str, Any]) -> Request:
         job = self.job
+        chosen = job.manner.chosen
         return Request(
             model_name=job.place.model,
             messages=messages,
@@ -383,7 +383,8 @@ class _Conversation:
             schema=self._grammar(schema),
             temperature=0.0 if job.attempts == 0 else SECOND_TRY_TEMPERATURE,
             seed=2 * job.attempts,
-            fixed=len(messages) - 1,
+            fixed=len(messages) - 1 - chosen,
+            chosen=chosen,
         )
 
     def _grammar(
@@ -415,7 +416,7 @@ class _Conversation:
         schemas = self.schemas if job.reading is None else (job.asked_schema,)
         left = min(
             room(most, self._grammar(schema), traits)
-            - priced(prompt_units(job.task, job.ask, form(schema)), self._rates)
+            - priced(prompt_units(job.manner, job.ask, schema), self._rates)
             for schema in schemas
         )
         return max(left - job.max_tokens - SPARE_TOKENS, 1)

@@ -256,12 +256,6 @@ async def test_local_hosts_with_the_same_weights_answer_for_each_other_and_no_ot
     assert await answerer("http://gpu2", "1") != first
 
 
-def test_what_was_said_to_a_prompt_with_examples_is_no_answer_to_one_without():
-    plain = {"a": {"examples": False}}
-    asked = {an_access(None, a_deployment(models=models)).answerer("a") for models in ({}, plain)}
-    assert len(asked) == 2
-
-
 def test_a_gateway_answers_for_itself_alone():
     urls = ("https://a.example", "https://b.example")
     assert len({an_access(None, the_frontier(base_url=url)).answerer("a") for url in urls}) == 2

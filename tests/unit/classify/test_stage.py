@@ -45,7 +45,14 @@ CONFIG = a_config(
     languages={"hi": {"model": "gemma3:4b"}},
     classifier={"fallback": "summary"},
 )
-ASK = {"id": 5, "text": "Find the total.", "json_schema": None, "place": None}
+ASK = {
+    "id": 5,
+    "text": "Find the total.",
+    "json_schema": None,
+    "place": None,
+    "examples": None,
+    "prompt": None,
+}
 FAILURE = Failure("timeout", "classify", True, "no answer")
 
 

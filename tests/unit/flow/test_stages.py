@@ -56,7 +56,13 @@ def pair() -> Pair:
     }
     return Pair(
         row,
-        {"text": "Find the total.", "json_schema": None, "place": None},
+        {
+            "text": "Find the total.",
+            "json_schema": None,
+            "place": None,
+            "examples": None,
+            "prompt": None,
+        },
         a_config(),
         a_learned(),
     )

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.reasons import CostReason, FieldCode, HoldCode, StandsCode
-from producer.sentences import cost_reason, escalation, field_check, held, hold_category
+from producer.sentences import asked, cost_reason, escalation, field_check, held, hold_category
 from worker.llm.engine import CONCERN, Concern, Trouble
 
 ABOUT = {"model": "acme/x", "spent_usd": "1.500", "budget_usd": "2", "message": "key refused"}
@@ -135,3 +135,24 @@ def test_amounts_are_plain_numbers_however_large_or_small(amount):
 
 def test_a_code_of_a_newer_docmill_is_shown_rather_than_stumbled_over():
     assert held("moon", {}, 7) == "moon"
+
+
+@pytest.mark.parametrize(
+    ("examples", "said"),
+    [
+        (None, "Asked with prompt extraction/2, as instruct models are."),
+        ({"shown": []}, "are. Its examples: none of the ask's own."),
+        (
+            {"shown": [1, 3], "leaks": [2]},
+            "Its examples: 1, 3 of the ask's own. Left out, since they give its answer away: 2.",
+        ),
+        (
+            {"gold": "bills", "shown": [71], "no_room": [5]},
+            "Its examples: 71 rows of gold set bills. Left out for lack of room: 5.",
+        ),
+    ],
+)
+def test_how_a_model_was_asked(examples, said):
+    prompt = {"version": "extraction/2", "profile": "instruct"}
+    more = {} if examples is None else {"examples": examples}
+    assert asked({**prompt, **more}).endswith(said)

@@ -3,6 +3,7 @@
 import pytest
 
 from models.words import TaskType
+from worker.prompts import usual
 from worker.run.echo import COPIED_EXAMPLE, SCHEMA_ECHO, echo
 
 TEXT = "Asha Traders, Pune. Rent: 18,500 rupees."
@@ -40,7 +41,7 @@ CLAUSE = {"type": "string", "description": "The clause in full"}
     ],
 )
 def test_the_forms_own_words_are_no_answer(value, schema, found):
-    wrong = echo(TaskType.EXTRACTION, value, schema, TEXT)
+    wrong = echo(usual(TaskType.EXTRACTION), value, schema, TEXT)
     assert (wrong and wrong.category) == found
 
 
@@ -48,7 +49,7 @@ def test_a_word_of_the_form_that_stands_in_the_text_is_an_answer():
     code = "def f(x: string) -> boolean"
     schema = an_object(argument=STRING, returns=STRING)
     value = {"argument": "string", "returns": "boolean"}
-    assert echo(TaskType.EXTRACTION, value, schema, code) is None
+    assert echo(usual(TaskType.EXTRACTION), value, schema, code) is None
 
 
 @pytest.mark.parametrize(
@@ -75,5 +76,5 @@ def test_a_word_of_the_form_that_stands_in_the_text_is_an_answer():
     ],
 )
 def test_an_examples_answer_is_no_answer(task, value, text, found):
-    wrong = echo(task, value, an_object(), text)
+    wrong = echo(usual(task), value, an_object(), text)
     assert (wrong and wrong.category) == found

@@ -1,12 +1,14 @@
 """A list that one answer does not hold: where it goes on, and what is said where it cannot."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from models.reasons import FieldCode, FieldOutcome
 from worker.run.ground import Source
 from worker.run.lists import Question, clipped, further, halves, list_room, sizes
-from worker.run.merge import Seen
+from worker.run.merge import Seen, merge
 from worker.run.verify.check import FieldCheck
 from worker.run.wide import lists
 from worker.run.windows import whole
@@ -52,7 +54,8 @@ def test_a_list_with_room_left_is_complete():
 
 def test_a_full_list_goes_on_behind_its_last_rows_and_asks_for_nothing_else():
     seen, questions = further(Question(SCHEMA, WINDOW), answer(MOST), 100)
-    assert seen.end == questions[0].window.start == STARTS[MOST - 3]
+    assert seen.ends == {"o.rows": STARTS[MOST - 3]}
+    assert questions[0].window.start == STARTS[MOST - 3]
     assert questions[-1].window.end == WINDOW.end
     assert seen.value == answer(MOST).value
     for question in questions:
@@ -60,6 +63,20 @@ def test_a_full_list_goes_on_behind_its_last_rows_and_asks_for_nothing_else():
         assert "minItems" not in question.schema["properties"]["o"]["properties"]["rows"]
         own = question.window.end - question.window.start
         assert own < STARTS[MOST]
+
+
+def test_a_full_list_takes_no_row_of_another_one_with_it():
+    found = answer(MOST)
+    payments = [{"n": "last"}]
+    whole_answer = replace(
+        found,
+        value={**found.value, "payments": payments},
+        spans={**found.spans, "payments.0": [STARTS[39], STARTS[40] - 1]},
+    )
+    seen, questions = further(Question(SCHEMA, WINDOW), whole_answer, 100)
+    rest = [Seen(q.window.start, q.window.end, {"o": {"rows": []}}) for q in questions]
+    assert rest
+    assert merge([seen, *rest], SCHEMA).value["payments"] == payments
 
 
 def test_a_list_that_ends_in_the_margin_is_complete():
@@ -89,7 +106,7 @@ def test_rows_that_all_stand_on_the_first_of_several_lines_are_asked_for_in_halv
     spans = {f"o.rows.{n}": [n, n + 1] for n in range(MOST)}
     seen = Seen(0, window.end, answer(MOST).value, {}, spans)
     found, questions = further(Question(SCHEMA, window), seen, 100)
-    assert (found.end, questions[0].window.start) == (0, 0)
+    assert (found.ends, questions[0].window.start) == ({"o.rows": 0}, 0)
     assert 2 <= len(questions) <= 3
 
 
@@ -144,3 +161,13 @@ def test_parts_of_a_list_hold_a_few_answers_of_text_and_leave_room_for_their_mar
     room, max_tokens, text
 ):
     assert list_room(room, max_tokens) == text
+
+
+def test_a_field_whose_name_begins_as_a_list_does_is_not_clipped():
+    schema = {
+        "type": "object",
+        "properties": {"r": {"type": "array", "maxItems": 1, "items": {"type": "string"}}},
+    }
+    known = FieldCheck(FieldOutcome.SURE, FieldCode.LABELLED)
+    seen = Seen(0, 9, {"r": ["a", "b"], "r.note": "c"}, {"r.1": known, "r.note": known})
+    assert clipped(seen, schema).fields.keys() == {"r", "r.note"}

@@ -93,6 +93,29 @@ def test_what_no_part_gave_is_missed_where_one_missed_it():
     assert whole.fields["a"] == missed
 
 
+def test_the_text_has_no_value_only_where_no_part_has_one():
+    absent = FieldCheck(FieldOutcome.SURE, FieldCode.ABSENT)
+    assert merge(seen({"a": None}, {"a": None}, a=[absent, absent]), {}).fields == {"a": absent}
+    assert merge(seen({"a": None}, {"a": None}, a=[absent, None]), {}).fields == {}
+
+
+@pytest.mark.parametrize(
+    ("other", "check", "code"),
+    [
+        ("x", CHECK, "only_one"),
+        (None, FieldCheck(FieldOutcome.SURE, FieldCode.ABSENT), "only_one"),
+        (None, None, "unlabelled"),
+        ("y", CHECK, "conflict"),
+    ],
+)
+def test_the_only_value_of_a_part_is_the_only_one_of_the_text_where_no_other_has_another(
+    other, check, code
+):
+    only = FieldCheck(FieldOutcome.SURE, FieldCode.ONLY_ONE, None, [1, 2])
+    found = merge(seen({"a": "x"}, {"a": other}, a=[only, check]), {}).fields["a"]
+    assert (found.code, found.span) == (code, [1, 2])
+
+
 def test_what_is_known_of_a_value_goes_with_it():
     parts = [
         Seen(0, 9, {"o": {"a": "x", "l": ["p"]}}, {"o.a": SURE, "o.l.0": CHECK}, {"o.a": [1, 2]}),

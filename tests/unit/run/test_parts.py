@@ -1,3 +1,5 @@
+import json
+from dataclasses import asdict
 from itertools import chain, pairwise
 from uuid import UUID
 
@@ -5,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.reasons import FieldCode, FieldOutcome
+from worker.run.claims import found_of
 from worker.run.ground import Source
 from worker.run.job import Found
 from worker.run.outcome import Part
@@ -17,6 +21,7 @@ from worker.run.parts import (
     seen_in,
     text_of,
 )
+from worker.run.verify.check import FieldCheck
 from worker.tokens import estimate
 
 PIECES = st.lists(st.text(max_size=60), min_size=1, max_size=20).map(
@@ -156,3 +161,12 @@ def test_partial_answers_become_a_text_of_numbered_parts():
         Found(4, {"reasoning": "So", "conclusion": "it ended."}, UUID(int=0)),
     ]
     assert partial_answers(found) == "Part 1: It began.\nPart 2: So; it ended."
+
+
+def test_what_is_known_of_a_part_is_the_same_after_it_was_a_row():
+    known = FieldCheck(FieldOutcome.CHECK, FieldCode.MISSED, "Due", [3, 9], 2, "local/m")
+    row = {"part": 1, "value": {"a": None}, "call_id": str(UUID(int=1)), "spans": None}
+    stored = json.loads(json.dumps({"a": asdict(known)}))
+    assert found_of({**row, "fields": stored}).fields == {"a": known}
+    assert found_of({**row, "fields": stored}).fields["a"].outcome is FieldOutcome.CHECK
+    assert found_of({**row, "fields": None}).fields == {}

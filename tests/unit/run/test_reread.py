@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from models.failure import Failure
-from models.reasons import HoldCode
+from models.reasons import FieldCode, FieldOutcome, HoldCode
 from tests.factories import PRICED, a_config, a_job
 from worker.calls.answer import Invalid, Valid
 from worker.calls.prices import PriceBook
@@ -17,6 +17,7 @@ from worker.run.job import Job, Reading
 from worker.run.judge import judge, judge_reading
 from worker.run.outcome import Done, Escalate, HoldRow, OverBudget, Reread
 from worker.run.reread import in_question, looked_up, stands
+from worker.run.verify.check import FieldCheck
 
 TEXT = "Invoice\nSeller: Larkmoor Ltd\nDate: 3 May 2024\nSubtotal: 90.00\nTotal: 99.50\n"
 FIRST, SECOND = UUID(int=1), UUID(int=2)
@@ -177,6 +178,29 @@ def test_it_counts_where_the_checks_think_no_less_of_it(first, second, taken, me
     assert isinstance(done, Done)
     assert done.value["total"] == (second if taken else first)
     assert (done.call_id, done.mended) == (SECOND if taken else FIRST, mended)
+
+
+def test_a_list_that_it_gives_fewer_rows_of_is_not_taken():
+    rows = {
+        "type": "array",
+        "items": {"type": "object", "properties": {"total": {"type": "string"}}},
+    }
+    schema = {"type": "object", "properties": {"rows": rows}, "additionalProperties": False}
+    first = {"rows": [{"total": "99.50"}, {"total": "98.12"}]}
+    job = again(first, "rows", schema=schema, config=TO_FRONTIER)
+    assert outcome_of(job, Valid({"rows": [{"total": "99.50"}]})).value == first
+    longer = {"rows": [{"total": "99.50"}, {"total": "90.00"}]}
+    assert outcome_of(job, Valid(longer)).value == longer
+
+
+def test_what_only_the_first_answer_knew_is_known_of_what_is_not_answered_again():
+    conflict = FieldCheck(FieldOutcome.CHECK, FieldCode.CONFLICT, "4 May 2024")
+    known = {"date": conflict, "total": FieldCheck(FieldOutcome.WRONG, FieldCode.CONFLICT)}
+    first = {**GOOD, "total": "98.12"}
+    reading = Reading(first, FIRST, ("total",), dict.fromkeys(first, LOCAL), fields=known)
+    done = outcome_of(the_job(step=1, reading=reading), Valid({"total": "99.50"}))
+    codes = {path: str(check.code) for path, check in done.fields.items()}
+    assert codes == {"seller": codes["seller"], "date": "conflict", "total": "labelled"}
 
 
 def test_of_two_fields_one_may_be_taken():

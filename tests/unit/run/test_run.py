@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from models.examples import Example
 from models.failure import Failure
 from models.reasons import HoldCode
 from models.spec import fields_schema
@@ -23,7 +24,8 @@ from worker.calls.ledger import KnownAnswer, request_key
 from worker.calls.retry import GiveUp, Retry, Wait
 from worker.llm.engine import Completion, EngineError, Finish, Trouble, Usage
 from worker.llm.grammar import bounded
-from worker.prompts import prompt
+from worker.prompts.files import prompt
+from worker.prompts.manner import Shown
 from worker.route import Facts
 from worker.run import run as run_module
 from worker.run.ground import Source
@@ -334,7 +336,7 @@ async def test_another_attempt_does_not_take_the_bad_answers_of_the_one_before()
 
 async def test_the_same_attempt_has_the_same_key_in_another_process():
     turn, engine = await turn_of(a_job(), GOOD)
-    version = f"{prompt(TaskType.EXTRACTION).version}#1"
+    version = f"{a_job().manner.version}#1"
     assert turn.calls[0].request_key == request_key(engine.requests[0], version)
 
 
@@ -691,3 +693,58 @@ async def test_one_that_no_budget_covers_costs_nothing():
     assert (engine.requests, turn.calls, turn.unused) == ([], [], [CALL])
     assert isinstance(turn.outcome, Done)
     assert "day_budget" in (turn.outcome.unread or "")
+
+
+# --- examples of an ask ---------------------------------------------------------------------------
+
+SHOWN = Shown((Example("Rent, paid by Acme Traders: 12.00", {"total": "12.00"}),), (1,), leaks=(2,))
+
+
+async def test_the_asks_examples_are_shown_and_the_turn_tells_it():
+    turn, engine = await turn_of(a_job(shown=SHOWN), GOOD)
+    said = [message.content for message in engine.requests[0].messages]
+    assert "Rent, paid by Acme Traders: 12.00" in said[1]
+    assert said[2] == '{"total": "12.00"}'
+    assert engine.requests[0].fixed == len(said) - 1
+    assert turn.prompt["examples"] == {"shown": (1,), "leaks": (2,)}
+    assert turn.calls[0].request_key != (await turn_of(a_job(), GOOD))[0].calls[0].request_key
+
+
+async def test_examples_that_were_chosen_for_the_text_are_a_part_of_the_requests_own():
+    job = a_job(shown=replace(SHOWN, gold="bills"))
+    turn, engine = await turn_of(job, GOOD)
+    request = engine.requests[0]
+    assert (request.fixed, request.chosen) == (1, 2)
+    assert request.messages[request.fixed + request.chosen].content.endswith(a_job().pieces[0].text)
+    assert turn.calls[0].request_key is not None
+
+
+async def test_the_asks_example_as_the_answer_is_asked_again_and_then_wrong():
+    copied = '{"total": "12.00"}'
+    turn, engine = await turn_of(a_job(shown=SHOWN), copied, GOOD)
+    assert "repeats the example" in engine.requests[1].messages[-1].content
+    assert taken(turn).value == {"total": "75.00"}
+    schema = fields_schema(("total", "payer"))
+    half = '{"total": "12.00", "payer": null}'
+    turn, _ = await turn_of(a_job("Nothing is due.", shown=SHOWN, schema=schema), half, half)
+    assert not isinstance(turn.outcome, Done)
+
+
+async def test_a_value_of_an_example_that_the_text_lacks_is_wrong_and_one_that_it_has_is_not():
+    schema = fields_schema(("payer", "total"))
+    answer = '{"payer": "Acme Traders", "total": "75.00"}'
+    shown = Shown((Example("Paid by Acme Traders: 9.00", {"payer": "Acme Traders"}),), (1,))
+    job = a_job(shown=shown, schema=schema)
+    turn, _ = await turn_of(job, answer)
+    assert codes(turn)["payer"] == "example"
+    there = a_job("Acme Traders pays a total of 75.00.", shown=shown, schema=schema)
+    turn, _ = await turn_of(there, answer)
+    assert codes(turn)["payer"] != "example"
+
+
+async def test_a_users_example_may_come_to_the_same_conclusion_as_the_text():
+    verdict = {"reasoning": "It is late by a week.", "conclusion": "Send a second reminder now."}
+    shown = Shown((Example("Late by two weeks.", {**verdict, "reasoning": "Too late."}),), (1,))
+    job = a_job("Late by a week.", task=TaskType.REASONING, shown=shown)
+    turn, _ = await turn_of(job, json.dumps(verdict))
+    assert isinstance(turn.outcome, Done)

@@ -79,6 +79,8 @@ class Conditions:
     _reader: Reader = field(init=False)
     _evaluator: SimpleEval = field(init=False)
     _fields: Mapping[str, FieldPath] = field(init=False, default_factory=dict)
+    _rows: tuple[str, ...] = field(init=False, default=())
+    """The list that the check at hand is about, item by item."""
     _item: Item = field(init=False, default=("", None))
     _items: dict[tuple[str, ...], list[Item]] = field(init=False, default_factory=dict)
     _until: float = field(init=False)
@@ -90,7 +92,7 @@ class Conditions:
 
     def findings(self, check: Check) -> Iterator[Finding]:
         """What is wrong, or cannot be told, item by item where it is about a list."""
-        self._fields = check.fields
+        self._fields, self._rows = check.fields, check.rows
         rows = self._list(check.rows) if check.rows else [("", self.answer)]
         try:
             for item in rows:
@@ -136,12 +138,20 @@ class Conditions:
         if not named.rows:
             yield follow("", self.answer, named.rest)[0]
             return
+        if self._is_within(named.rows):
+            yield follow(*self._item, named.rows[len(rows) :])[0]
+            return
         found = [self._item] if named.rows == rows else self._list(named.rows)
         is_whole = not found or (not named.rest and isinstance(found[0][1], dict))
         if is_whole or rows not in ((), named.rows):  # of another list, item by item: it would grow
             yield follow("", self.answer, named.rows)[0]
             return
         yield from (follow(*item, named.rest)[0] for item in found)
+
+    def _is_within(self, keys: tuple[str, ...]) -> bool:
+        """Whether a list stands in each item of the one that the check is about."""
+        size = len(self._rows)
+        return 0 < size < len(keys) and keys[:size] == self._rows
 
     def _list(self, keys: tuple[str, ...]) -> list[Item]:
         if keys not in self._items:
@@ -204,7 +214,11 @@ class Conditions:
         assert isinstance(node.func, ast.Name)
         name, inner, at = node.func.id, node.args[0], self._item
         keys = self._list_of(inner)
-        rows, (path, raw) = self._list(keys), follow("", self.answer, keys)
+        if self._is_within(keys):
+            below = keys[len(self._rows) :]
+            rows, (path, raw) = list(items(at[1], below, at[0])), follow(*at, below)
+        else:
+            rows, (path, raw) = self._list(keys), follow("", self.answer, keys)
         if not rows and (raw is None or name in ("min", "max")):
             raise _Uncheckable("no value", path)
         if name == "count":

@@ -38,6 +38,8 @@ class Case:
     view: View
     items: Mapping[str, Sequence["Case"]] = field(default_factory=dict)
     """The values of each object of a list, by its path."""
+    shown: frozenset[str] = frozenset()
+    """What the examples said that the model was shown, beside those of the task's prompt."""
 
     @property
     def given(self) -> bool:

@@ -1,6 +1,8 @@
 """What the checks of a value come to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 from models.reasons import FieldCode, FieldOutcome
 
@@ -23,3 +25,9 @@ class FieldCheck:
     """How likely it is right, 0 to 1; None: its score does not rank errors."""
     accepted: bool | None = None
     """Whether it is taken without a look at the error that was stated; None: none was."""
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """The same from a row of `answers`, where outcome and code are texts."""
+        outcome, code = FieldOutcome(stored["outcome"]), FieldCode(stored["code"])
+        return cls(**{**stored, "outcome": outcome, "code": code})

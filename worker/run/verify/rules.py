@@ -1,13 +1,12 @@
 """The rules, each a function, in their order: the first that has something to say decides. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
 
 from models.reasons import FieldCode, FieldOutcome, outcome_of
 from models.words import TaskType
-from worker.prompts import prompt
+from worker.prompts import usual
 from worker.run.verify.absent import has_none, why_absent
 from worker.run.verify.beside import qualifier
 from worker.run.verify.case import Case
@@ -73,7 +72,9 @@ def placeholder(case: Case) -> Finding | None:
 def copied(case: Case) -> Finding | None:
     """The example's value, which the text does not hold."""
     said = case.value.said
-    if len(said) < SHORTEST_COPIED or said not in _examples(case.task) or case.spots:
+    if len(said) < SHORTEST_COPIED or case.spots:
+        return None
+    if said not in _examples(case.task) and said not in _folded(case.shown):
         return None
     return Finding(FieldCode.EXAMPLE, said)
 
@@ -171,15 +172,9 @@ RULES: tuple[Rule, ...] = (
 
 @cache
 def _examples(task: TaskType) -> frozenset[str]:
-    return frozenset(folded(each) for shot in prompt(task).shots for each in _texts(shot["answer"]))
+    return _folded(usual(task).said)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, str):
-        yield value
+@lru_cache(maxsize=256)
+def _folded(said: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(folded, said))

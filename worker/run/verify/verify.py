@@ -16,16 +16,22 @@ _MOST_ABOUT = 60
 
 
 def verify(
-    task: TaskType, values: Iterable[Asked], sources: Sequence[Source]
+    task: TaskType,
+    values: Iterable[Asked],
+    sources: Sequence[Source],
+    shown: frozenset[str] = frozenset(),
 ) -> dict[str, FieldCheck]:
-    """What each value of an extraction is worth, by its path (as facts.0.value).
+    """What each value of an extraction is worth, by its path (as facts.0.value). `shown`: what the
+    examples said that its model was shown, beside those of the task's prompt.
 
     True and false, words chosen from an enum and the names that an answer gives its values are
     judgements: no rule can look them up, and they have no entry.
     """
     view = view_of(tuple(sources))
     items: dict[str, list[Case]] = {}
-    cases = [Case(task, asked, view, items) for asked in values if not _is_a_judgement(asked)]
+    cases = [
+        Case(task, asked, view, items, shown) for asked in values if not _is_a_judgement(asked)
+    ]
     for case in cases:
         items.setdefault(case.asked.item, []).append(case)
     found = {case.asked.path: (judged(case), case) for case in cases}

@@ -1,1 +1,1 @@
-SELECT id, text, json_schema, checks, important, place FROM asks WHERE id = ANY (%(ids)s)
+SELECT id, text, json_schema, checks, important, place, examples, prompt FROM asks WHERE id = ANY (%(ids)s)

@@ -5,6 +5,7 @@ SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS
        j.ask_id, j.parent_id, j.level, j.task, j.found_by, j.confidence, j.zone, j.engine, j.model,
        j.step, j.tokens, j.language, j.attempts, j.waits, j.deaths, b.configuration_id, s.line_id,
        b.accept_error, coalesce((SELECT max(id) FROM score_models), 0) AS scores,
+       shown.version AS gold_version, shown.document AS document_sha256,
        c.id AS call_id,
        CASE WHEN j.chunk_id IS NULL THEN whole.pieces
             ELSE jsonb_build_array(jsonb_build_object(
@@ -14,13 +15,21 @@ SELECT j.id, j.batch_id, j.local_only OR b.local_only OR j.pinned IS NOT NULL AS
        known.answer AS known, c.reused_from IS NOT NULL AS is_answered,
        CASE WHEN r.job_id IS NOT NULL THEN jsonb_build_object(
            'value', r.value, 'call_id', r.call_id, 'asked', r.asked, 'by', r.by,
-           'short_of', r.short_of) END AS reading
+           'short_of', r.short_of, 'fields', r.fields) END AS reading
 FROM leases s
 JOIN jobs j ON j.id = s.item_id AND j.state = 'ready'
 JOIN batches b ON b.id = j.batch_id
 JOIN calls c ON c.job_id = ANY (ARRAY(SELECT item_id FROM leases WHERE claim = %(claim)s))
     AND c.job_id = j.id AND c.state = 'reserved' AND c.owner = %(owner)s
 LEFT JOIN chunks k ON k.id = j.chunk_id
+LEFT JOIN LATERAL (
+    -- an ask that shows rows of a gold set: as it is now, and which of them are this document's
+    SELECT v.version, encode(d.sha256, 'hex') AS document
+    FROM asks a
+    JOIN gold_versions v ON v.name = a.examples->>'gold'
+    JOIN documents d ON d.id = j.document_id
+    WHERE a.id = j.ask_id
+) shown ON true
 LEFT JOIN readings r ON r.job_id = j.id AND r.place = j.engine || '/' || j.model
 LEFT JOIN LATERAL (
     -- a part of an extraction: the pieces beside it, too, since a cut may go through a row

@@ -8,7 +8,7 @@ WITH given AS (
         zone text, engine text, model text, step smallint, left_behind text,
         escalated_from text, escalation_reason text, error jsonb,
         value jsonb, grounded boolean, spans jsonb, fields jsonb, scored_by text, call_id uuid, parts jsonb,
-        reading jsonb, mended smallint)
+        reading jsonb, mended smallint, prompt jsonb)
 ), freed AS (
     DELETE FROM leases WHERE stage = 'run' AND owner = %(owner)s
         AND item_id = ANY (ARRAY(SELECT job_id FROM given))
@@ -78,8 +78,8 @@ WITH given AS (
         AS p (level smallint, first integer, last integer, tokens integer)
     ORDER BY m.id, p.first
 ), answered AS (
-    INSERT INTO answers (job_id, value, grounded, spans, fields, scored_by, call_id)
-    SELECT g.job_id, g.value, g.grounded, g.spans, g.fields, g.scored_by, g.call_id
+    INSERT INTO answers (job_id, value, grounded, spans, fields, scored_by, call_id, prompt)
+    SELECT g.job_id, g.value, g.grounded, g.spans, g.fields, g.scored_by, g.call_id, g.prompt
     FROM given g JOIN moved m ON m.id = g.job_id
     WHERE m.state = 'done'
     ON CONFLICT (job_id) DO NOTHING
@@ -98,14 +98,16 @@ WITH given AS (
     DELETE FROM readings WHERE job_id = ANY (ARRAY(
         SELECT e.job_id FROM ended e JOIN moved m ON m.id = e.job_id WHERE m.state <> 'ready'))
 ), begun AS (
-    INSERT INTO readings (job_id, batch_id, place, value, call_id, asked, by, most_usd)
+    INSERT INTO readings (job_id, batch_id, place, value, call_id, asked, by, most_usd, fields)
     SELECT m.id, m.batch_id, m.engine || '/' || m.model, g.value, g.call_id,
-           ARRAY(SELECT jsonb_array_elements_text(g.reading->'asked')), g.reading->'by', s.usd
+           ARRAY(SELECT jsonb_array_elements_text(g.reading->'asked')), g.reading->'by', s.usd,
+           g.fields
     FROM moved m JOIN judged s ON s.job_id = m.id JOIN given g ON g.job_id = m.id
     WHERE s.short_of IS NULL
     ON CONFLICT (job_id) DO UPDATE
     SET place = excluded.place, value = excluded.value, call_id = excluded.call_id,
-        asked = excluded.asked, by = excluded.by, most_usd = excluded.most_usd, short_of = NULL
+        asked = excluded.asked, by = excluded.by, most_usd = excluded.most_usd, short_of = NULL,
+        fields = excluded.fields
 ), summed AS (
     INSERT INTO escalations AS e (batch_id, jobs, fields, mended, usd, unknown)
     SELECT batch_id, sum(jobs), sum(fields), sum(mended), sum(usd), sum(unknown) FROM (

@@ -13,7 +13,8 @@ WITH mine AS MATERIALIZED (
                 AND calls.purpose = 'run' AND calls.request_key IS NOT NULL LIMIT 1) AS own,
            j.local_only OR b.local_only OR j.pinned IS NOT NULL AS stays,
            EXISTS (SELECT FROM readings WHERE job_id = j.id) AS reads_again,
-           c.settings #>> ARRAY['tasks', j.task, 'max_tokens'] AS max_tokens
+           c.settings #>> ARRAY['tasks', j.task, 'max_tokens'] AS max_tokens,
+           (c.settings #>> ARRAY['prompts', j.task])::integer AS prompt
     FROM leases s
     JOIN jobs j ON j.id = s.item_id AND j.state = 'ready'
     JOIN batches b ON b.id = j.batch_id
@@ -56,12 +57,15 @@ WITH mine AS MATERIALIZED (
           AND NOT m.reads_again  -- that is asked about the text
           AND p.level = (SELECT max(level) FROM jobs WHERE parent_id = m.id)
     ) found ON true
-    LEFT JOIN jsonb_to_recordset(%(versions)s) AS v (task text, version text) ON v.task = m.task
+    LEFT JOIN jsonb_to_recordset(%(versions)s) AS v (task text, prompt integer, version text)
+        ON v.task = m.task AND v.prompt IS NOT DISTINCT FROM coalesce(a.prompt, m.prompt)
+    LEFT JOIN gold_versions shown ON shown.name = a.examples->>'gold'
     -- a second try or reading asks differently, a part is nobody else's question
     LEFT JOIN LATERAL (
         SELECT encode(substr(sha256(convert_to(concat_ws(E'\x1f', m.zone, %(answerer)s::text,
                    m.model, v.version, m.max_tokens, encode(x.sha256, 'hex'),
-                   coalesce(a.json_schema::text, ''), a.text), 'UTF8')), 1, 16), 'hex')::uuid AS key
+                   coalesce(a.json_schema::text, ''), a.text, a.examples::text, shown.version),
+                   'UTF8')), 1, 16), 'hex')::uuid AS key
     ) k ON m.reuse AND m.attempts = 0 AND NOT m.reads_again AND m.parent_id IS NULL AND v.version IS NOT NULL
         AND x.sha256 IS NOT NULL
     LEFT JOIN LATERAL (

@@ -229,6 +229,18 @@ def test_a_check_of_items_marks_those_alone_that_it_does_not_hold_for():
     assert set(found(["count(items) == 3"], answer)) == {"items"}
 
 
+def test_a_list_within_items_is_summed_up_item_by_item():
+    answer = {
+        "invoices": [
+            {"total": "3.00", "items": amounts("1.00", "2.00")},
+            {"total": "8.00", "items": amounts("7.00")},
+        ]
+    }
+    marked = found(["invoices.total == sum(invoices.items.amount)"], answer)
+    assert marked.keys() == {"invoices.1.total", "invoices.1.items"}
+    assert said("count(invoices.items) > 2", answer) == "holds"
+
+
 def test_what_cannot_be_checked_marks_the_value_that_stands_in_the_way():
     answer = {"total": "3.00", "items": amounts("1.00", None)}
     marked = found([SUM], answer)

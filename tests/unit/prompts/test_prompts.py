@@ -11,14 +11,13 @@ from models.spec import check_schema, fields_schema
 from models.words import TaskType
 from worker.prompts import (
     CLASSIFY_SCHEMA,
-    SECOND_READING,
     classify_messages,
     form,
-    prompt,
     reading_messages,
     repair_messages,
     task_messages,
 )
+from worker.prompts.files import SECOND_READING, prompt
 
 NAMES = [*map(str, TaskType), "classify", SECOND_READING]
 SCHEMA = {"type": "object", "properties": {"total": {"type": ["string", "null"]}}}
@@ -225,6 +224,7 @@ def test_braces_in_asks_and_texts_are_text(hostile):
 @given(TEXTS)
 def test_to_classify_takes_the_ask_alone_and_a_long_ones_beginning(ask):
     fixed, last = classify_messages(ask)[:-1], classify_messages(ask)[-1].content
+    assert len(fixed) == 1 + 2 * len(prompt("classify").shots)
     assert fixed == classify_messages("x")[:-1]
     assert last == "Request: " + " ".join(ask.split())[:600]
 
