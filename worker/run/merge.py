@@ -14,11 +14,12 @@ from models.reasons import FieldCode, FieldOutcome, outcome_of
 from models.words import TaskType
 from worker.jsonb import canonical
 from worker.run.ground import ground
-from worker.run.rows import row_places
+from worker.run.rows import rows_of
 from worker.run.verify.asked import Asked, asked_of
 from worker.run.verify.check import FieldCheck
 from worker.run.verify.fold import folded
 from worker.run.verify.verify import verify
+from worker.run.verify.view import view_of
 from worker.run.wide import lists
 from worker.run.windows import Window
 
@@ -59,9 +60,10 @@ def look(
     about, so that nobody needs the place of a row that has its list for itself. `shown`: what the
     examples said that its model was shown."""
     values = asked_of(value, schema)
-    places = row_places(values, window.pieces, 2 if is_whole else 1)
+    rows = rows_of(values, view_of(tuple(window.pieces)))
+    places = rows.spans(2 if is_whole else 1)
     spans = {**ground(values, window.pieces).spans, **places}
-    checks = verify(task, values, window.pieces, shown)
+    checks = verify(task, values, window.pieces, shown, rows)
     return Seen(window.start, window.end, value, checks, spans, values)
 
 

@@ -63,6 +63,11 @@ class Asked:
     names: bool = False
     """It says what the value beside it is."""
 
+    @property
+    def column(self) -> str:
+        """Its name within the object of a list that it stands in."""
+        return self.path[len(self.item) + 1 :]
+
 
 def asked_of(value: Any, schema: Mapping[str, Any]) -> list[Asked]:
     """Every value of an answer, in its order."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from models.words import TaskType
+from worker.run.rows import Rows
 from worker.run.verify.asked import Asked
 from worker.run.verify.beside import rest_of_address, rest_of_code, rest_of_name
 from worker.run.verify.labels import strength_of
@@ -40,6 +41,8 @@ class Case:
     """The values of each object of a list, by its path."""
     shown: frozenset[str] = frozenset()
     """What the examples said that the model was shown, beside those of the task's prompt."""
+    rows: Rows | None = None
+    """Where the objects of its answer's lists stand."""
 
     @property
     def given(self) -> bool:

@@ -1,9 +1,10 @@
 """What shows that a value without a label is the one that was asked for. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from models.reasons import FieldCode
+from worker.run.rows import Listed
 from worker.run.verify.case import Case
 from worker.run.verify.dates import dates
 from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, ISSUERS
@@ -13,22 +14,34 @@ from worker.run.verify.spots import Spot
 
 
 def in_a_row(case: Case) -> Spot | None:
-    """Where all other values of its item stand on its line, too."""
-    others = [
-        each
-        for each in case.items.get(case.asked.item, ())
-        if each.asked is not case.asked and each.given
-    ]
-    if not case.asked.item or not others:
+    """Where all values of its item stand on one line that is this item's own, each at a place of
+    its own, and in the order of the table's columns."""
+    item = case.asked.item
+    others = [each for each in case.items.get(item, ()) if each is not case and each.given]
+    if not item or not others or case.rows is None:
         return None
-    text = case.view.text
-    for standing in case.standings:
-        start = text.rfind("\n", 0, standing.spot.start) + 1
-        end = text.find("\n", standing.spot.end)
-        end = len(text) if end < 0 else end
-        if all(any(start <= spot.start < end for spot in each.spots) for each in others):
-            return standing.spot
+    listed = case.rows.listed(item.rpartition(".")[0])
+    line = listed.lines.get(item)
+    if line is None or "\n" in case.view.text[line[0] : line[1]]:
+        return None
+    for spot in _within(line, case.clear):
+        if all(_fits_beside(spot, case, each, listed) for each in others):
+            return spot
     return None
+
+
+def _within(line: tuple[int, int], spots: Sequence[Spot]) -> Iterator[Spot]:
+    return (spot for spot in spots if line[0] <= spot.start and spot.end <= line[1])
+
+
+def _fits_beside(spot: Spot, case: Case, other: Case, listed: Listed) -> bool:
+    """Whether another value of the item stands in its row, too, on its side of this one."""
+    pair = (case.asked.column, other.asked.column)
+    before, behind = pair[::-1] not in listed.before, pair not in listed.before
+    return any(
+        (spot.end <= each.start and before) or (each.end <= spot.start and behind)
+        for each in _within(listed.lines[case.asked.item], other.spots)
+    )
 
 
 _WORDS = re.compile(r"[^\W\d_]{3}|(?=[\u0900-\uffff])[^\W\d_]")

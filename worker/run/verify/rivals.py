@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from worker.run.verify.asked import Field
 from worker.run.verify.dates import dates
 from worker.run.verify.fold import stands_alone
 from worker.run.verify.labels import strength_of
-from worker.run.verify.lexicon import AMOUNT, CONCEPTS, DATE, DIMENSIONS
+from worker.run.verify.lexicon import ACCEPTED, AMOUNT, CONCEPTS, DATE, DIMENSIONS
 from worker.run.verify.numbers import Number, Run, number_at, runs
 from worker.run.verify.spots import Value
 from worker.run.verify.view import View
@@ -177,6 +178,14 @@ def _line_end(text: str, at: int) -> int:
         return end
     below = text.find("\n", end + 1)
     return min(len(text) if below < 0 else below, end + _REACH)
+
+
+def label_at(field: Field, line: str) -> int | None:
+    """Where a folded line first has a word of a field's label."""
+    concept = field.concept
+    accepted = ACCEPTED.get(concept, frozenset({concept})) if concept else frozenset[str]()
+    terms = (term for term in _terms(field.label, accepted) if term in line)
+    return min((at for term in terms for at in _all(term, line)), default=None)
 
 
 @lru_cache(maxsize=4096)

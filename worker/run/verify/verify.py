@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from models.reasons import outcome_of
 from models.words import TaskType
 from worker.run.ground import Source
+from worker.run.rows import Rows, rows_of
 from worker.run.verify.asked import Asked
 from worker.run.verify.case import Case
 from worker.run.verify.check import FieldCheck
@@ -20,17 +21,22 @@ def verify(
     values: Iterable[Asked],
     sources: Sequence[Source],
     shown: frozenset[str] = frozenset(),
+    rows: Rows | None = None,
 ) -> dict[str, FieldCheck]:
     """What each value of an extraction is worth, by its path (as facts.0.value). `shown`: what the
-    examples said that its model was shown, beside those of the task's prompt.
+    examples said that its model was shown, beside those of the task's prompt. `rows`: the
+    lists among the values, where they have been looked for.
 
     True and false, words chosen from an enum and the names that an answer gives its values are
     judgements: no rule can look them up, and they have no entry.
     """
-    view = view_of(tuple(sources))
+    view, values = view_of(tuple(sources)), list(values)
+    rows = rows or rows_of(values, view)
     items: dict[str, list[Case]] = {}
     cases = [
-        Case(task, asked, view, items, shown) for asked in values if not _is_a_judgement(asked)
+        Case(task, asked, view, items, shown, rows)
+        for asked in values
+        if not _is_a_judgement(asked)
     ]
     for case in cases:
         items.setdefault(case.asked.item, []).append(case)
