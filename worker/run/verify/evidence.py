@@ -7,7 +7,7 @@ from models.reasons import FieldCode
 from worker.run.rows import Listed
 from worker.run.verify.case import Case
 from worker.run.verify.dates import dates
-from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, ISSUERS
+from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, ISSUERS, PAPERS, SALUTATIONS
 from worker.run.verify.numbers import currencies_in, runs
 from worker.run.verify.rivals import others_of_its_kind
 from worker.run.verify.spots import Spot
@@ -48,12 +48,28 @@ _WORDS = re.compile(r"[^\W\d_]{3}|(?=[\u0900-\uffff])[^\W\d_]")
 
 
 def letterhead(case: Case) -> Spot | None:
-    """Where it is the first line of the paper, and was asked for as who wrote it."""
+    """Where it is the first line of the paper, was asked for as who wrote it, and may be a name."""
     if case.asked.field.concept not in ISSUERS or case.view.sources[0].start != 0:
+        return None
+    if not _may_be_a_name(case.value.said):
         return None
     head = _WORDS.search(case.view.text)
     line = case.view.text.rfind("\n", 0, head.start()) + 1 if head else 0
     return next((one.spot for one in case.standings if one.spot.start == line), None)
+
+
+_TITLE_WORD = re.compile(r"[^\W\d_][^\s\d.,;:()/|-]*")
+
+
+def _may_be_a_name(said: str) -> bool:
+    """Not an address or a page, nobody who is written to, and more than what the paper is."""
+    if any(map(str.isdigit, said)) or PAPERS.issuperset(_TITLE_WORD.findall(said)):
+        return False
+    return not any(said.startswith(each) and _ends_word(said, len(each)) for each in SALUTATIONS)
+
+
+def _ends_word(said: str, at: int) -> bool:
+    return not said[at - 1].isascii() or not said[at : at + 1].isalnum()
 
 
 _POSTCODE = re.compile(r"\d{5,6}")

@@ -70,6 +70,12 @@ ABOUT_ANY = frozenset(_terms(_RAW["about_any"])) | CURRENCIES.keys()
 BEFORE_NAMES = frozenset(_terms(_RAW["before_names"]))
 """Words that stand before a name and are none of it."""
 
+PAPERS = frozenset(_terms(_RAW["papers"]))
+"""Words that say what a paper is, or which of its pages; no name is made of them alone."""
+
+SALUTATIONS = tuple(_terms(_RAW["salutations"]))
+"""What letters begin with."""
+
 DATE, AMOUNT, NAME, CODE, OTHER = "date", "amount", "name", "code", "other"
 """What kind of value a concept has: two of one kind may be taken for each other."""
 

@@ -182,10 +182,22 @@ def _line_end(text: str, at: int) -> int:
 
 def label_at(field: Field, line: str) -> int | None:
     """Where a folded line first has a word of a field's label."""
+    return min((start for start, _ in _labels(field, line)), default=None)
+
+
+_SOMETHING = re.compile(r"\W*\w")
+
+
+def has_label(field: Field, text: str) -> bool:
+    """Whether a word of a field's label stands in a folded text with something behind it."""
+    return any(_SOMETHING.match(text, end) for _, end in _labels(field, text))
+
+
+def _labels(field: Field, text: str) -> Iterator[tuple[int, int]]:
     concept = field.concept
     accepted = ACCEPTED.get(concept, frozenset({concept})) if concept else frozenset[str]()
-    terms = (term for term in _terms(field.label, accepted) if term in line)
-    return min((at for term in terms for at in _all(term, line)), default=None)
+    for term in _terms(field.label, accepted):
+        yield from ((at, at + len(term)) for at in _all(term, text))
 
 
 @lru_cache(maxsize=4096)
