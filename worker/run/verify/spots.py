@@ -78,11 +78,17 @@ def value_of(asked: Asked) -> Value:
     said = folded(raw).strip()
     if asked.field.kind == CODE or (said.isdigit() and len(said) >= _A_CODE):
         return Value(said)
+    found = number_or_date(raw)
+    return Value(said, date=found) if isinstance(found, Date) else Value(said, found)
+
+
+def number_or_date(words: str) -> Number | Date | None:
+    """What a value's words are: a number, or else a date; None: neither."""
+    said = folded(words).strip()
     if len(said) > _LONGEST or not any(char.isdigit() for char in said):
-        return Value(said)
-    if (found := amount(raw)) is not None:
-        return Value(said, found)
-    return Value(said, date=whole_date(said))
+        return None
+    found = amount(words)
+    return found if found is not None else whole_date(said)
 
 
 def spots_of(value: Value, asked: Asked, view: View) -> list[Spot]:

@@ -8,12 +8,9 @@ from worker.run.ground import Source
 from worker.run.rows import Rows, rows_of
 from worker.run.verify.asked import Asked
 from worker.run.verify.case import Case
-from worker.run.verify.check import FieldCheck
+from worker.run.verify.check import FieldCheck, quoted
 from worker.run.verify.rules import Finding, judged
 from worker.run.verify.view import view_of
-
-_MOST_ABOUT = 60
-"""Characters of the text that an outcome quotes."""
 
 
 def verify(
@@ -53,5 +50,5 @@ def _check(finding: Finding, case: Case) -> FieldCheck:
     span, page = None, None
     if finding.spot is not None:
         span, page = case.view.place(finding.spot.start, finding.spot.end)
-    about = " ".join(finding.about.split())[:_MOST_ABOUT].strip() if finding.about else None
+    about = quoted(finding.about) if finding.about else None
     return FieldCheck(outcome_of(finding.code), finding.code, about, span, page)
