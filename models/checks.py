@@ -119,7 +119,8 @@ def read_format(name: str, schema: Mapping[str, Any]) -> FieldPath:
 _STRING = re.compile(r"""[rR]?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
 _VALID = re.compile(r"([^\s()\"']+)\s+valid(?:\s+(\w+))?")
 _WORD = re.compile(r"[^\W_]+")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+"""Between two words of a name that capitals part, as in dueDate."""
 
 _COMPARED = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _WORKED_OUT = (ast.Add, ast.Sub, ast.Mult, ast.Div)
@@ -290,7 +291,7 @@ def _kind(about: str, said: list[ast.expr]) -> str:
             return kind.lower()
         case [other]:
             _refuse(other, f"is no kind of number that is known here; there are {known}")
-    words = _WORD.findall(_HUMP.sub(" ", about.rpartition(".")[2]).lower())
+    words = _WORD.findall(HUMP.sub(" ", about.rpartition(".")[2]).lower())
     kinds: list[str] = [word for word in words if word in NUMBER_KINDS]
     if len(kinds) != 1:
         raise ValueError(f"does not say which kind of number; write {about} valid KIND, of {known}")

@@ -13,6 +13,7 @@ from worker.calls.answer import Invalid
 from worker.llm.grammar import grammar
 from worker.prompts.manner import Manner
 from worker.prompts.sketch import sketch
+from worker.run.verify.rules import SHORTEST_COPIED
 
 SCHEMA_ECHO, COPIED_EXAMPLE = "schema_echo", "copied_example"
 
@@ -25,9 +26,6 @@ A_SENTENCE = 20
 
 MAY_AGREE = frozenset({TaskType.SUMMARY, TaskType.REASONING, TaskType.SIMPLE_CODE})
 """Tasks whose answers are not taken from the text word for word."""
-
-SHORTEST_COPIED = 4
-"""Characters of a value that two texts do not have in common by chance."""
 
 
 def echo(

@@ -14,11 +14,12 @@ from models.reasons import FieldCode, FieldOutcome, outcome_of
 from models.words import TaskType
 from worker.jsonb import canonical
 from worker.run.ground import ground
-from worker.run.rows import row_places
-from worker.run.verify.asked import Asked, asked_of
-from worker.run.verify.check import FieldCheck
+from worker.run.rows import rows_of
+from worker.run.verify.asked import NAMERS, Asked, asked_of
+from worker.run.verify.check import FieldCheck, quoted
 from worker.run.verify.fold import folded
 from worker.run.verify.verify import verify
+from worker.run.verify.view import view_of
 from worker.run.wide import lists
 from worker.run.windows import Window
 
@@ -59,9 +60,10 @@ def look(
     about, so that nobody needs the place of a row that has its list for itself. `shown`: what the
     examples said that its model was shown."""
     values = asked_of(value, schema)
-    places = row_places(values, window.pieces, 2 if is_whole else 1)
+    rows = rows_of(values, view_of(tuple(window.pieces)))
+    places = rows.spans(2 if is_whole else 1)
     spans = {**ground(values, window.pieces).spans, **places}
-    checks = verify(task, values, window.pieces, shown)
+    checks = verify(task, values, window.pieces, shown, rows)
     return Seen(window.start, window.end, value, checks, spans, values)
 
 
@@ -169,7 +171,7 @@ class _Merging:
 
     def _list_conflict(self, path: str, others: Sequence[Any]) -> None:
         known = self.fields.get(path)
-        about = "; ".join(map(str, others))[:MOST_ABOUT].strip()
+        about = quoted("; ".join(map(str, others)))
         code = FieldCode.CONFLICT
         span, page = (known.span, known.page) if known else (None, None)
         self.fields[path] = FieldCheck(outcome_of(code), code, about, span, page)
@@ -215,9 +217,6 @@ class _Merging:
                 self.spans[moved] = seen.spans[path]
 
 
-MOST_ABOUT = 60
-"""Characters of other values that an outcome names."""
-
 _RANKS = {FieldOutcome.SURE: 2, FieldOutcome.CHECK: 1, FieldOutcome.WRONG: 0}
 
 
@@ -236,12 +235,9 @@ def _alike(value: Any) -> str:
     return canonical(value).decode()
 
 
-_NAMERS = ({"name", "value"}, {"label", "value"}, {"key", "value"}, {"field", "value"})
-
-
 def _is_row(item: Any) -> bool:
     """Whether two equal items may be two: a name and its value say the same however often."""
-    return isinstance(item, Mapping) and item.keys() not in _NAMERS
+    return isinstance(item, Mapping) and all(item.keys() != {each, "value"} for each in NAMERS)
 
 
 def _further(joined: Sequence[Any], items: Sequence[Any], *, unique: bool) -> list[int]:

@@ -9,15 +9,16 @@ stand closest together, with no other row's beginning between them.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from worker.run.ground import Source, is_sought
-from worker.run.verify.asked import Asked
+from worker.run.ground import is_sought
+from worker.run.verify.asked import Asked, Field
 from worker.run.verify.fold import folded
+from worker.run.verify.rivals import label_at
 from worker.run.verify.spots import spots_of, value_of
-from worker.run.verify.view import View, view_of
+from worker.run.verify.view import View
 
 _REACH = 200
 """How far the values of a row stand from its longest one, in characters. What stands further away,
@@ -35,27 +36,100 @@ _MOST_PLACES = 200
 Place = tuple[int, int]
 
 
-def row_places(
-    values: Iterable[Asked], sources: Sequence[Source], fewest: int = 1
-) -> dict[str, list[int]]:
-    """Where each object of a list stands, by its path (as items.0), in characters of the document;
-    one of which nothing stands in the text is left out, and lists with fewer objects."""
-    view = view_of(tuple(sources))
+class Listed(NamedTuple):
+    """Where the objects of a list stand, by their paths, in folded text; one of which nothing
+    stands there is left out. `lines`: with the rest of their lines, as far as it is no other's.
+    `before`: pairs of fields of which the first stands before the second, by the table's head, or
+    else in most of its rows."""
+
+    places: Mapping[str, Place]
+    lines: Mapping[str, Place]
+    before: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The lists of objects of an answer: their values that are looked for, by the paths of lists
+    and of objects. Each list is placed once, when it is asked for."""
+
+    view: View
+    lists: Mapping[str, Mapping[str, Sequence[Asked]]]
+    found: dict[str, Listed] = field(default_factory=dict, compare=False)
+
+    def listed(self, path: str) -> Listed:
+        """What is known of the list at a path."""
+        if path not in self.found:
+            self.found[path] = _listed(self.lists[path], self.view)
+        return self.found[path]
+
+    def spans(self, fewest: int = 1) -> dict[str, list[int]]:
+        """Where each object stands, by its path (as items.0), in characters of the document; lists
+        with fewer objects are left out."""
+        return {
+            item: self.view.place(*place)[0]
+            for path, rows in self.lists.items()
+            if len(rows) >= fewest
+            for item, place in self.listed(path).places.items()
+        }
+
+
+def rows_of(values: Iterable[Asked], view: View) -> Rows:
+    """The lists of objects of an answer to a text."""
     lists: dict[str, dict[str, list[Asked]]] = {}
     for asked in values:
         if asked.item and is_sought(asked.value):
             rows = lists.setdefault(asked.item.rpartition(".")[0], {})
             rows.setdefault(asked.item, []).append(asked)
-    found: dict[str, list[int]] = {}
-    for rows in lists.values():
-        if len(rows) < fewest:
-            continue
-        table = _table([list(_cells(row, view)) for row in rows.values()], view.text)
-        ways = [list(table.ways(cells)) for cells in table.rows]
-        for path, place in zip(rows, in_order(ways), strict=True):
-            if place is not None:
-                found[path] = view.place(*place)[0]
+    return Rows(view, lists)
+
+
+def _listed(rows: Mapping[str, Sequence[Asked]], view: View) -> Listed:
+    said = [tuple((each.column, str(each.value)) for each in row) for row in rows.values()]
+    alike = dict(zip(said, rows.values(), strict=True))
+    cells = {each: tuple(_cells(row, view)) for each, row in alike.items()}
+    table = _table(cells.values(), Counter(said).values(), view.text)
+    ways = {each: list(table.ways(row)) for each, row in cells.items()}
+    placed = in_order([ways[each] for each in said])
+    places = {path: place for path, place in zip(rows, placed, strict=True) if place is not None}
+    first = min((start for start, _ in places.values()), default=0)
+    asked = {each.column: each.field for row in rows.values() for each in row}
+    head = _head(asked, view.text, first)
+    before = {pair for pair in table.behind if pair[::-1] not in table.behind}
+    before = {pair for pair in before if not head.keys() >= set(pair)}
+    before |= {(a, b) for a, at in head.items() for b, other in head.items() if at < other}
+    return Listed(places, _lines(places, view.text), frozenset(before))
+
+
+def _lines(places: Mapping[str, Place], text: str) -> dict[str, Place]:
+    found, last = {}, 0
+    starts = [*(start for start, _ in places.values()), len(text)]
+    for (path, (start, end)), behind in zip(places.items(), starts[1:], strict=True):
+        line, line_end = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+        line_end = len(text) if line_end < 0 else line_end
+        found[path] = min(start, max(line, last)), max(end, min(line_end, behind))
+        last = end
     return found
+
+
+_HEAD_LINES = 8
+"""Lines above the first row in which the head of its table is looked for."""
+
+
+def _head(fields: Mapping[str, Field], text: str, first: int) -> dict[str, int]:
+    """Where a table's head has the labels of these fields: the last line above its first row that
+    has two of them, and no value."""
+    end = text.rfind("\n", 0, first)
+    for _ in range(_HEAD_LINES):
+        if end < 0:
+            break
+        start = text.rfind("\n", 0, end) + 1
+        line = text[start:end]
+        labels = {name: label_at(each, line) for name, each in fields.items()}
+        found = {name: at for name, at in labels.items() if at is not None}
+        if len(set(found.values())) > 1 and not any(map(str.isdigit, line)):
+            return found
+        end = start - 1
+    return {}
 
 
 class Way(NamedTuple):
@@ -78,17 +152,15 @@ def _cells(row: Sequence[Asked], view: View) -> Iterator[_Cell]:
     for asked in sorted(row, key=lambda asked: -len(folded(str(asked.value)))):
         spots = spots_of(value_of(asked), asked, view)[:_MOST_PLACES]
         if spots:
-            name = asked.path[len(asked.item) + 1 :]
-            yield _Cell(name, sorted((spot.start, spot.end) for spot in spots))
+            yield _Cell(asked.column, sorted((spot.start, spot.end) for spot in spots))
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The rows of a list. `behind`: pairs of fields of which the second mostly stands behind the
-    first; `starts`: where lines begin with what rows begin with."""
+    """What the rows of a list have in common. `behind`: pairs of fields of which the second mostly
+    stands behind the first; `starts`: where lines begin with what rows begin with."""
 
     text: str
-    rows: Sequence[Sequence[_Cell]]
     behind: frozenset[tuple[str, str]]
     starts: Sequence[int]
 
@@ -117,10 +189,11 @@ class _Table:
         return _A_LINE * lines + _A_ROW * max(others, 0)
 
 
-def _table(rows: Sequence[Sequence[_Cell]], text: str) -> _Table:
+def _table(rows: Collection[Sequence[_Cell]], counts: Iterable[int], text: str) -> _Table:
+    """`rows`: those that differ; `counts`: how many there are of each."""
     votes = Counter[tuple[str, str]]()
-    for cells in rows:
-        votes.update(_closest(cells, text))
+    for cells, count in zip(rows, counts, strict=True):
+        votes.update(dict.fromkeys(_closest(cells, text), count))
     names = dict.fromkeys(cell.name for cells in rows for cell in cells)
     behind = frozenset((a, b) for a in names for b in names if votes[a, b] >= votes[b, a])
     first = max(names, key=lambda name: sum(votes[name, other] for other in names), default="")
@@ -132,7 +205,7 @@ def _table(rows: Sequence[Sequence[_Cell]], text: str) -> _Table:
         for start, _ in cell.places
         if not text[text.rfind("\n", 0, start) + 1 : start].strip(" |\t")
     }
-    return _Table(text, rows, behind, sorted(begins))
+    return _Table(text, behind, sorted(begins))
 
 
 def _closest(cells: Sequence[_Cell], text: str) -> Iterator[tuple[str, str]]:

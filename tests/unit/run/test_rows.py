@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.run.ground import Source
-from worker.run.rows import Way, in_order, row_places
+from worker.run.rows import Way, in_order, rows_of
 from worker.run.verify.asked import asked_of
+from worker.run.verify.view import view_of
 
 SCHEMA = {
     "type": "object",
@@ -37,7 +38,7 @@ def row(*cells: str | None) -> dict[str, str | None]:
 
 def lines_of(*rows: dict[str, str | None], text: str = TEXT) -> list[int | None]:
     """The line, from 0, that each row ends on."""
-    places = row_places(asked_of({"rows": list(rows)}, SCHEMA), [Source(100, text)])
+    places = rows_of(asked_of({"rows": list(rows)}, SCHEMA), view_of((Source(100, text),))).spans()
     ends = [places.get(f"rows.{n}") for n in range(len(rows))]
     return [None if end is None else text.count("\n", 0, end[1] - 100) for end in ends]
 
@@ -87,7 +88,9 @@ def test_rows_under_one_date_end_on_their_own_lines():
 def test_numbers_and_dates_are_found_in_other_forms():
     schema = {"properties": {"rows": {"items": {"properties": {"n": {}, "date": {}}}}}}
     values = asked_of({"rows": [{"n": 1234.5, "date": "2024-02-01"}]}, schema)
-    assert row_places(values, [Source(0, "1 Feb 2024: 1.234,50")]) == {"rows.0": [0, 20]}
+    assert rows_of(values, view_of((Source(0, "1 Feb 2024: 1.234,50"),))).spans() == {
+        "rows.0": [0, 20]
+    }
 
 
 WAYS = st.lists(

@@ -12,13 +12,11 @@ from itertools import product
 from typing import Any
 
 from models.checks import Format
-from worker.run.verify.dates import Date, Order, dates, settled, whole_date
+from worker.run.verify.dates import Date, Order, dates, settled
 from worker.run.verify.fold import folded
-from worker.run.verify.numbers import Number, amount, json_number
+from worker.run.verify.numbers import Number, json_number
+from worker.run.verify.spots import number_or_date
 from worker.run.verify.view import decimal_sign
-
-_LONGEST = 48
-"""Characters of a number or a date with all that stands around it."""
 
 _CENTS = -2
 """The last place of most amounts: JSON numbers have no zeros at their end."""
@@ -95,13 +93,10 @@ class Forms:
 @lru_cache(maxsize=8192)
 def forms(words: str) -> Forms:
     """What a value's words may be: a number, or else a date."""
-    text = folded(words).strip()
-    if len(text) > _LONGEST or not any(char.isdigit() for char in text):
-        return Forms()
-    number = amount(words)
-    if number is not None:
-        return Forms(number, text[number.start : number.end])
-    return Forms(date=whole_date(text))
+    found = number_or_date(words)
+    if isinstance(found, Number):
+        return Forms(found, folded(words).strip()[found.start : found.end])
+    return Forms(date=found)
 
 
 @dataclass(slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from models.reasons import FieldCode
 from worker.run.verify.case import Case
 from worker.run.verify.dates import dates
-from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE
-from worker.run.verify.numbers import Number, currencies_in
+from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, MONTHS
+from worker.run.verify.numbers import Number, currencies_in, runs
+from worker.run.verify.rivals import has_label
 from worker.run.verify.spots import numbers_like
 
 A_SENTENCE = 12
@@ -24,11 +25,37 @@ _MIXED_UP = str.maketrans("oil|!sbzgq", "0111158299")
 
 
 def has_none(case: Case) -> bool:
-    """Whether the text has no value of the kind at all."""
+    """Whether the text has no value of the kind at all, nor a part of one."""
     text = case.view.text
     if case.kind == DATE:
-        return not dates(text) and not re.search(r"\d{4}", text)
+        return not dates(text) and not re.search(r"\d{4}", text) and not _has_a_day(text)
     return case.kind == AMOUNT and not any(char.isdigit() for char in text)
+
+
+_WORD_BEFORE = re.compile(r"([^\W\d_][^\s\d.,;:()/'-]*)[\s.,/'-]{0,3}$")
+_WORD_BEHIND = re.compile(
+    r"(?:st|nd|rd|th|er|re)?[\s.,/'-]{0,3}(?:(?:day )?of |de )?([^\W\d_][^\s\d.,;:()/'-]*)"
+)
+_NEAR = 24
+"""Characters around a number in which its month stands."""
+
+
+def _has_a_day(text: str) -> bool:
+    """Whether a month or the sign of one, or of a day, stands beside a number."""
+    for start, end, _ in runs(text):
+        if text[end : end + 1] in ("月", "日", "월", "일"):
+            return True
+        before = _WORD_BEFORE.search(text, max(start - _NEAR, 0), start)
+        behind = _WORD_BEHIND.match(text, end)
+        if any(word is not None and word[1] in MONTHS for word in (before, behind)):
+            return True
+    return False
+
+
+def is_absent(case: Case) -> bool:
+    """Whether it is right that nothing was given: the text has nothing of the kind, and nothing
+    that could be one in words stands behind the field's label."""
+    return has_none(case) and not has_label(case.asked.field, case.view.text)
 
 
 def why_absent(case: Case) -> tuple[FieldCode, str | None]:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from models.checks import HUMP
 from worker.jsonb import dumps
 from worker.llm.grammar import grammar
 from worker.run.verify.fold import folded
 from worker.run.verify.labels import concepts_in
 from worker.run.verify.lexicon import ABOUT_ANY, COMPUTED, CONCEPTS, GENERIC, PROSE, SCALES, UNITS
 
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORDS = re.compile(r"[^\s_./:,;()-]+")
 
-_NAMERS = ("name", "label", "key", "field")
+NAMERS = ("name", "label", "key", "field")
 """In an object of such a key and `value`, the one says what the other is."""
 
 
@@ -62,6 +62,11 @@ class Asked:
     """The path of the object of a list that it stands in."""
     names: bool = False
     """It says what the value beside it is."""
+
+    @property
+    def column(self) -> str:
+        """Its name within the object of a list that it stands in."""
+        return self.path[len(self.item) + 1 :]
 
 
 def asked_of(value: Any, schema: Mapping[str, Any]) -> list[Asked]:
@@ -116,7 +121,7 @@ def _walk(value: Any, schema: Any, place: _Place) -> Iterator[Asked]:
 
 def _in_object(value: Mapping[str, Any], node: Mapping[str, Any], at: _Place) -> Iterator[Asked]:
     fields, required = node.get("properties", {}), node.get("required", ())
-    namer = next((key for key in _NAMERS if value.get(key)), None) if "value" in value else None
+    namer = next((key for key in NAMERS if value.get(key)), None) if "value" in value else None
     named = str(value[namer]) if namer else ""
     for key, each in value.items():
         inner = fields.get(key, {})
@@ -187,7 +192,7 @@ the total."""
 
 def words_of(name: str) -> tuple[str, ...]:
     """The words of a key, however it joins them."""
-    return tuple(_WORDS.findall(folded(_HUMP.sub(" ", name))))
+    return tuple(_WORDS.findall(folded(HUMP.sub(" ", name))))
 
 
 def _meant(said: str) -> str | None:

@@ -140,6 +140,35 @@ def _in_capitals(whole: str, at: int) -> bool:
     return whole[start : end if end >= 0 else len(whole)].isupper()
 
 
+_IN_GROUPS = re.compile(r"\d \w")
+_GLUED_BEHIND = re.compile(r"[-/.][^\W_]+(?:[-/.][^\W_]+)*")
+_GLUED_BEFORE = re.compile(r"([^\W_]+)([-/.])$")
+_GROUP_BEHIND = re.compile(r" (\d+)(?![\w,.:/-]*\d|[^\W_])")
+_GROUP_BEFORE = re.compile(r"(?<![\w,.:/-])(\d+)\)? $")
+
+_A_GROUP = 3
+"""Digits of a group that belongs to a code beside it, where the code itself has no groups."""
+
+
+def rest_of_code(view: View, start: int, end: int, label: Sequence[str]) -> str | None:
+    """What more belongs to a code than a run of folded text holds; None: it is whole. That is what
+    a hyphen, a slash or a point joins to it, and groups of digits a space away."""
+    text = view.text
+    least = 1 if _IN_GROUPS.search(text, start, end) else _A_GROUP
+    behind = _GLUED_BEHIND.match(text, end)
+    if behind is None and (group := _GROUP_BEHIND.match(text, end)) and len(group[1]) >= least:
+        behind = group
+    if behind is not None:
+        return text[start : behind.end()]
+    from_ = max(start - _REACH, 0)
+    before = _GLUED_BEFORE.search(text, from_, start)
+    if before and before[2] == "." and (before[1] in NAMING or before[1] in label):
+        return None  # as in no.452
+    if before is None and (group := _GROUP_BEFORE.search(text, from_, start)):
+        before = group if len(group[1]) >= least else None
+    return text[before.start() : end] if before is not None else None
+
+
 def rest_of_address(view: View, start: int, end: int) -> str | None:
     """What more belongs to an address: the rest of its line, or what a comma joins to it."""
     first, last = view.original(start, end)

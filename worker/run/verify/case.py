@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from models.words import TaskType
+from worker.run.rows import Rows
 from worker.run.verify.asked import Asked
-from worker.run.verify.beside import rest_of_address, rest_of_name
+from worker.run.verify.beside import rest_of_address, rest_of_code, rest_of_name
 from worker.run.verify.labels import strength_of
-from worker.run.verify.lexicon import ACCEPTED, AMOUNT, CODE, CURRENCIES, DATE
+from worker.run.verify.lexicon import ACCEPTED, AMOUNT, CODE, CURRENCIES, DATE, NAME
 from worker.run.verify.rivals import Rival, Wanted, rivals_of
 from worker.run.verify.spots import Spot, Value, spots_of, value_of
 from worker.run.verify.view import View
@@ -40,6 +41,8 @@ class Case:
     """The values of each object of a list, by its path."""
     shown: frozenset[str] = frozenset()
     """What the examples said that the model was shown, beside those of the task's prompt."""
+    rows: Rows | None = None
+    """Where the objects of its answer's lists stand."""
 
     @property
     def given(self) -> bool:
@@ -66,11 +69,22 @@ class Case:
         """What more belongs to it at one of them."""
         if spot.inside:
             return self.around(spot)
-        if not self.value.is_text or self.kind == CODE or self.value.said in CURRENCIES:
+        if not self.value.is_text or self.value.said in CURRENCIES:
             return None
+        label = self.asked.field.label
+        if self.is_code:
+            return rest_of_code(self.view, spot.start, spot.end, label)
         if self.asked.field.concept == "address":
             return rest_of_address(self.view, spot.start, spot.end)
-        return rest_of_name(self.view, spot.start, spot.end, self.asked.field.label)
+        return rest_of_name(self.view, spot.start, spot.end, label)
+
+    @cached_property
+    def is_code(self) -> bool:
+        """Whether it is a number of something: its field says so, or half of it is digits."""
+        if self.kind in (CODE, NAME) or self.asked.field.concept == "address":
+            return self.kind == CODE
+        signs = [char for char in self.value.said if char.isalnum()]
+        return 2 * sum(map(str.isdigit, signs)) >= len(signs)
 
     def around(self, spot: Spot) -> str:
         """The text that it stands in."""

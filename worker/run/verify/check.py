@@ -6,6 +6,14 @@ from typing import Any, Self
 
 from models.reasons import FieldCode, FieldOutcome
 
+_MOST_ABOUT = 60
+"""Characters of a text, or of other values, that an outcome quotes."""
+
+
+def quoted(text: str) -> str:
+    """What an outcome quotes of some words: as one line, and not too long."""
+    return " ".join(text.split())[:_MOST_ABOUT].strip()
+
 
 @dataclass(frozen=True, slots=True)
 class FieldCheck:

@@ -1,42 +1,65 @@
 """What shows that a value without a label is the one that was asked for. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from models.reasons import FieldCode
+from worker.run.rows import Listed
 from worker.run.verify.case import Case
 from worker.run.verify.dates import dates
-from worker.run.verify.lexicon import AMOUNT, CURRENCIES, DATE, ISSUERS, NAME
+from worker.run.verify.lexicon import (
+    AMOUNT,
+    CURRENCIES,
+    DATE,
+    ISSUERS,
+    NAME,
+    PAPERS,
+    SALUTATIONS,
+)
 from worker.run.verify.numbers import currencies_in, runs
 from worker.run.verify.rivals import others_of_its_kind
 from worker.run.verify.spots import Spot
 
 
 def in_a_row(case: Case) -> Spot | None:
-    """Where all other values of its item stand on its line, too."""
-    others = [
-        each
-        for each in case.items.get(case.asked.item, ())
-        if each.asked is not case.asked and each.given
-    ]
-    if not case.asked.item or not others:
+    """Where all values of its item stand on one line that is this item's own, each at a place of
+    its own, and in the order of the table's columns."""
+    item = case.asked.item
+    others = [each for each in case.items.get(item, ()) if each is not case and each.given]
+    if not item or not others or case.rows is None:
         return None
-    text = case.view.text
-    for standing in case.standings:
-        start = text.rfind("\n", 0, standing.spot.start) + 1
-        end = text.find("\n", standing.spot.end)
-        end = len(text) if end < 0 else end
-        if all(any(start <= spot.start < end for spot in each.spots) for each in others):
-            return standing.spot
+    listed = case.rows.listed(item.rpartition(".")[0])
+    line = listed.lines.get(item)
+    if line is None or "\n" in case.view.text[line[0] : line[1]]:
+        return None
+    for spot in _within(line, case.clear):
+        if all(_fits_beside(spot, case, each, listed) for each in others):
+            return spot
     return None
+
+
+def _within(line: tuple[int, int], spots: Sequence[Spot]) -> Iterator[Spot]:
+    return (spot for spot in spots if line[0] <= spot.start and spot.end <= line[1])
+
+
+def _fits_beside(spot: Spot, case: Case, other: Case, listed: Listed) -> bool:
+    """Whether another value of the item stands in its row, too, on its side of this one."""
+    pair = (case.asked.column, other.asked.column)
+    before, behind = pair[::-1] not in listed.before, pair not in listed.before
+    return any(
+        (spot.end <= each.start and before) or (each.end <= spot.start and behind)
+        for each in _within(listed.lines[case.asked.item], other.spots)
+    )
 
 
 _WORDS = re.compile(r"[^\W\d_]{3}|(?=[\u0900-\uffff])[^\W\d_]")
 
 
 def letterhead(case: Case) -> Spot | None:
-    """Where it is the first line of the paper, and was asked for as who wrote it."""
+    """Where it is the first line of the paper, was asked for as who wrote it, and may be a name."""
     if case.asked.field.concept not in ISSUERS or case.view.sources[0].start != 0:
+        return None
+    if not _may_be_a_name(case.value.said):
         return None
     head = _WORDS.search(case.view.text)
     line = case.view.text.rfind("\n", 0, head.start()) + 1 if head else 0
@@ -63,6 +86,20 @@ def _is_not_the_name(case: Case, spot: Spot) -> bool:
     goes_on = any(not set(words).isdisjoint(_NAME_WORD.findall(line)) for line in below[:1])
     firsts = [_NAME_WORD.findall(line)[:1] for line in below]
     return goes_on or words[:1] in firsts or any(line.startswith(said) for line in below)
+
+
+_TITLE_WORD = re.compile(r"[^\W\d_][^\s\d.,;:()/|-]*")
+
+
+def _may_be_a_name(said: str) -> bool:
+    """Not an address or a page, nobody who is written to, and more than what the paper is."""
+    if any(map(str.isdigit, said)) or PAPERS.issuperset(_TITLE_WORD.findall(said)):
+        return False
+    return not any(said.startswith(each) and _ends_word(said, len(each)) for each in SALUTATIONS)
+
+
+def _ends_word(said: str, at: int) -> bool:
+    return not said[at - 1].isascii() or not said[at : at + 1].isalnum()
 
 
 _POSTCODE = re.compile(r"\d{5,6}")
@@ -103,7 +140,8 @@ def only_one(case: Case) -> Spot | None:
         days = set(case.value.date.days)
         return spot if all(days & set(each.days) for each in dates(text)) else None
     number = case.value.number
-    if number is None or any(others_of_its_kind(number, text)):
+    own = {each.start for each in case.clear}
+    if number is None or any(each.start not in own for each in others_of_its_kind(number, text)):
         return None
     return spot
 

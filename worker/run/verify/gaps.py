@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from models.reasons import FieldCode, outcome_of
 from worker.run.ground import Source
-from worker.run.verify.check import FieldCheck
+from worker.run.verify.check import FieldCheck, quoted
 from worker.run.verify.fold import folded
 from worker.run.verify.labels import concepts_in
 from worker.run.verify.lexicon import CARRIED
@@ -22,9 +22,6 @@ _FEWEST = 3
 
 _COMMON = 0.1
 """The share of a list's rows from which on a shape is theirs."""
-
-_MOST_ABOUT = 60
-"""Characters of a line that an outcome quotes."""
 
 _WORD = re.compile(r"[^\s|]+")
 _DATE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}")
@@ -60,8 +57,8 @@ def gaps(
 
 def _said(missed: Sequence[Line]) -> FieldCheck:
     first, more = missed[0], len(missed) - 1
-    quoted = " ".join(first.text.split())[:_MOST_ABOUT].strip()
-    about = f"{quoted} (and {more} more)" if more else quoted
+    line = quoted(first.text)
+    about = f"{line} (and {more} more)" if more else line
     code = FieldCode.GAPS
     return FieldCheck(outcome_of(code), code, about, [first.start, first.end], first.page)
 

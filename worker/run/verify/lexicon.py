@@ -74,6 +74,12 @@ STEERING = tuple(term for terms in _RAW["steering"].values() for term in _terms(
 """What a text says to the model that reads it, by its beginnings; `..` stands for some words of the
 same sentence."""
 
+PAPERS = frozenset(_terms(_RAW["papers"]))
+"""Words that say what a paper is, or which of its pages; no name is made of them alone."""
+
+SALUTATIONS = tuple(_terms(_RAW["salutations"]))
+"""What letters begin with."""
+
 DATE, AMOUNT, NAME, CODE, OTHER = "date", "amount", "name", "code", "other"
 """What kind of value a concept has: two of one kind may be taken for each other."""
 

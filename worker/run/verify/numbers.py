@@ -4,7 +4,7 @@ All of it looks at folded text (fold.py). Pure.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -112,6 +112,19 @@ def runs(text: str) -> tuple[Run, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=16)
+def _by_digits(text: str) -> dict[str, list[Run]]:
+    found: dict[str, list[Run]] = {}
+    for run in runs(text):
+        found.setdefault(run[2], []).append(run)
+    return found
+
+
+def runs_like(digits: str, text: str) -> Sequence[Run]:
+    """The runs of a folded text that hold these significant digits."""
+    return _by_digits(text).get(digits, ())
+
+
 _PART = re.compile(r"\S+")
 
 
@@ -143,7 +156,21 @@ class Number:
 
 
 def number_at(text: str, start: int, end: int) -> Number | None:
-    """The number of a run; None: it is none."""
+    """The number of a run of a whole text; None: it is none. Each is read once: a table is asked
+    for the same ones in every row."""
+    known, run = _known(text), (start, end)
+    if run not in known:
+        known[run] = _read(text, start, end)
+    return known[run]
+
+
+@lru_cache(maxsize=16)
+def _known(text: str) -> "dict[tuple[int, int], Number | None]":
+    """The numbers of a text that have been read."""
+    return {}
+
+
+def _read(text: str, start: int, end: int) -> Number | None:
     values = readings(text[start:end])
     return _number(text, start, end, values) if values else None
 
@@ -228,7 +255,7 @@ def amount(value: str) -> Number | None:
     match = _AMOUNT.fullmatch(text)
     if match is None or not _known_words(match["head"], match["tail"]):
         return None
-    return number_at(text, *match.span("run"))
+    return _read(text, *match.span("run"))
 
 
 def _known_words(head: str | None, tail: str) -> bool:

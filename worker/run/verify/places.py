@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from worker.run.verify.fold import NARROW, Folded, stands_alone
-from worker.run.verify.numbers import RUN, json_number, number_at, readings, runs, significant
+from worker.run.verify.numbers import RUN, json_number, number_at, readings, runs_like, significant
 
 Run = tuple[int, int]
 """A run of folded text."""
@@ -113,16 +113,17 @@ def _is_negative(text: str, start: int, end: int) -> bool:
 
 def _runs_like(digits: str, text: str) -> Iterator[tuple[int, int, tuple[Decimal, ...]]]:
     """The runs that hold these significant digits, and what they may mean."""
-    for start, end, each in runs(text):
-        if each == digits:
-            yield start, end, readings(text[start:end])
+    for start, end, _ in runs_like(digits, text):
+        yield start, end, readings(text[start:end])
 
 
 def places(said: str, text: str) -> Iterator[Run]:
     """Where a folded text value stands in folded text, number or not, each run once."""
     if said:
-        numbers = list(digits_places(said, text))
-        yield from numbers
+        numbers = []
+        for run in digits_places(said, text):
+            numbers.append(run)
+            yield run
         yield from (run for run in text_places(said, text) if run not in numbers)
 
 

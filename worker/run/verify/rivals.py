@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from worker.run.verify.asked import Field
 from worker.run.verify.dates import dates
 from worker.run.verify.fold import stands_alone
 from worker.run.verify.labels import strength_of
-from worker.run.verify.lexicon import AMOUNT, CONCEPTS, DATE, DIMENSIONS
+from worker.run.verify.lexicon import ACCEPTED, AMOUNT, CONCEPTS, DATE, DIMENSIONS
 from worker.run.verify.numbers import Number, Run, number_at, runs
 from worker.run.verify.spots import Value
 from worker.run.verify.view import View
@@ -70,16 +71,15 @@ def _dates(wanted: Wanted, view: View) -> Iterator[Rival]:
 
 
 def _numbers(wanted: Wanted, view: View) -> Iterator[Rival]:
-    """The numbers on the lines that hold a word of the label; where some are amounts in cents,
+    """The numbers on the lines that hold a word of the label; where some are amounts of money,
     those."""
     number = wanted.value.number if wanted.value else None
-    own = number.digits if number else None
     text, every = view.text, runs(view.text)
     for start, end in _label_lines(wanted, text):
         line = every[bisect_left(every, (start,)) : bisect_left(every, (end,))]
         line = tuple(run for run in line if _may_be_one(text, *run[:2]))
-        in_cents = tuple(run for run in line if _IN_CENTS.search(text, *run[:2]))
-        for first, last, _ in _others(in_cents or line, own):
+        money = tuple(run for run in line if _is_money(text, *run[:2]))
+        for first, last, _ in _others(money or line, number, text):
             if not any(begin <= first < stop for begin, stop in wanted.own):
                 yield _rival(wanted, view, first, last)
 
@@ -94,14 +94,31 @@ def _may_be_one(text: str, start: int, end: int) -> bool:
     return before not in ("/", "-", "#", ":") and after.lstrip()[:1] not in ("%", "/", ":")
 
 
-def _others(every: Iterable[Run], own: str | None) -> Iterator[Run]:
-    """The runs that have other digits, and are no part of one that has these."""
+def _is_money(text: str, start: int, end: int) -> bool:
+    """Whether a run has cents, or a currency."""
+    if _IN_CENTS.search(text, start, end):
+        return True
+    number = number_at(text, start, end)
+    return number is not None and number.currency is not None
+
+
+def _others(every: Iterable[Run], own: Number | None, text: str) -> Iterator[Run]:
+    """The runs that are another number, and no part of one that is this."""
     seen = 0
     for run in every:
-        if run[2] == own:
+        if own is not None and _is_same(run, own, text):
             seen = run[1]
         elif run[0] >= seen:
             yield run
+
+
+def _is_same(run: Run, own: Number, text: str) -> bool:
+    """Whether a run may mean a number. Its digits alone leave out zeros: those of 100 are those of
+    1000, too. A code of the same digits is no other number."""
+    if run[2] != own.digits:
+        return False
+    number = number_at(text, *run[:2])
+    return number is None or not set(number.scaled()).isdisjoint(own.scaled())
 
 
 def others_of_its_kind(wanted: Number, text: str) -> Iterator[Number]:
@@ -110,8 +127,8 @@ def others_of_its_kind(wanted: Number, text: str) -> Iterator[Number]:
         yield from others_in_units(wanted, text)
         return
     money = any(each != each.to_integral_value() for each in wanted.values) or wanted.currency
-    for start, end, _ in _others(runs(text), wanted.digits):
-        if not money or _IN_CENTS.search(text, start, end):
+    for start, end, _ in _others(runs(text), wanted, text):
+        if not money or _is_money(text, start, end):
             number = number_at(text, start, end)
             if number and not number.inside:
                 yield number
@@ -161,6 +178,26 @@ def _line_end(text: str, at: int) -> int:
         return end
     below = text.find("\n", end + 1)
     return min(len(text) if below < 0 else below, end + _REACH)
+
+
+def label_at(field: Field, line: str) -> int | None:
+    """Where a folded line first has a word of a field's label."""
+    return min((start for start, _ in _labels(field, line)), default=None)
+
+
+_SOMETHING = re.compile(r"\W*\w")
+
+
+def has_label(field: Field, text: str) -> bool:
+    """Whether a word of a field's label stands in a folded text with something behind it."""
+    return any(_SOMETHING.match(text, end) for _, end in _labels(field, text))
+
+
+def _labels(field: Field, text: str) -> Iterator[tuple[int, int]]:
+    concept = field.concept
+    accepted = ACCEPTED.get(concept, frozenset({concept})) if concept else frozenset[str]()
+    for term in _terms(field.label, accepted):
+        yield from ((at, at + len(term)) for at in _all(term, text))
 
 
 @lru_cache(maxsize=4096)

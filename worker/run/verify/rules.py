@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from models.reasons import FieldCode, FieldOutcome, outcome_of
 from models.words import TaskType
 from worker.prompts import usual
-from worker.run.verify.absent import has_none, why_absent
+from worker.run.verify.absent import is_absent, why_absent
 from worker.run.verify.beside import qualifier
 from worker.run.verify.case import Case
 from worker.run.verify.evidence import EVIDENCE
@@ -56,7 +56,7 @@ def not_given(case: Case) -> Finding | None:
         return Finding(FieldCode.MISSED, f"{rival.label} {rival.said}")
     if case.asked.value is not None and case.asked.required:
         return Finding(FieldCode.MISSING)
-    return Finding(FieldCode.ABSENT) if has_none(case) else None
+    return Finding(FieldCode.ABSENT) if is_absent(case) else None
 
 
 def says_nothing(case: Case) -> Finding | None:

@@ -1,17 +1,27 @@
 """Where a value stands: as itself, or with what is between the two. Pure."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from itertools import accumulate, islice
 
 from models.reasons import FieldCode
 from worker.run.verify.asked import Asked
 from worker.run.verify.dates import Date, Order, dates, settled, whole_date
 from worker.run.verify.fold import folded, stands_alone
 from worker.run.verify.lexicon import CODE, CURRENCIES, DIMENSIONS, SCALES
-from worker.run.verify.numbers import Number, amount, json_number, number_at, runs, significant
+from worker.run.verify.numbers import (
+    Number,
+    amount,
+    json_number,
+    number_at,
+    runs,
+    runs_like,
+    significant,
+)
 from worker.run.verify.places import places
 from worker.run.verify.view import View, decimal_sign
 
@@ -23,6 +33,9 @@ _LONGEST = 48
 
 _LEAST_LOOSE = 6
 """Letters and digits of a value whose spaces and points may differ."""
+
+_MOST_LOOSE = 200
+"""Places that are looked at where spaces and points differ."""
 
 _NOT_WORDS = re.compile(r"[\W_]+")
 _WORD = re.compile(r"[^\W_]+")
@@ -65,19 +78,40 @@ def value_of(asked: Asked) -> Value:
     said = folded(raw).strip()
     if asked.field.kind == CODE or (said.isdigit() and len(said) >= _A_CODE):
         return Value(said)
+    found = number_or_date(raw)
+    return Value(said, date=found) if isinstance(found, Date) else Value(said, found)
+
+
+def number_or_date(words: str) -> Number | Date | None:
+    """What a value's words are: a number, or else a date; None: neither."""
+    said = folded(words).strip()
     if len(said) > _LONGEST or not any(char.isdigit() for char in said):
-        return Value(said)
-    if (found := amount(raw)) is not None:
-        return Value(said, found)
-    return Value(said, date=whole_date(said))
+        return None
+    found = amount(words)
+    return found if found is not None else whole_date(said)
 
 
 def spots_of(value: Value, asked: Asked, view: View) -> list[Spot]:
-    """Every place where a value stands, those without a doubt first."""
+    """Every place where a value stands, those without a doubt first. What was found is kept: the
+    rows of a table say the same over and over."""
+    known, in_scale = _known(view.text), any(word in SCALES for word in asked.field.words)
+    found = known.get((value, in_scale))
+    if found is None:
+        found = known[value, in_scale] = _spots(value, in_scale, view)
+    return found
+
+
+@lru_cache(maxsize=16)
+def _known(text: str) -> dict[tuple[Value, bool], list[Spot]]:
+    """The spots that were found in a text. `bool`: the field's name has a scale word."""
+    return {}
+
+
+def _spots(value: Value, in_scale: bool, view: View) -> list[Spot]:
     if value.date is not None:
         found = list(_date_spots(value, value.date, view.text))
     elif value.number is not None:
-        found = list(_number_spots(value.number, asked, view.text))
+        found = list(_number_spots(value.number, in_scale, view.text))
     else:
         found = [Spot(*run) for run in places(value.said, view.text)]
         found = found or list(_currency_spots(value.said, view.text))
@@ -85,10 +119,9 @@ def spots_of(value: Value, asked: Asked, view: View) -> list[Spot]:
     return sorted(found, key=lambda spot: spot.doubt is not None)
 
 
-def _number_spots(wanted: Number, asked: Asked, text: str) -> Iterator[Spot]:
+def _number_spots(wanted: Number, in_scale: bool, text: str) -> Iterator[Spot]:
     targets = set(wanted.scaled())
     raw = set(wanted.values)
-    in_scale = any(word in SCALES for word in asked.field.words)
     for number in numbers_like(wanted, text):
         same = _same_number(number, targets, raw if in_scale else set(), text)
         if same:
@@ -98,8 +131,8 @@ def _number_spots(wanted: Number, asked: Asked, text: str) -> Iterator[Spot]:
 
 def numbers_like(wanted: Number, text: str) -> Iterator[Number]:
     """The numbers of a text with the same digits, whatever their size and sign."""
-    for start, end, digits in runs(text):
-        if digits == wanted.digits and (number := number_at(text, start, end)) is not None:
+    for start, end, _ in runs_like(wanted.digits, text):
+        if (number := number_at(text, start, end)) is not None:
             yield number
 
 
@@ -165,10 +198,10 @@ def _date_doubt(
         return None
     if not set(wanted.days) & set(date.days):
         return _almost(wanted, date)
-    if wanted.numeric and date.numeric:
-        return None if _written_alike(said, wanted, text, date) else FieldCode.DAY_MONTH
     if len(date.days) == 1 and len(wanted.days) == 1:
         return None
+    if wanted.numeric and date.numeric:
+        return None if _written_alike(said, wanted, text, date) else FieldCode.DAY_MONTH
     meant = _meant(wanted, order) & _meant(date, order)
     if not meant:
         return FieldCode.DAY_MONTH
@@ -213,27 +246,39 @@ def _currency_spots(said: str, text: str) -> Iterator[Spot]:
             yield Spot(start, end)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def _squeezed(text: str) -> str:
     return _NOT_WORDS.sub("", text)
 
 
+@lru_cache(maxsize=16)
+def _words(text: str) -> tuple[list[int], list[int]]:
+    """Where each word of a text begins, and how many letters and digits stand before it."""
+    found = [match.span() for match in _WORD.finditer(text)]
+    before = accumulate((end - start for start, end in found), initial=0)
+    return [start for start, _ in found], list(before)[:-1]
+
+
 def _place_of(text: str, nth: int) -> int:
     """Where the letter or digit of this number, from 0, stands in a text."""
-    for word in _WORD.finditer(text):
-        if nth < (size := word.end() - word.start()):
-            return word.start() + nth
-        nth -= size
-    raise IndexError(nth)
+    starts, before = _words(text)
+    word = bisect_right(before, nth) - 1
+    return starts[word] + nth - before[word]
 
 
 def _loose_spots(said: str, text: str) -> Iterator[Spot]:
     """Where all letters and digits stand in order, and only spaces and points differ."""
-    wanted = _squeezed(said)
-    whole = _squeezed(text)
-    start = whole.find(wanted) if len(wanted) >= _LEAST_LOOSE else -1
-    while start >= 0:
+    wanted = _NOT_WORDS.sub("", said)
+    if len(wanted) < _LEAST_LOOSE:
+        return
+    for start in islice(_finds(wanted, _squeezed(text)), _MOST_LOOSE):
         first, end = _place_of(text, start), _place_of(text, start + len(wanted) - 1) + 1
         if stands_alone(text, first, end):
             yield Spot(first, end)
+
+
+def _finds(wanted: str, whole: str) -> Iterator[int]:
+    start = whole.find(wanted)
+    while start >= 0:
+        yield start
         start = whole.find(wanted, start + 1)
