@@ -21,6 +21,7 @@ from producer.evaluate import run
 from producer.evaluate.figures import THEN
 from producer.evaluate.report import changes, listed, report
 from producer.evaluate.stats import Share
+from producer.processes import piped_through_worker
 from tests.rows import Connection, column, one, rows, value
 from tests.web_batches import TestClient, answer, make_batch, open_page, see
 from worker.db import fetch, one_connection
@@ -333,10 +334,9 @@ def test_two_looks_at_once_at_an_eval_that_is_over_both_find_its_figures(
     db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, both = measured(db), Barrier(2)
-    piped = run.piped_through_worker
 
     def compared_at_once(*given: Any, **more: Any) -> Iterator[str]:
-        found = list(piped(*given, **more))
+        found = list(piped_through_worker(*given, **more))
         both.wait()
         return iter(found)
 
