@@ -24,6 +24,7 @@ from producer.evaluate.figures import THEN, Figures
 DAYS_OF_A_YEAR = 365
 
 NOBODY: Mapping[str, Sequence[str]] = {}
+"""No place of any task."""
 
 _PARAMETERS = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(?![a-z0-9])")
 
