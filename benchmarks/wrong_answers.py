@@ -135,7 +135,14 @@ def _turned(value: str) -> list[str]:
         return []
     a, s, b, t, c = parts.groups()
     turned = f"{a}{s}{c}{t}{b}" if len(a) == 4 else f"{b}{s}{a}{t}{c}"
-    return [turned]
+    return [] if _is_one_day(value, turned) else [turned]
+
+
+def _is_one_day(one: str, other: str) -> bool:
+    """Whether both may be read in one way alone, as the same day: 12/25/2024 and 25/12/2024."""
+    found = [whole_date(folded(each)) for each in (one, other)]
+    days = [each.days for each in found if each is not None]
+    return len(days) == 2 and len(days[0]) == 1 and days[0] == days[1]
 
 
 def _halves(value: str) -> list[str]:

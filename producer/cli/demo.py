@@ -115,7 +115,9 @@ def _right(batch: int, without: int | None) -> str:
     """How much is right by the key that lies beside the samples."""
     key = load_key(KEY)
     tuned = counted(key, query.results(batch))
-    bare = [] if without is None else counted(key, query.results(without))
+    again = [] if without is None else list(query.results(without))
+    asked = {row["ask"] for row in again}
+    bare = counted({ask: found for ask, found in key.items() if ask in asked}, again)
     adapter = " with the adapter" if bare else ""
     return f"Right{adapter}, by samples/key.yaml: {side_by_side(tuned, bare)}."
 

@@ -122,7 +122,7 @@ async def test_a_claim_brings_jobs_with_all_that_running_them_takes(
 async def test_an_answer_is_scored_by_what_counts_at_its_claim_and_accepted_at_its_batchs_error(
     db: Connection, stage: Make
 ) -> None:
-    own = made({"sure": 4.0, "wrong": -4.0}, (Bin(0.982, 99, 0), Bin(0.018, 0, 9)), {})
+    own = made({"sure": 4.0, "wrong": -4.0}, (Bin(0.982, 199, 0), Bin(0.018, 0, 9)), {})
     db.execute(
         "INSERT INTO score_models (version, model, report) VALUES (%s, %s, '{}')",
         (own.version, Jsonb(own.as_json())),

@@ -5,6 +5,8 @@ import hashlib
 import json
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +99,14 @@ def test_one_server_answers_as_the_bare_model_and_as_the_one_with_an_adapter(
         adapter_digest=hashlib.sha256(adapter.read_bytes()).hexdigest(),
     )
     tuned, bare = table.offered
-    said = asyncio.run(answers(table, home, [bare, tuned, bare]))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as user:  # it shares until it ends
+        said = user.submit(said_by, table, home, [bare, tuned, bare]).result()
     assert [one.model_answered for one in said] == [bare, tuned, bare]
     assert said[0].text == said[2].text != said[1].text
+
+
+def said_by(table: EmbeddedConfig, home: Path, models: list[str]) -> list[Completion]:
+    return asyncio.run(answers(table, home, models))
 
 
 async def answers(table: EmbeddedConfig, home: Path, models: list[str]) -> list[Completion]:

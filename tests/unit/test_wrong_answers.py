@@ -42,3 +42,4 @@ def test_another_form_of_the_right_value_is_no_mistake():
     assert "99.5" not in made("99.50").values()
     assert made("2017-09-05").get("day and month") == "2017-05-09"
     assert "day and month" not in made("07/07/2017")
+    assert "day and month" not in made("12/25/2017")  # turned it is the same day
