@@ -84,8 +84,14 @@ def _write_fields(soup: BeautifulSoup) -> None:
         chosen = [option for option in options if "selected" in option.attrs]
         if "multiple" not in field.attrs:  # a browser shows one, at first the first
             chosen = chosen[-1:] or options[:1]
-        shown = ", ".join(option.get_text().strip() for option in chosen)
+        shown = ", ".join(_own_text(option) for option in chosen)
         field.replace_with(NavigableString(f" {shown} "))
+
+
+def _own_text(option: Tag) -> str:
+    """Without that of the options in it: one whose end is left out has those behind it in it."""
+    texts = (child for child in option.children if type(child) is NavigableString)  # no comment
+    return "".join(texts).strip()
 
 
 def _write_formulas(soup: BeautifulSoup) -> None:

@@ -85,7 +85,7 @@ def test_what_the_fields_of_a_form_show_is_read():
         "<input type=PASSWORD value=secret></p>"
         "<p><input type=radio checked> owner <input type=radio> tenant</p>"
         "<p>in <select><option>Germany<option selected>France</select>"
-        " or <select><option>first</option><option>second</option></select>"
+        " or <select><option><!-- no -->first<option>second</select>"
         " or <select multiple><option selected>a</option><option>b</option>"
         "<option selected>c</option></select></p><p><textarea>as \n typed</textarea></p>"
     )
