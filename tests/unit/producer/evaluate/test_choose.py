@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from models.shares import Share
+from producer.evaluate.candidates import Candidate
 from producer.evaluate.choose import (
     Volume,
     billions,
@@ -130,6 +131,15 @@ def test_each_task_is_chosen_for_on_its_own():
         choice.task: choice.chosen and choice.chosen.place for choice in choose(found, CONFIG)
     }
     assert picked == {"extraction": SMALL, "classification": LARGE}
+
+
+def test_the_table_says_which_prompt_and_examples_the_chosen_one_had():
+    asked = Candidate(SMALL, prompt=2, examples=3).label
+    [choice] = choose([figures(asked, 396)], CONFIG)
+    table = tasks_table([choice], {})
+    assert "docmill prompts promote extraction 2" in table
+    assert "most: 3" in table
+    assert tomllib.loads(table)["tasks"]["extraction"]["model"] == "gemma3:1b"
 
 
 def test_the_table_keeps_what_docmill_toml_says_of_a_task_besides():
