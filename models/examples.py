@@ -1,7 +1,7 @@
 """Examples that an ask shows its model: its own, or the nearest rows of a gold set."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,19 @@ def from_json(stored: Any) -> Examples | None:
             return Nearest(gold, most)
         case _:
             return Own(tuple(Example(each["text"], each["answer"]) for each in stored))
+
+
+def said(answer: Any) -> Iterator[str | float]:
+    """Every text and number of an answer, in its order; true and false are judgements."""
+    match answer:
+        case Mapping():
+            for each in answer.values():
+                yield from said(each)
+        case list():
+            for each in answer:
+                yield from said(each)
+        case str() | int() | float() if not isinstance(answer, bool):
+            yield answer
 
 
 def complete(answer: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

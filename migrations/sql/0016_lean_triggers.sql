@@ -18,6 +18,8 @@ $$;
 
 COMMENT ON FUNCTION docmill_doubt IS 'how likely a value is wrong, by what the checks say of it; 0: it is not for review';
 
+-- Who accepts a list says that it has all its items, and nothing of them: a ruling `confirmed` is about
+-- its own path alone. One that puts another value in its place is about all that stood there.
 CREATE OR REPLACE FUNCTION docmill_harm(of_job bigint, fields jsonb) RETURNS double precision
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(docmill_doubt(f.found)), 0)
@@ -25,7 +27,8 @@ LANGUAGE sql STABLE AS $$
     WHERE NOT EXISTS (
         SELECT FROM corrections c
         WHERE c.job_id = of_job
-          AND (c.field = f.field OR starts_with(f.field, c.field || '.')))
+          AND (c.field = f.field
+               OR c.ruling <> 'confirmed' AND starts_with(f.field, c.field || '.')))
 $$;
 
 -- Nobody has ruled on an answer that is made now, so its harm is that of its values: counted for all
@@ -58,3 +61,14 @@ BEGIN
     PERFORM docmill_enqueue(ARRAY(SELECT id FROM made WHERE state IN ('pending', 'ready')));
     RETURN NULL;
 END $$;
+
+-- answers that left the line because a list of theirs was accepted come back
+INSERT INTO reviews (job_id, batch_id, harm)
+SELECT w.job_id, j.batch_id, h.harm
+FROM (SELECT DISTINCT job_id FROM corrections
+      WHERE ruling = 'confirmed' AND jsonb_typeof(new) IN ('array', 'object')) c
+JOIN answers w ON w.job_id = c.job_id
+JOIN jobs j ON j.id = w.job_id AND j.parent_id IS NULL
+CROSS JOIN LATERAL (SELECT docmill_harm(w.job_id, w.fields) AS harm) h
+WHERE w.fields IS NOT NULL AND h.harm > 0
+ON CONFLICT (job_id) DO NOTHING;

@@ -1,4 +1,5 @@
-"""Triggers that run with every micro-batch do no more than its rows ask for."""
+"""Triggers of micro-batches do no more than their rows ask for; a list that is accepted vouches for
+itself alone."""
 
 from pathlib import Path
 

@@ -1,11 +1,9 @@
 """Examples that would give away the answer about a text: those that show that text. Pure."""
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
-from models.examples import Example
+from models.examples import Example, said
 
 _PIECE = 24
 """Characters of a piece: so many in a row are the same text, not the same words."""
@@ -48,8 +46,8 @@ class Asked:
     def _has_answer(self, example: Example) -> bool:
         """Whether what the example's answer takes from its text stands in this one, all of it."""
         text = folded(example.text)
-        said = [value for value in map(folded, _strings(example.answer)) if value]
-        taken = [value for value in said if value in text]
+        told = [value for one in said(example.answer) if (value := folded(str(one)))]
+        taken = [value for value in told if value in text]
         return bool(taken) and all(value in self._text for value in taken)
 
 
@@ -70,17 +68,3 @@ def _pieces(text: str) -> list[str]:
 
 def _share(pieces: list[str], text: str) -> float:
     return sum(piece in text for piece in pieces) / len(pieces)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    match value:
-        case dict():
-            for each in value.values():
-                yield from _strings(each)
-        case list():
-            for each in value:
-                yield from _strings(each)
-        case str():
-            yield value
-        case int() | float() if not isinstance(value, bool):
-            yield str(value)

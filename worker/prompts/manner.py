@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from models.examples import Example
+from models.examples import Example, said
 from worker.jsonb import canonical
 from worker.llm.engine import Message
 from worker.prompts.files import Prompt
@@ -127,16 +127,8 @@ def _said_by_its_own(prompt: Prompt, language: str) -> frozenset[str]:
     return frozenset(text for shot in shots for text in _texts(shot["answer"]))
 
 
-def _texts(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case Mapping():
-            for each in value.values():
-                yield from _texts(each)
-        case list():
-            for each in value:
-                yield from _texts(each)
+def _texts(answer: Any) -> Iterator[str]:
+    return (each for each in said(answer) if isinstance(each, str))
 
 
 def _turn(request: str, answer: Any) -> tuple[Message, Message]:

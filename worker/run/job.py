@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +50,7 @@ class Reading:
     """What the checks said of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: how its model is asked is worked out once
 class Job:
     """One question about one text, at one place."""
 
@@ -131,7 +132,7 @@ class Job:
             return self.answer_schema
         return {word: said for word, said in alone.items() if word != "additionalProperties"}
 
-    @property
+    @cached_property
     def manner(self) -> Manner:
         """How its model is asked."""
         if self.reading is not None:
