@@ -15,7 +15,8 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from models.adapter import adapter_digest
-from models.config import Config, checked_config, read_config
+from models.config import Config
+from models.config_file import checked_config, read_config
 from models.database import ready_connection
 from models.embedded.wheels import wheel_folder
 from models.engines import DEFAULT_OLLAMA_URL, FRONTIER, LOCAL

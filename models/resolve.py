@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from models.config import Config, checked_config
+from models.config import Config
+from models.config_file import checked_config
 from models.engines import (
     ADDRESSES,
     CLOUD,

@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from models.bounds import MOST_EXAMPLES, MOST_PRIORITY, MOST_USD, NOT_STORED
 from models.checks import MOST_CHECKS, Format, OwnChecks, read_check, read_format
-from models.config import explain
+from models.config_file import explain
 from models.deadline import parse_deadline
 from models.errors import ConfigError
 from models.examples import (

@@ -64,7 +64,7 @@ def shown_currency() -> Currency | None:
     path = settings().docmill_config
     if not path.exists() or b"display" not in path.read_bytes():
         return None  # most looks are spared the reading of all the rest of the file
-    from models.config import load_config
+    from models.config_file import load_config
 
     return currency(load_config(path).display, path.name)
 

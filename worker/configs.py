@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from models.config import Config, checked_config
+from models.config import Config
+from models.config_file import checked_config
 from worker.db import Database
 from worker.recent import Recent
 

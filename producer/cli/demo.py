@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from models.config import load_config
+from models.config_file import load_config
 from models.configuration import applied
 from models.engines import EMBEDDED_MODEL, LOCAL, EmbeddedConfig, is_tuned
 from models.errors import DocmillError

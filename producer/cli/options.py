@@ -40,7 +40,7 @@ class ByChoice(StrEnum):
 
 def here() -> "Config":
     """What docmill.toml says on this host. Raises ConfigError."""
-    from models.config import load_config
+    from models.config_file import load_config
     from models.settings import settings
 
     return load_config(settings().docmill_config)

@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from models.config import checked_config
+from models.config_file import checked_config
 from models.errors import ConfigError
 from models.settings import Settings
 from models.spec import fields_schema

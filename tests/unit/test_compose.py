@@ -13,7 +13,8 @@ import pytest
 import typer.main
 import yaml
 
-from models.config import Config, LimitsConfig, load_config
+from models.config import Config, LimitsConfig
+from models.config_file import load_config
 from models.engines import DEFAULT_LOCAL_MODEL, LOCAL
 from models.settings import Settings
 from models.words import Pool

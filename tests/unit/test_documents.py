@@ -10,7 +10,7 @@ import pytest
 import typer.main
 import yaml
 
-from models.config import checked_config
+from models.config_file import checked_config
 from models.spec import make_spec
 from producer.cli.app import app
 

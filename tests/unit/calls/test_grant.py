@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.config import Config, checked_config, read_config
+from models.config import Config
+from models.config_file import checked_config, read_config
 from models.engines import FRONTIER, ModelLimits, OpenAIConfig
 from models.errors import ConfigError
 from models.words import Zone

@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.config import (
-    FRONTIER_TASKS,
-    MAX_TOKENS,
-    BuiltIn,
-    Config,
-    PinConfig,
-    explain,
-    load_config,
-)
+from models.config import FRONTIER_TASKS, MAX_TOKENS, BuiltIn, Config, PinConfig
+from models.config_file import checked_config, explain, load_config
 from models.engines import (
     DEFAULT_FRONTIER_MODEL,
     DEFAULT_FRONTIER_URL,
@@ -535,3 +528,9 @@ def test_a_model_that_ollama_passes_on_to_its_maker_is_no_local_model(tmp_path, 
     path.write_text(toml)
     with pytest.raises(ConfigError, match=f"{key}: .* runs on the maker's servers"):
         load_config(path)
+
+
+def test_an_unknown_key_names_those_of_its_own_section():
+    for section, known in (("escalation", "share, cost_usd"), ("retention", "days")):
+        with pytest.raises(ConfigError, match=f"unknown key '{section}.x'; allowed here: {known}"):
+            checked_config({section: {"x": 1}}, "docmill.toml")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.config import Config, checked_config
+from models.config import Config
+from models.config_file import checked_config
 from models.engines import (
     DEFAULT_FRONTIER_MODEL,
     DEFAULT_FRONTIER_URL,

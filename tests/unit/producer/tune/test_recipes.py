@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.config import checked_config
+from models.config_file import checked_config
 from models.errors import InputError
 from producer.tune.recipes import Wanted, recipe, tasks_toml, write
 
