@@ -35,4 +35,9 @@ def adapter_file(said: str | None) -> Path | None:
 def adapter_digest(said: str | None) -> str:
     """SHA-256 of that file, in hex; empty where there is none. Raises ConfigError."""
     path = adapter_file(said)
-    return "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    return "" if path is None else digest_of(path)
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of an adapter's file, in hex. Raises OSError."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

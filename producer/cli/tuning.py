@@ -50,8 +50,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the rows of a gold set that may be trained on as pairs of prompt and completion."""
+    from producer.render import tuning as show
     from producer.tune import export as tune
-    from producer.tune import show
 
     allowed = tune.Allowed(at_least, allow_provider_labels, leave_out)
     made = tune.export(gold, model, out, allowed, False if without_examples else None)
@@ -127,7 +127,8 @@ def evaluate(
     from models.words import EvalKind, Split
     from producer.evaluate import run
     from producer.evaluate.candidates import Candidate
-    from producer.tune import registry, show
+    from producer.render import tuning as show
+    from producer.tune import registry
 
     found = registry.origin(training, pairs)
     registry.refuse_other_file(tuned, found)
@@ -164,8 +165,8 @@ def serve(
 ) -> None:
     """Say how an engine is given a tuned model, and write the files that it takes: at first to
     measure it, under a name of its own; once it is better, for work."""
+    from producer.render import tuning as show
     from producer.tune import serve as tune
-    from producer.tune import show
 
     _say(show.served(tune.serve(folder, engine, name, base, server, pairs, anyway=anyway)))
 
@@ -179,7 +180,7 @@ def list_models(as_json: AsJson = False) -> None:
         print_json(rows)
         return
     from producer import render
-    from producer.tune import show
+    from producer.render import tuning as show
 
     if rows:
         render.console.print(show.table(rows))

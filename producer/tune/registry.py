@@ -1,6 +1,5 @@
 """The registry: models that were tuned, from what, on what, how good they are, who serves them."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from models.adapter import digest_of
 from models.configuration import applied
 from models.engines import EmbeddedConfig
 from models.errors import InputError, NotFound
@@ -49,7 +49,7 @@ def origin(training: Path | None, pairs: Path | None) -> Origin:
     return Origin(
         told.get("base_sha256"),
         trained_on or data,
-        hashlib.sha256(adapter.read_bytes()).hexdigest() if adapter and adapter.exists() else None,
+        digest_of(adapter) if adapter and adapter.exists() else None,
         manifest.get("versions"),
     )
 

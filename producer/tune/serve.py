@@ -1,12 +1,12 @@
 """Serve: an adapter on its way to an engine. At first it is loaded under a name of its own, so that
 what is served can be measured; it is given work once it was, and is better than its base."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.adapter import digest_of
 from models.configuration import applied
 from models.engines import EMBEDDED, EngineConfig, tuned_name
 from models.errors import InputError
@@ -70,7 +70,7 @@ def serve(
 def adapter_digest(folder: Path) -> str:
     """SHA-256 of the adapter in a folder. Raises InputError."""
     try:
-        return hashlib.sha256((folder / registry.ADAPTER).read_bytes()).hexdigest()
+        return digest_of(folder / registry.ADAPTER)
     except OSError as exc:
         raise InputError(
             f"{folder} holds no {registry.ADAPTER}; `docmill tune train` writes one"

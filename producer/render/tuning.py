@@ -1,14 +1,13 @@
-"""What the terminal shows of tuning."""
+"""Tuned models: their pairs, their verdicts, how they are served."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from producer.query import Row
+from producer.render.terminal import Row, plain_table
 from producer.tune.export import CHATML, MANIFEST, PAIRS, WHY
 from producer.tune.registry import Verdict
 from producer.tune.serve import Served
@@ -65,7 +64,8 @@ def served(found: Served) -> Iterator[str]:
 
 def table(rows: Sequence[Row]) -> Table:
     """The registry, newest first."""
-    made = Table(box=SIMPLE_HEAD, caption="right: the tuned one, its base, then any others")
+    made = plain_table()
+    made.caption = "right: the tuned one, its base, then any others"
     for heading in HEADINGS:
         made.add_column(heading, overflow="fold")
     for row in rows:
