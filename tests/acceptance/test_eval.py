@@ -160,9 +160,9 @@ def test_a_worker_that_is_killed_in_the_middle_costs_no_second_call(
         first = docmill.start("worker", "local")
         waiting = typing.submit(docmill.json, *words)
         wait_until(lambda: place.answered() >= 12, timeout=60, what="some of it is answered")
-        for engine in local:  # from now on what is asked is not answered before the end
-            engine.set(latency=60)
-        wait_until(_all_wait(local), timeout=30, what="all slots wait for an answer")
+        # from now on what is asked is not answered before the end
+        held = [engine.set(latency=60) for engine in local]
+        wait_until(lambda: _only_held(local, held), timeout=30, what="all slots wait for an answer")
         # what was answered and not yet written down is lost with its worker, as it must be
         wait_until(lambda: settled(db) == place.answered(), timeout=30, what="all is settled")
         first.end(signal.SIGKILL)
@@ -185,14 +185,10 @@ def test_a_worker_that_is_killed_in_the_middle_costs_no_second_call(
         assert stats["requests"] == n + cut  # and asked again where nothing had come back
 
 
-def _all_wait(engines: list[StubProcess]) -> Any:
-    """Whether nothing has been answered since the last look, with calls under way."""
-    seen: list[tuple[int, ...]] = []
-
-    def look() -> bool:
-        stats = [engine.stats() for engine in engines]
-        seen.append(tuple(one["answered"] for one in stats))
-        still = seen[-3:] == [seen[-1]] * 3
-        return still and all(one["in_flight"] == 4 for one in stats)
-
-    return look
+def _only_held(engines: list[StubProcess], held: list[dict[str, int]]) -> bool:
+    """Whether what was under way when the engines were held is answered, and all slots are busy."""
+    stats = [engine.stats() for engine in engines]
+    return all(
+        now["in_flight"] == 4 and now["answered"] == then["answered"] + then["in_flight"]
+        for now, then in zip(stats, held, strict=True)
+    )
