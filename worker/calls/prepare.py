@@ -27,20 +27,27 @@ def prepared(request: Request, traits: Traits) -> Request:
     told as it does no harm, the rules where they are read, and a window no larger than there is."""
     request = _with_schema(request, traits)
     markers = markers_in(traits.template)
-    messages = tuple(replace(one, content=plain(one.content, markers)) for one in request.messages)
+    messages = tuple(_plain(one, markers) for one in request.messages)
     window = _window(request.context_tokens, traits)
     request = replace(request, messages=messages, think=traits.think, context_tokens=window)
     return _with_rules(request, traits)
 
 
-def room(context_tokens: int, schema: Mapping[str, Any], traits: Traits) -> int:
-    """Tokens of a window that prompt and answer may have: what `prepared` adds is taken off."""
+def _plain(message: Message, markers: frozenset[str]) -> Message:
+    """Most hold no marker."""
+    content = plain(message.content, markers)
+    return message if content == message.content else Message(message.role, content)
+
+
+def room(context_tokens: int, traits: Traits) -> int:
+    """Tokens of a window that prompt and answer may have."""
     window = _window(context_tokens, traits)
-    if not traits.reports_tokens:
-        window = int(UNSEEN_SHARE * window)
-    if traits.holds_schema:
-        return window
-    return window - estimate(in_words(schema)) - THOUGHT_TOKENS * traits.thinks_aloud
+    return window if traits.reports_tokens else int(UNSEEN_SHARE * window)
+
+
+def added(schema: Mapping[str, Any], traits: Traits) -> int:
+    """Tokens of prompt and answer that `prepared` adds for a model that holds no schema."""
+    return estimate(in_words(schema)) + THOUGHT_TOKENS * traits.thinks_aloud
 
 
 def _window(context_tokens: int, traits: Traits) -> int:

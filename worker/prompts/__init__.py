@@ -86,15 +86,20 @@ def _messages(
 def prompt_tokens(how: Manner, ask: str, schema: Mapping[str, Any]) -> int:
     """Tokens, as estimated, of everything in a job's prompt but its text."""
     if how.examples is None:
-        return _prompt_tokens(replace(how, shown=None), ask, form(schema))
+        return _prompt_tokens(_bare(how), ask, form(schema))
     return sum(map(estimate, _texts(how, ask, form(schema), schema)))
 
 
 def prompt_units(how: Manner, ask: str, schema: Mapping[str, Any]) -> Mapping[Script, float]:
     """The same in units of each script, for a model whose rates are known."""
     if how.examples is None:
-        return _prompt_units(replace(how, shown=None), ask, form(schema))
+        return _prompt_units(_bare(how), ask, form(schema))
     return _measured(_texts(how, ask, form(schema), schema))
+
+
+def _bare(how: Manner) -> Manner:
+    """Without the examples of its ask, of which none can be shown."""
+    return how if how.shown is None else replace(how, shown=None)
 
 
 @lru_cache(maxsize=1024)

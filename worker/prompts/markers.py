@@ -44,13 +44,18 @@ _APART = re.compile(f"([<\\[]){JOINER}")
 def plain(text: str, of_model: Iterable[str] = ()) -> str:
     """The text with no marker in it that a tokenizer knows. `of_model`: those of the served model,
     beside the usual ones."""
-    return _pattern(frozenset(of_model)).sub(_apart, text)
+    return _pattern(frozenset(of_model)).sub(_apart, text) if _may_hold_one(text) else text
 
 
 def known(text: str) -> str | None:
     """The first marker of a chat template in a text, whosever it is; None: it has none."""
-    found = _KNOWN.search(text) if "<" in text or "[" in text else None
+    found = _KNOWN.search(text) if _may_hold_one(text) else None
     return found[0] if found else None
+
+
+def _may_hold_one(text: str) -> bool:
+    """Every marker begins so."""
+    return "<" in text or "[" in text
 
 
 def restored(value: Any) -> Any:

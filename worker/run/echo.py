@@ -4,9 +4,9 @@ Both fit the schema, and small models give them where they have nothing to say (
 2603.15118: below 4B parameters this comes before misreading). Pure.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.words import TaskType
 from worker.calls.answer import Invalid
@@ -33,40 +33,45 @@ def echo(
 ) -> Invalid | None:
     """What is wrong with an answer that fits its schema; None: it says something. `how`: its model
     was asked."""
-    text, form = text.casefold(), grammar(schema).schema
-    if _echoes_schema(value, form, text):
+    text, said = text.casefold(), list[_Said]()
+    _collect(value, grammar(schema).schema, "", said)
+    if _echoes_schema(said, text):
         return Invalid(SCHEMA_ECHO, "it repeats the form's words, give the text's own values")
-    if how.prompt.name != TaskType.CLASSIFICATION and _copies_example(how, value, form, text):
+    if how.prompt.name != TaskType.CLASSIFICATION and _copies_example(how, said, text):
         return Invalid(COPIED_EXAMPLE, "it repeats the example's answer, read the text below it")
     return None
 
 
-def _echoes_schema(value: Mapping[str, Any], schema: Mapping[str, Any], text: str) -> bool:
-    """One value that says what it should hold, and does not stand in the text, is enough; names of
-    fields may be right, so it takes nothing but them."""
-    said = [(one.strip().casefold(), *about) for one, *about in _strings(value, schema)]
-    if any(one not in text and _is_the_forms(one, about) for one, about, _ in said):
-        return True
-    return bool(said) and all(one == key.casefold() for one, _, key in said)
+class _Said(NamedTuple):
+    """A text of an answer, its schema and the name of its field."""
+
+    text: str
+    schema: Mapping[str, Any]
+    key: str
 
 
-def _strings(value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
-    return (leaf for leaf in _leaves(value, schema, "") if isinstance(leaf[0], str))
-
-
-def _leaves(value: Any, schema: Any, key: str) -> Iterator[tuple[Any, Any, str]]:
-    """Each value that is not null and that no enum allows, with its schema and the name of its
-    field."""
+def _collect(value: Any, schema: Any, key: str, found: list[_Said]) -> None:
+    """The texts that no enum allows."""
     node = schema if isinstance(schema, dict) else {}
     if isinstance(value, dict):
         fields = node.get("properties", {})
         for name, inner in value.items():
-            yield from _leaves(inner, fields.get(name), name)
+            _collect(inner, fields.get(name), name, found)
     elif isinstance(value, list):
         for inner in value:
-            yield from _leaves(inner, node.get("items"), key)
-    elif value is not None and "enum" not in node:
-        yield value, node, key
+            _collect(inner, node.get("items"), key, found)
+    elif isinstance(value, str) and "enum" not in node:
+        found.append(_Said(value, node, key))
+
+
+def _echoes_schema(said: Sequence[_Said], text: str) -> bool:
+    """One value that says what it should hold, and does not stand in the text, is enough; names of
+    fields may be right, so it takes nothing but them."""
+    folded = [one.text.strip().casefold() for one in said]
+    pairs = list(zip(folded, said, strict=True))
+    if any(one not in text and _is_the_forms(one, leaf.schema) for one, leaf in pairs):
+        return True
+    return bool(said) and all(one == leaf.key.casefold() for one, leaf in pairs)
 
 
 def _is_the_forms(said: str, schema: Mapping[str, Any]) -> bool:
@@ -74,12 +79,9 @@ def _is_the_forms(said: str, schema: Mapping[str, Any]) -> bool:
     return said in SAYS_NOTHING | ({described} - {""}) or said == sketch(schema).casefold()
 
 
-def _copies_example(
-    how: Manner, value: Mapping[str, Any], schema: Mapping[str, Any], text: str
-) -> bool:
-    said = [_one_line(leaf) for leaf, _, _ in _strings(value, schema)]
-    shown = _shown(how.said)
-    copied = [leaf for leaf in said if leaf in shown]
+def _copies_example(how: Manner, said: Sequence[_Said], text: str) -> bool:
+    lines, shown = [_one_line(leaf.text) for leaf in said], _shown(how.said)
+    copied = [leaf for leaf in lines if leaf in shown]
     if not copied:
         return False
     text = _one_line(text)  # a value may be broken over two lines of it
@@ -89,7 +91,7 @@ def _copies_example(
         return True
     tells = any(len(leaf) >= SHORTEST_COPIED for leaf in copied)
     elsewhere = any(leaf in text for leaf in copied)
-    return tells and len(copied) == len(said) and not elsewhere
+    return tells and len(copied) == len(lines) and not elsewhere
 
 
 @lru_cache(maxsize=256)

@@ -7,11 +7,13 @@ everything else must match as it stands.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from worker.run.verify.asked import Asked
+from worker.run.verify.check import FieldCheck
 from worker.run.verify.fold import Folded, fold, folded, stands_alone
-from worker.run.verify.hollow import hollow
+from worker.run.verify.hollow import SAYS_NOTHING, hollow
 from worker.run.verify.places import first, is_number, number_places, places
 
 
@@ -35,15 +37,22 @@ class Grounding:
     spans: dict[str, list[int]]
 
 
-def ground(values: Iterable[Asked], sources: Sequence[Source]) -> Grounding:
+def ground(
+    values: Iterable[Asked],
+    sources: Sequence[Source],
+    checks: Mapping[str, FieldCheck] = MappingProxyType({}),
+) -> Grounding:
     """Look up every string and number of an answer. Keys of `spans` are paths such as facts.0.
 
-    What says nothing, such as a comma or the field's own name, stands nowhere."""
+    What says nothing, such as a comma or the field's own name, stands nowhere. `checks`: what
+    values are worth, where that is known."""
     values = list(values)
     spans: dict[str, list[int]] = {}
     for leaf in values:
-        sought = is_sought(leaf.value) and hollow(leaf) is None
-        if sought and (span := find(leaf.value, sources)) is not None:
+        check = checks.get(leaf.path)
+        if not is_sought(leaf.value) or (check.code if check else hollow(leaf)) in SAYS_NOTHING:
+            continue
+        if (span := find(leaf.value, sources)) is not None:
             spans[leaf.path] = list(span)
     return grounding(values, spans)
 

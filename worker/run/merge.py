@@ -62,8 +62,8 @@ def look(
     values = asked_of(value, schema)
     rows = rows_of(values, view_of(tuple(window.pieces)))
     places = rows.spans(2 if is_whole else 1)
-    spans = {**ground(values, window.pieces).spans, **places}
     checks = verify(task, values, window.pieces, shown, rows)
+    spans = {**ground(values, window.pieces, checks).spans, **places}
     return Seen(window.start, window.end, value, checks, spans, values)
 
 

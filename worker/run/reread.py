@@ -62,10 +62,8 @@ def looked_up(
     found = grounding(values, seen.spans)
     lists = gaps(sizes(value, job.answer_schema), seen.spans, job.pieces)
     checks = own_checks(job, value, {**seen.fields, **lists, **(known or {})})
-    fields = {
-        path: replace(check, by=by.get(_field_of(path, value), str(job.place)))
-        for path, check in scored(checks, values, job.scores, job.accept_error).items()
-    }
+    from_ = {path: by.get(_field_of(path, value), str(job.place)) for path in checks}
+    fields = scored(checks, values, job.scores, job.accept_error, from_)
     return Done(value, found.grounded, found.spans, call_id, fields, job.scores.version, by)
 
 

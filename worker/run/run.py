@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from models.words import Scope, TaskType
 from worker.calls.access import EngineAccess
 from worker.calls.answer import Invalid, Valid, check, matching
 from worker.calls.caller import REPAIR, WHOLE, Caller
-from worker.calls.prepare import room
+from worker.calls.prepare import added, room
 from worker.calls.prices import PriceBook
 from worker.calls.reservations import NotReserved
 from worker.calls.retry import GiveUp, Wait, internal
@@ -126,7 +127,7 @@ def version(job: Job) -> str:
     return f"{job.manner.version}#{job.attempt}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Conversation:
     """The prompts of one job, in order."""
 
@@ -224,7 +225,7 @@ class _Conversation:
     def _rates(self) -> Mapping[Script, float]:
         return self.access.rates.of(self.job.place.model).safe
 
-    @property
+    @cached_property
     def schemas(self) -> tuple[Mapping[str, Any], ...]:
         """What its answer is asked for in: more than one where it has more fields than fit."""
         job = self.job
@@ -414,9 +415,9 @@ class _Conversation:
         job, most = self.job, self.access.deployment.config.context_tokens
         traits = await self.access.traits(job.place.model)
         schemas = self.schemas if job.reading is None else (job.asked_schema,)
-        left = min(
-            room(most, self._grammar(schema), traits)
-            - priced(prompt_units(job.manner, job.ask, schema), self._rates)
+        fixed = max(
+            priced(prompt_units(job.manner, job.ask, schema), self._rates)
+            + (0 if traits.holds_schema else added(self._grammar(schema), traits))
             for schema in schemas
         )
-        return max(left - job.max_tokens - SPARE_TOKENS, 1)
+        return max(room(most, traits) - fixed - job.max_tokens - SPARE_TOKENS, 1)

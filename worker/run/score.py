@@ -7,6 +7,7 @@ knows what they have meant before (models/scores.py).
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import exp
+from types import MappingProxyType
 
 from models.scores import DIGITS, Scores, acceptance
 from worker.run.verify.asked import Asked
@@ -37,9 +38,10 @@ def scored(
     values: Iterable[Asked],
     scores: Scores,
     accept_error: float | None,
+    by: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, FieldCheck]:
     """The checks with their confidence, where that ranks errors, and with whether each value is
-    accepted at this error; None: nothing is to be accepted."""
+    accepted at this error; None: nothing is to be accepted. `by`: who gave each value."""
     asked = {each.path: each for each in values}
     bar = None if accept_error is None else acceptance(scores, accept_error)
     found = {}
@@ -47,6 +49,7 @@ def scored(
         value = score(scores.weights, features(check, asked.get(path)))
         found[path] = replace(
             check,
+            by=by.get(path, check.by),
             confidence=value if scores.ranks else None,
             accepted=None if bar is None else bar.accepts(value),
         )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.factories import FIELDS, a_request
-from worker.calls.prepare import THOUGHT_TOKENS, prepared, room
+from worker.calls.prepare import THOUGHT_TOKENS, added, prepared, room
 from worker.llm.engine import Message
 from worker.llm.probe import Traits
 from worker.prompts import repair_messages
@@ -78,16 +78,15 @@ def test_a_model_that_thinks_aloud_has_room_for_it_where_no_grammar_keeps_it_fro
 def test_the_smaller_window_counts():
     for has, counts in ((None, 4096), (2048, 2048), (32_768, 4096)):
         assert prepared(ASKED, Traits(context_tokens=has)).context_tokens == counts
-        assert room(4096, FIELDS, Traits(context_tokens=has)) == counts
+        assert room(4096, Traits(context_tokens=has)) == counts
 
 
-def test_what_is_added_to_a_prompt_is_taken_off_its_room():
-    words = room(4096, FIELDS, Traits(holds_schema=False))
-    assert 3900 < words < 4096
-    both = Traits(holds_schema=False, thinks_aloud=True)
-    assert room(4096, FIELDS, both) == words - THOUGHT_TOKENS
-    assert room(4096, FIELDS, Traits(thinks_aloud=True)) == 4096
+def test_what_is_added_for_a_model_that_holds_no_schema_is_counted():
+    words = added(FIELDS, Traits(holds_schema=False))
+    assert 0 < words < 196
+    aloud = Traits(holds_schema=False, thinks_aloud=True)
+    assert added(FIELDS, aloud) == words + THOUGHT_TOKENS
 
 
 def test_less_of_a_window_is_used_where_a_cut_prompt_would_not_be_seen():
-    assert room(4096, FIELDS, Traits(reports_tokens=False)) == 3072
+    assert room(4096, Traits(reports_tokens=False)) == 3072

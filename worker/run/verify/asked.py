@@ -72,7 +72,9 @@ class Asked:
 def asked_of(value: Any, schema: Mapping[str, Any]) -> list[Asked]:
     """Every value of an answer, in its order."""
     whole, words = _form(dumps(schema))
-    return list(_walk(value, whole, _Place(words)))
+    found: list[Asked] = []
+    _walk(value, whole, _Place(words), found)
+    return found
 
 
 @lru_cache(maxsize=512)
@@ -95,31 +97,35 @@ class _Place(NamedTuple):
     names: bool = False
 
 
-def _walk(value: Any, schema: Any, place: _Place) -> Iterator[Asked]:
+def _walk(value: Any, schema: Any, at: _Place, found: list[Asked]) -> None:
     node = _plain(schema)
     if isinstance(value, dict):
-        yield from _in_object(value, node, place)
+        _in_object(value, node, at, found)
     elif isinstance(value, list):
         for index, each in enumerate(value):
-            path = _under(place.path, index)
-            item = path if isinstance(each, dict) else place.item
-            inner = _Place(place.form, path, place.field, listed=True, item=item)
-            yield from _walk(each, node.get("items", {}), inner)
+            path = _under(at.path, index)
+            item = path if isinstance(each, dict) else at.item
+            inner = _Place(at.form, path, at.field, listed=True, item=item)
+            _walk(each, node.get("items", {}), inner, found)
     else:
-        yield Asked(
-            place.path,
-            value,
-            place.field,
-            node,
-            place.form,
-            place.required,
-            place.listed,
-            place.item,
-            place.names,
+        found.append(
+            Asked(
+                at.path,
+                value,
+                at.field,
+                node,
+                at.form,
+                at.required,
+                at.listed,
+                at.item,
+                at.names,
+            )
         )
 
 
-def _in_object(value: Mapping[str, Any], node: Mapping[str, Any], at: _Place) -> Iterator[Asked]:
+def _in_object(
+    value: Mapping[str, Any], node: Mapping[str, Any], at: _Place, found: list[Asked]
+) -> None:
     fields, required = node.get("properties", {}), node.get("required", ())
     namer = next((key for key in NAMERS if value.get(key)), None) if "value" in value else None
     named = str(value[namer]) if namer else ""
@@ -135,7 +141,7 @@ def _in_object(value: Mapping[str, Any], node: Mapping[str, Any], at: _Place) ->
             item=at.item,
             names=key == namer,
         )
-        yield from _walk(each, inner, place)
+        _walk(each, inner, place, found)
 
 
 _OF_SOMETHING = frozenset({"name", "value", "number", "id", "date"})

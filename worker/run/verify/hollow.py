@@ -12,6 +12,9 @@ _NAMES_OF_THINGS = frozenset({"name", "label", "key", "field", "title", "column"
 """Fields whose values may be the names of others."""
 
 
+SAYS_NOTHING = frozenset({FieldCode.EMPTY, FieldCode.FORM_WORDS})
+
+
 def hollow(asked: Asked) -> FieldCode | None:
     """Why a value says nothing; None: it says something."""
     if not isinstance(asked.value, str):
