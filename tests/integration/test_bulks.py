@@ -3,6 +3,7 @@ paid once, and is found by the jobs when they run."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -304,7 +305,7 @@ async def test_jobs_that_a_dying_worker_took_are_in_line_again_and_nothing_is_lo
 
 
 async def test_near_the_deadline_the_rest_is_asked_at_once(db: Connection, office: Office) -> None:
-    waiting_jobs(db, deadline="tomorrow")
+    waiting_jobs(db, deadline=datetime.now(UTC) + timedelta(days=1))
     office.rig.batches.fate(end="expired", finished=4)
     await office.until("submitted")
     await office.step()  # the provider is at work
@@ -319,7 +320,7 @@ async def test_near_the_deadline_the_rest_is_asked_at_once(db: Connection, offic
 
 
 async def test_what_has_no_time_is_never_handed_in(db: Connection, office: Office) -> None:
-    waiting_jobs(db, deadline="tomorrow")
+    waiting_jobs(db, deadline=datetime.now(UTC) + timedelta(days=1))
     make_late(db)
     await office.step()
     assert (states(db), value(db, "SELECT count(*) FROM bulks")) == ({"ready": 6}, 0)
@@ -329,7 +330,7 @@ async def test_what_has_no_time_is_never_handed_in(db: Connection, office: Offic
 async def test_what_was_handed_in_and_has_no_time_left_comes_back_before_it_begins(
     db: Connection, office: Office
 ) -> None:
-    waiting_jobs(db, deadline="tomorrow")
+    waiting_jobs(db, deadline=datetime.now(UTC) + timedelta(days=1))
     await office.until("uploaded")
     make_late(db)
     await office.through()
