@@ -7,7 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -17,20 +17,12 @@ from models.words import Scope, TaskType
 from worker.calls.access import EngineAccess
 from worker.calls.answer import Invalid, Valid, check, matching
 from worker.calls.caller import REPAIR, WHOLE, Caller
-from worker.calls.prepare import added, room
 from worker.calls.prices import PriceBook
 from worker.calls.reservations import NotReserved
 from worker.calls.retry import GiveUp, Wait, internal
 from worker.flow.stage import Slot
-from worker.llm.engine import Completion, EngineError, Message, Request, Trouble
-from worker.llm.grammar import bounded, grammar, limited
+from worker.llm.engine import Completion, EngineError, Request, Trouble
 from worker.log import logger
-from worker.prompts import (
-    prompt_units,
-    reading_messages,
-    repair_messages,
-    task_messages,
-)
 from worker.prompts.markers import restored
 from worker.run.echo import echo
 from worker.run.job import Found, Job, Reading
@@ -55,18 +47,11 @@ from worker.run.parts import (
     seen_in,
     text_of,
 )
+from worker.run.requests import Requests
 from worker.run.reread import stands
-from worker.run.wide import groups, lists, pieced
+from worker.run.wide import lists, pieced
 from worker.run.windows import Window, around, tokens, whole
-from worker.tokens import Script, priced
-
-SECOND_TRY_TEMPERATURE = 0.4
-"""At temperature 0 the same prompt would bring the same bad answer again."""
-
-SAY_AGAIN = frozenset({"loop", "empty"})
-"""Answers that hold nothing to mend: the same is asked with other draws."""
-
-SPARE_TOKENS = 64
+from worker.tokens import Script
 
 
 async def run(job: Job, access: EngineAccess, slot: Slot) -> Turn:
@@ -114,11 +99,11 @@ async def first_request(job: Job, access: EngineAccess) -> Request | None:
     talk = _Conversation(job, access, Caller(access, nullcontext(), job.id, job.call_id, {}))
     if job.known is not None or job.earlier or job.found or judge_parts(job) is not None:
         return None
-    if job.reading is None and len(talk.schemas) > 1:
+    if job.reading is None and len(talk.requests.schemas) > 1:
         return None
     if await talk.parts():
         return None
-    return await access.prepared(talk.first(text_of(job.pieces)))
+    return await access.prepared(talk.requests.first(text_of(job.pieces)))
 
 
 def version(job: Job) -> str:
@@ -213,9 +198,14 @@ class _Conversation:
         if await self.parts():
             failure = Failure("too_long", "run", False, "its text does not fit into one prompt")
             return GiveUp(failure)
-        request = self._second_request(reading, text)
+        request = self.requests.second(reading, text)
         call_id, _, checked = await self._checked(request, job.accepted_schema, text, WHOLE)
         return judge(job, checked, call_id, self._prices)
+
+    @cached_property
+    def requests(self) -> Requests:
+        """What it asks its engine."""
+        return Requests(self.job, self.access.deployment.config)
 
     @property
     def _prices(self) -> PriceBook:
@@ -224,15 +214,6 @@ class _Conversation:
     @property
     def _rates(self) -> Mapping[Script, float]:
         return self.access.rates.of(self.job.place.model).safe
-
-    @cached_property
-    def schemas(self) -> tuple[Mapping[str, Any], ...]:
-        """What its answer is asked for in: more than one where it has more fields than fit."""
-        job = self.job
-        if job.task is not TaskType.EXTRACTION:
-            return (job.answer_schema,)
-        schema = pieced(job.answer_schema) if job.is_part else job.answer_schema
-        return groups(schema, job.max_tokens)
 
     async def parts(self) -> tuple[Part, ...]:
         """Those that its text is asked about in; none: it is asked about as a whole. Raises
@@ -275,7 +256,7 @@ class _Conversation:
     async def _extracted(self) -> Outcome:
         """Ask for all fields, and go on where a list or a schema is more than one answer holds."""
         job, seen, call_id = self.job, list[Seen](), self.job.call_id
-        questions = deque(Question(schema, self._window()) for schema in self.schemas)
+        questions = deque(Question(schema, self._window()) for schema in self.requests.schemas)
         while questions:
             question = questions.popleft()
             text = text_of(question.window.pieces)
@@ -325,10 +306,10 @@ class _Conversation:
 
     async def _asked(self, schema: Mapping[str, Any], text: str) -> tuple[UUID, Valid | Invalid]:
         """The answer about a text, mended once where it is bad."""
-        job, request = self.job, self._request(schema, text)
+        job, request = self.job, self.requests.about(schema, text)
         call_id, completion, checked = await self._checked(request, schema, text, WHOLE)
         if isinstance(checked, Invalid) and checked.category != "content_filter":
-            repair = self._repair(request, completion, checked, schema)
+            repair = self.requests.repair(request, completion, checked, schema)
             try:
                 call_id, _, checked = await self._checked(repair, schema, text, REPAIR)
             except EngineError as error:  # more room than the model has: what there is, is judged
@@ -356,68 +337,7 @@ class _Conversation:
             value = {name: said for name, said in value.items() if name in alone["properties"]}
         return echo(job.manner, value, schema, text) or Valid(value)
 
-    def first(self, text: str) -> Request:
-        """The first request about a text."""
-        if self.job.reading is not None:
-            return self._second_request(self.job.reading, text)
-        return self._request(self.schemas[0], text)
-
-    def _request(self, schema: Mapping[str, Any], text: str) -> Request:
-        """For the fields of a schema."""
-        job = self.job
-        return self._saying(task_messages(job.task, job.ask, text, schema, job.manner), schema)
-
-    def _second_request(self, reading: Reading, text: str) -> Request:
-        """For the fields that are read a second time."""
-        job, schema = self.job, self.job.asked_schema
-        messages = reading_messages(job.ask, text, schema, reading.asked, job.manner)
-        return self._saying(messages, schema)
-
-    def _saying(self, messages: tuple[Message, ...], schema: Mapping[str, Any]) -> Request:
-        job = self.job
-        chosen = job.manner.chosen
-        return Request(
-            model_name=job.place.model,
-            messages=messages,
-            max_tokens=job.max_tokens,
-            context_tokens=self.access.deployment.config.context_tokens,
-            schema=self._grammar(schema),
-            temperature=0.0 if job.attempts == 0 else SECOND_TRY_TEMPERATURE,
-            seed=2 * job.attempts,
-            fixed=len(messages) - 1 - chosen,
-            chosen=chosen,
-        )
-
-    def _grammar(
-        self, schema: Mapping[str, Any], certain_within: int | None = None
-    ) -> Mapping[str, Any]:
-        """What the engine gets of a schema. `certain_within`: tokens within which the answer of a
-        model that rambles ends, whatever it is made of."""
-        plain = limited(grammar(schema).schema, self.job.max_tokens)
-        if not self.access.deployment.config.short_answers:
-            return plain
-        most = certain_within or self.job.max_tokens
-        return bounded(plain, most, even=certain_within is not None)
-
-    def _repair(
-        self, request: Request, completion: Completion, wrong: Invalid, schema: Mapping[str, Any]
-    ) -> Request:
-        if wrong.category == "truncated":
-            most = 2 * request.max_tokens
-            return replace(request, max_tokens=most, schema=self._grammar(schema, most))
-        if wrong.category in SAY_AGAIN:
-            return replace(request, temperature=SECOND_TRY_TEMPERATURE, seed=request.seed + 1)
-        messages = repair_messages(request.messages, completion.text, wrong.problem, schema)
-        return replace(request, messages=messages)
-
     async def _room(self) -> int:
-        """Tokens left for text once the fixed part and the answer have theirs."""
-        job, most = self.job, self.access.deployment.config.context_tokens
-        traits = await self.access.traits(job.place.model)
-        schemas = self.schemas if job.reading is None else (job.asked_schema,)
-        fixed = max(
-            priced(prompt_units(job.manner, job.ask, schema), self._rates)
-            + (0 if traits.holds_schema else added(self._grammar(schema), traits))
-            for schema in schemas
-        )
-        return max(room(most, traits) - fixed - job.max_tokens - SPARE_TOKENS, 1)
+        """Tokens of a prompt that its text may have. Raises EngineError."""
+        traits = await self.access.traits(self.job.place.model)
+        return self.requests.room(traits, self._rates)

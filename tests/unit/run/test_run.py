@@ -31,7 +31,8 @@ from worker.run import run as run_module
 from worker.run.ground import Source
 from worker.run.job import Found, Job, Reading
 from worker.run.outcome import Done, Escalate, OverBudget, Reread, Split, Turn
-from worker.run.run import SECOND_TRY_TEMPERATURE, run
+from worker.run.requests import SECOND_TRY_TEMPERATURE
+from worker.run.run import run
 from worker.tokens import estimate
 
 GOOD, BAD, UNGROUNDED = '{"total": "75.00"}', '{"sum": 75}', '{"total": "99.99"}'
@@ -396,7 +397,7 @@ def broken(*_: object, **__: object) -> Any:
     raise KeyError("a fault of ours")
 
 
-@pytest.mark.parametrize("where", ["check", "judge", "task_messages", "first_level"])
+@pytest.mark.parametrize("where", ["check", "judge", "Requests", "first_level"])
 async def test_a_fault_of_ours_is_an_attempt_and_what_was_paid_for_is_written(monkeypatch, where):
     monkeypatch.setattr(run_module, where, broken)
     turn, engine = await turn_of(a_job(), GOOD)
