@@ -9,7 +9,7 @@ _Found = TypeVar("_Found")
 
 
 def wait_until(
-    condition: Callable[[], _Found], *, timeout: float = 10.0, every: float = 0.01, what: str
+    condition: Callable[[], _Found], *, timeout: float = 60.0, every: float = 0.01, what: str
 ) -> _Found:
     """The first truthy answer of `condition`, asked `every` so many seconds; AssertionError after
     `timeout` seconds."""
@@ -22,7 +22,7 @@ def wait_until(
 
 
 async def until(
-    condition: Callable[[], _Found], what: str, timeout: float = 10.0, every: float = 0.01
+    condition: Callable[[], _Found], what: str, timeout: float = 60.0, every: float = 0.01
 ) -> _Found:
     """The same for what another task, or a server that a task here talks to, brings about."""
     deadline = time.monotonic() + timeout
