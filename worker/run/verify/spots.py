@@ -180,14 +180,38 @@ def _other_unit(wanted: str | None, said: str | None) -> bool:
 
 
 def _date_spots(value: Value, wanted: Date, text: str) -> Iterator[Spot]:
-    found = dates(text)
-    order = settled(found)
-    for date in found:
-        if set(wanted.days) & set(date.days) or _almost(wanted, date) is not None:
-            doubt = _date_doubt(value.said, wanted, date, text, order)
-            yield Spot(date.start, date.end, doubt)
-    if not found:
+    order = settled(dates(text))
+    for date in _dates_like(wanted, text):
+        doubt = _date_doubt(value.said, wanted, date, text, order)
+        yield Spot(date.start, date.end, doubt)
+    if not dates(text):
         yield from (Spot(*run) for run in places(value.said, text))
+
+
+def _dates_like(wanted: Date, text: str) -> list[Date]:
+    """The dates of a text that may be the same day, and those that `_almost` are, in their order.
+    They are looked up: a table has one in every row."""
+    known = _by_day(text)
+    keys = {key for year, month, day in wanted.days for key in _looked_up(year, month, day)}
+    found = {date for key in keys for date in known.get(key, ())}
+    return sorted(found, key=lambda date: date.start)
+
+
+def _looked_up(year: int, month: int, day: int) -> Iterator[tuple[int, ...]]:
+    """The day, the same with day and month turned, and its month alone."""
+    yield from ((year, month, day), (year, day, month), (year, month, 0))
+    if day == 0:
+        yield year, month
+
+
+@lru_cache(maxsize=16)
+def _by_day(text: str) -> dict[tuple[int, ...], list[Date]]:
+    """The dates of a text by each day that they may be, and by its month."""
+    found: dict[tuple[int, ...], list[Date]] = {}
+    for date in dates(text):
+        for key in {key for day in date.days for key in (day, day[:2])}:
+            found.setdefault(key, []).append(date)
+    return found
 
 
 def _date_doubt(
