@@ -1,5 +1,6 @@
 # Docmill: one image for every part of it.
 #   docker build -t docmill:local .
+#   docker build -t docmill:local --build-arg EXTRAS="bedrock parquet" .     with what these bring
 #   docker run --rm docmill:local --help
 
 FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
@@ -14,9 +15,11 @@ RUN uv venv /opt/docmill
 # What Docmill itself needs, in the versions of the lock: a package that the lock does not name, or
 # whose hash differs, ends the build. The lock's embedded servers and model and its development
 # packages stay out, so a container can only use the services that it is told of.
+ARG EXTRAS=""
 COPY pyproject.toml requirements.lock ./
 RUN uv pip install --python /opt/docmill/bin/python \
-    --require-hashes --constraint requirements.lock -r pyproject.toml
+    --require-hashes --constraint requirements.lock -r pyproject.toml \
+    ${EXTRAS:+$(printf -- '--extra %s ' $EXTRAS)}
 
 COPY README.md LICENSE ./
 COPY models models
