@@ -145,14 +145,17 @@ class EngineAccess:
 
     async def traits(self, model: str) -> Traits:
         """What an engine of one's own does with a model, where it says which version and which
-        weights that are; else what it tells. What a gateway does is learnt from its refusals, what
-        the embedded one does is known. Raises EngineError."""
+        weights that are; else what it tells, unless its kind always says them: then it is another
+        server that speaks as it does. What a gateway does is learnt from its refusals, what the
+        embedded one does is known. Raises EngineError."""
         deployment = self.deployment
         if self.known_traits is None or deployment.limited or not deployment.kind.is_probed:
             return Traits()
         if not self.seen.ok:
             self.seen = await self.engine.health()
         key = key_of(deployment.config.kind, self.seen, model)
+        if key is None and deployment.kind.names_weights:
+            return Traits()
         if key is None:
             return await self.known_traits.of(model, lambda: self._told(model), lasting=False)
         window = deployment.config.context_tokens

@@ -66,6 +66,8 @@ class Kind:
     """Whether it serves one model at a time well, and loses time when that changes."""
     is_probed: bool = True
     """Whether it is found out by asking what an engine in the building does with its models."""
+    names_weights: bool = False
+    """Whether it says which weights it has, with every model that it lists."""
     mend_missing: str = "choose a model that it offers"
     """What to do where it lacks a model."""
     make_batches: Callable[[Any, Reach], BatchApi] | None = None
@@ -191,6 +193,7 @@ KINDS: Mapping[str, Kind] = {
         address=base_url,
         heeds_idempotency_keys=False,
         loads_models=True,
+        names_weights=True,
         mend_missing="run `ollama pull {model}` there",
     ),
     "openai": Kind(

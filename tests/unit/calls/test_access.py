@@ -398,14 +398,22 @@ class TellsNothing(FakeEngine):
         raise error(self.trouble)
 
 
-def that_looks(engine: FakeEngine) -> EngineAccess:
-    access = an_access(engine)
+def that_looks(engine: FakeEngine, **keys: str) -> EngineAccess:
+    keys = keys or {"kind": "openai", "base_url": "http://gpu:8000"}
+    access = an_access(engine, a_deployment(**keys))
     access.known_traits = KnownTraits(FakeDatabase())  # type: ignore[arg-type]
     return access
 
 
 async def test_a_free_look_that_breaks_off_leaves_a_model_to_be_asked_as_it_is():
     assert await that_looks(TellsNothing()).traits("phi4-mini") == Traits()
+
+
+async def test_what_names_no_weights_and_should_is_asked_nothing_but_prompts():
+    engine = TellsNothing()
+    engine.trouble = Trouble.UNAVAILABLE
+    access = that_looks(engine, kind="ollama")
+    assert await access.traits("phi4-mini") == Traits()
 
 
 async def test_nobody_is_asked_where_a_free_look_finds_nobody():
