@@ -28,7 +28,8 @@ def submit(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, globs, JSONL of texts, https addresses; - reads standard input."
+            help="Files, folders, globs, JSONL of texts, addresses (https://, s3://BUCKET/PREFIX, "
+            "gs://); - reads standard input."
         ),
     ],
     ask: Annotated[
