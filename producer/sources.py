@@ -23,7 +23,7 @@ from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
 from producer.places import NotFetched, Opened, Refused, readable
 
 if TYPE_CHECKING:
-    from models.config import SourcesConfig
+    from producer.remote.access import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ Source = Accepted | Refused
 
 
 def gather(
-    paths: Sequence[str], stdin: BinaryIO, file_mb: int, remote: "SourcesConfig | None" = None
+    paths: Sequence[str], stdin: BinaryIO, file_mb: int, remote: "Access | None" = None
 ) -> Iterator[Source]:
     """Every document behind the given paths, in a stable order, each file once. `remote`: how
-    addresses are fetched; None: as by default.
+    addresses are fetched; None: as by default, without a password.
 
     Categories of refusals: not_found, not_entered (folders and links), empty, too_large,
     unsupported_type, unreadable, bad_line; of addresses not_fetched, not_allowed, private_address
@@ -131,13 +131,14 @@ def is_address(path: str) -> bool:
     return _ADDRESS.match(path) is not None
 
 
-def _from_address(address: str, file_mb: int, config: "SourcesConfig | None") -> Iterator[Source]:
+def _from_address(address: str, file_mb: int, access: "Access | None") -> Iterator[Source]:
     # what most commands do without, and longer to load than they take
     from models.config import SourcesConfig
+    from producer.remote.access import Access
     from producer.remote.place import place_at, shown
 
     try:
-        with place_at(address, config or SourcesConfig()) as place:
+        with place_at(address, access or Access(SourcesConfig())) as place:
             for opened in place.contents(place.files()):
                 yield from documents_in(opened, file_mb)
     except NotFetched as exc:

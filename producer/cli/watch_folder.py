@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producer.cli.options import here
+from producer.cli.options import SourcePassword, access, here
 
 if TYPE_CHECKING:
     from producer.folder import Watched
@@ -18,7 +18,8 @@ def watch_folder(
     path: Annotated[
         str,
         typer.Argument(
-            help="A folder, with all that stands below it, or an address: s3://BUCKET/PREFIX, gs://."
+            help="A folder, with all that stands below it, or an address: s3://BUCKET/PREFIX, "
+            "gs://, davs://USER@HOST/PATH, imaps://USER@HOST/FOLDER."
         ),
     ],
     spec: Annotated[Path, typer.Option(help="A YAML file with asks and options.")],
@@ -34,6 +35,7 @@ def watch_folder(
         ),
     ] = 10.0,
     once: Annotated[bool, typer.Option("--once", help="Look once and end, as for cron.")] = False,
+    source_password_file: SourcePassword = None,
 ) -> None:
     """Submit what is new or changed in a folder, as it comes; files stay as they are."""
     from producer.cli.submit import spec_from_file
@@ -41,7 +43,7 @@ def watch_folder(
     from producer.sources import is_address
 
     spec_from_file(spec, {})  # a wrong one is said at once
-    place = _place(path)
+    place = _place(path, source_password_file)
     named = place.name if is_address(path) else Path(path).absolute()
     watched = Watched(place, f"{named} with {spec.absolute()}", here().limits.file_mb, age)
     told = set[str]()
@@ -52,7 +54,7 @@ def watch_folder(
         time.sleep(every)
 
 
-def _place(path: str) -> "Place":
+def _place(path: str, password_file: Path | None) -> "Place":
     """What is watched. Raises InputError where its kind is not."""
     from models.errors import InputError
     from producer.folder import LocalFolder
@@ -66,7 +68,7 @@ def _place(path: str) -> "Place":
     if path.lower().startswith(("http:", "https:")):
         raise InputError(f"{shown(path)}: one file, and nothing to watch; `docmill submit` it")
     try:
-        return place_at(path, here().sources)
+        return place_at(path, access(password_file))
     except NotFetched as exc:
         raise InputError(f"{shown(path)}: {exc}") from exc
 

@@ -6,16 +6,13 @@ and names that are looked up twice with two answers all end there.
 """
 
 import socket
-from collections.abc import Callable
 from errno import EACCES
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from models.config import SourcesConfig
 from producer.places import NotFetched
-
-MayReach = Callable[[str], bool]
-"""Whether a socket may be connected to an IP address."""
+from producer.remote.access import Access, MayReach
 
 AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 """As `socket.getaddrinfo` gives it."""
@@ -24,9 +21,9 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _SAID = "it leads to an address of a private network"
 
 
-def reach(config: SourcesConfig) -> MayReach:
-    """The rule of docmill.toml."""
-    return (lambda _: True) if config.private else is_public
+def reach(access: Access) -> MayReach:
+    """The rule that counts."""
+    return access.may_reach or ((lambda _: True) if access.config.private else is_public)
 
 
 def is_public(address: str) -> bool:

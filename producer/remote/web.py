@@ -16,7 +16,8 @@ from yarl import URL
 from models.archives import MEBIBYTE
 from models.config import SourcesConfig
 from producer.places import File, NotFetched, Opened, Refused
-from producer.remote.reach import MayReach, Sockets, not_connected, reach, refuse_open_text
+from producer.remote.access import Access
+from producer.remote.reach import Sockets, not_connected, reach, refuse_open_text
 
 T = TypeVar("T")
 
@@ -75,9 +76,9 @@ class Web:
     """Connections to servers, kept while it is entered. What is fetched comes while the caller
     does other things: a loop on a thread of its own does the fetching."""
 
-    def __init__(self, config: SourcesConfig, may_reach: MayReach | None = None) -> None:
-        self._config = config
-        self._sockets = Sockets(may_reach or reach(config))
+    def __init__(self, access: Access) -> None:
+        self._config = access.config
+        self._sockets = Sockets(reach(access))
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()

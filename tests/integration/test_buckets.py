@@ -16,6 +16,7 @@ from models.spec import make_spec
 from producer.folder import Fate, Look, Watched
 from producer.places import NotFetched, Refused
 from producer.remote import bucket as bucket_module
+from producer.remote.access import Access
 from producer.remote.place import place_at
 from producer.sources import Source, gather
 from tests import office
@@ -76,7 +77,7 @@ def put(s3: Any, **objects: bytes) -> None:
 
 
 def found(address: str, config: SourcesConfig = ALLOWED) -> list[Source]:
-    return list(gather([address], io.BytesIO(), 1, config))
+    return list(gather([address], io.BytesIO(), 1, Access(config)))
 
 
 def refused(address: str, config: SourcesConfig = ALLOWED) -> Refused:
@@ -106,7 +107,7 @@ def test_a_list_is_read_page_by_page_and_no_further_than_it_is_used(s3, monkeypa
     monkeypatch.setattr(bucket_module, "PAGE", 2)
     put(s3, **{f"{number:02}.txt": b"text" for number in range(25)})
     asked: list[str | None] = []
-    with place_at("s3://papers", ALLOWED) as place:
+    with place_at("s3://papers", Access(ALLOWED)) as place:
         listing = place._dialect.listing
         place._dialect.listing = lambda *given: asked.append(given[2]) or listing(*given)
         contents = place.contents(place.files())
@@ -249,7 +250,7 @@ def _missing(name: str) -> None:
 @pytest.fixture
 def look(database_url: str, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Look]:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    place = place_at("s3://papers/in", ALLOWED)
+    place = place_at("s3://papers/in", Access(ALLOWED))
     return lambda: Watched(place, "s3://papers/in with s", 50, age_s=0).look(SPEC)
 
 
@@ -269,7 +270,7 @@ def test_a_watched_bucket_gives_what_is_new_or_changed_and_keeps_what_it_has(db,
 
 def test_a_watched_bucket_that_is_not_there_is_a_clear_error(database_url, s3):
     with pytest.raises(InputError, match="s3://none-here: there is no such bucket"):
-        Watched(place_at("s3://none-here", ALLOWED), "w", 50, age_s=0).look(SPEC)
+        Watched(place_at("s3://none-here", Access(ALLOWED)), "w", 50, age_s=0).look(SPEC)
 
 
 def test_a_list_that_breaks_off_is_taken_as_far_as_it_goes_and_told(db, look, monkeypatch, s3):

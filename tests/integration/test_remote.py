@@ -9,6 +9,7 @@ from aiohttp import web
 
 from models.config import SourcesConfig
 from producer.places import File, Refused
+from producer.remote.access import Access
 from producer.remote.place import place_at
 from producer.sources import Accepted, gather
 from tests import office
@@ -41,7 +42,7 @@ def server() -> Iterator[Server]:
 
 
 def found(address: str, config: SourcesConfig = ALLOWED) -> list[Accepted | Refused]:
-    return list(gather([address], io.BytesIO(), 1, config))
+    return list(gather([address], io.BytesIO(), 1, Access(config)))
 
 
 def category(address: str, config: SourcesConfig = ALLOWED) -> str:
@@ -86,7 +87,7 @@ def test_a_redirect_into_the_building_ends_at_the_socket(server):
         return len(reached) == 1
 
     other = server.url.replace("127.0.0.1", "127.0.0.2")
-    with place_at(f"{server.url}/to?where={other}/a.txt", ALLOWED, once) as place:
+    with place_at(f"{server.url}/to?where={other}/a.txt", Access(ALLOWED, may_reach=once)) as place:
         [refused] = place.contents(place.files())
     assert isinstance(refused, Refused)
     assert refused.category == "private_address"
@@ -95,7 +96,7 @@ def test_a_redirect_into_the_building_ends_at_the_socket(server):
 
 
 def test_what_comes_of_a_file_ends_with_whoever_wanted_it(server):
-    with place_at(f"{server.url}/slow", ALLOWED) as place:
+    with place_at(f"{server.url}/slow", Access(ALLOWED)) as place:
         coming = place.contents([File(number, f"{server.url}/slow") for number in "abc"])
         place._web._start(asyncio.sleep(0)).result()
         coming.close()
