@@ -64,7 +64,7 @@ classifier: setup  ## train the model of asks that ships, from worker/classify/a
 	$(BIN)/python -m worker classifier ship
 
 lock: .uv/bin/uv  ## resolve pyproject.toml into requirements.lock
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra anthropic --extra bedrock --extra embedded --extra parquet --group dev --output-file requirements.lock pyproject.toml
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --extra anthropic --extra bedrock --extra embedded --extra gs --extra parquet --extra s3 --group dev --output-file requirements.lock pyproject.toml
 
 clean:  ## remove the environment and the embedded data
 	rm -rf .venv .uv .docmill .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -177,6 +177,13 @@ watched_files = Table(
     Column(
         "batch_id", ForeignKey("batches.id", ondelete="SET NULL"), comment="NULL: it was refused"
     ),
+    Column(
+        "etag",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="changes with the bytes, as a server says",
+    ),
     Index("ix_watched_files_bytes", "watch", "sha256"),
     Index("ix_watched_files_batch", "batch_id"),
     comment="files of watched folders that were submitted, as they were then",

@@ -16,18 +16,14 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, TooMuch, growing, members
-from models.bounds import NOT_STORED
 from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
+from producer.places import NotFetched, Opened, Refused, readable
 
 if TYPE_CHECKING:
-    from models.config import SourcesConfig
-
-IN_MEMORY = 64 * MEBIBYTE
-"""A download that is larger stands in a file without a name until it is stored."""
+    from producer.remote.access import Access
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,45 +35,25 @@ class Accepted:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Something that is not submitted, and why."""
-
-    path: str
-    category: str
-    message: str
-
-
 Source = Accepted | Refused
 
 
-def readable(name: str) -> str:
-    """A file name or an id as text. What is no text in it is written as \\xe9."""
-    return NOT_STORED.sub(_written, name)
-
-
-def _written(sign: re.Match[str]) -> str:
-    code = ord(sign[0])
-    is_byte = code == 0 or 0xDC80 <= code <= 0xDCFF  # as Python reads names that are no UTF-8
-    return f"\\x{code & 0xFF:02x}" if is_byte else f"\\u{code:04x}"
-
-
 def gather(
-    paths: Sequence[str], stdin: BinaryIO, file_mb: int, remote: "SourcesConfig | None" = None
+    paths: Sequence[str], stdin: BinaryIO, file_mb: int, remote: "Access | None" = None
 ) -> Iterator[Source]:
     """Every document behind the given paths, in a stable order, each file once. `remote`: how
-    addresses are fetched; None: as by default.
+    addresses are fetched; None: as by default, without a password.
 
     Categories of refusals: not_found, not_entered (folders and links), empty, too_large,
-    unsupported_type, unreadable, bad_line; of addresses not_fetched, private_address and
-    unsupported_source.
+    unsupported_type, unreadable, bad_line; of addresses not_fetched, not_allowed, private_address
+    and unsupported_source.
     """
     seen: set[Path] = set()
     for path in paths:
         if path == "-":
             yield from _from_stdin(stdin, file_mb)
             continue
-        if ADDRESS.match(path):
+        if is_address(path):
             yield from _from_address(path, file_mb, remote)
             continue
         for found in _files(path):
@@ -147,24 +123,35 @@ def _from_file(file: Path, file_mb: int) -> Iterator[Source]:
         yield Refused(name, "unreadable", f"{name}: {exc.strerror or exc}")
 
 
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-"""How a path begins that is an address."""
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-def _from_address(address: str, file_mb: int, config: "SourcesConfig | None") -> Iterator[Source]:
+def is_address(path: str) -> bool:
+    """Whether a path begins as addresses do."""
+    return _ADDRESS.match(path) is not None
+
+
+def _from_address(address: str, file_mb: int, access: "Access | None") -> Iterator[Source]:
     # what most commands do without, and longer to load than they take
     from models.config import SourcesConfig
-    from producer.remote import NotFetched, fetch, shown
+    from producer.remote.access import Access
+    from producer.remote.place import place_at, shown
 
-    name = readable(shown(address))
-    with SpooledTemporaryFile(IN_MEMORY) as file:
-        try:
-            fetch(address, file, config or SourcesConfig())
-        except NotFetched as exc:
-            yield Refused(name, exc.category, f"{name}: {exc}")
-            return
-        file.seek(0)
-        yield from _Opened(file_mb).sources(name, cast(BinaryIO, file))
+    try:
+        with place_at(address, access or Access(SourcesConfig())) as place:
+            for opened in place.contents(place.files()):
+                yield from documents_in(opened, file_mb)
+    except NotFetched as exc:
+        name = shown(address)
+        yield Refused(name, exc.category, f"{name}: {exc}")
+
+
+def documents_in(opened: Opened | Refused, file_mb: int) -> Iterator[Source]:
+    """The documents in a file of a place."""
+    if isinstance(opened, Refused):
+        yield opened
+    else:
+        yield from _Opened(file_mb).sources(opened.file.name, cast(BinaryIO, opened.content))
 
 
 def _from_stdin(stdin: BinaryIO, file_mb: int) -> Iterator[Source]:

@@ -26,9 +26,10 @@ from models.spec import Ask, Spec
 from models.states import BatchState
 from models.words import INGEST, Policy
 from producer.gold import refuse_examples
+from producer.places import Refused
 from producer.prompts import refuse_prompts
 from producer.query import acceptance_of
-from producer.sources import Accepted, Refused, Source
+from producer.sources import Accepted, Source
 
 BLOCK = 256
 """Documents per block: each is a transaction, and bounds the memory of a submit."""

@@ -14,7 +14,7 @@ from models.states import DocumentState, JobState
 from models.terminal import plain, to_json
 from models.words import TaskType, Zone
 from producer.cli.options import AsJson, Batch, ByChoice, FormatChoice, OneBatch, text
-from producer.sources import readable
+from producer.places import readable
 
 LOOK_S = 0.5
 """How often watch looks."""

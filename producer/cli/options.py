@@ -13,6 +13,7 @@ from models.words import TaskType
 
 if TYPE_CHECKING:
     from models.config import Config
+    from producer.remote.access import Access
 
 TASKS = (AUTO := "auto", *TaskType)
 """--task of submit: a task type, or auto, which leaves it to the classify step."""
@@ -44,6 +45,13 @@ def here() -> "Config":
     from models.settings import settings
 
     return load_config(settings().docmill_config)
+
+
+def access(password_file: Path | None) -> "Access":
+    """How this host asks servers of documents. Raises ConfigError, InputError."""
+    from producer.remote.access import Access, source_password
+
+    return Access(here().sources, source_password(password_file))
 
 
 def task(value: str) -> str:
@@ -81,6 +89,14 @@ Password = Annotated[
 PasswordFile = Annotated[
     Path | None,
     typer.Option(help="Passwords for PDFs that need one, one a line; each is tried in turn."),
+]
+SourcePassword = Annotated[
+    Path | None,
+    typer.Option(
+        "--source-password-file",
+        help="Its first line is the password for davs:// and imaps://; else the variable "
+        "DOCMILL_SOURCE_PASSWORD.",
+    ),
 ]
 
 

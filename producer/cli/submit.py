@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,11 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from models.words import Policy, Scope
-from producer.cli.options import TASKS, AsJson, Password, PasswordFile, here, task, usd
+from producer.cli.options import (
+    TASKS,
+    AsJson,
+    Password,
+    PasswordFile,
+    SourcePassword,
+    access,
+    here,
+    task,
+    usd,
+)
 
 if TYPE_CHECKING:
     from models.spec import Spec
     from producer.query import Row
+    from producer.remote.access import Access
     from producer.sources import Source
     from producer.submit import Submitted, Unlock
 
@@ -24,11 +36,21 @@ LONGEST_NAMED = 200
 """Characters of the paths that are repeated in a command; more of them are left to the reader."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Documents:
+    """What is submitted, and what opens it."""
+
+    paths: Sequence[str]
+    passwords: Sequence[str]
+    access: "Access"
+
+
 def submit(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, globs, JSONL of texts, https addresses; - reads standard input."
+            help="Files, folders, globs, JSONL of texts, addresses (https://, s3://BUCKET/PREFIX, "
+            "gs://, davs://, imaps://); - reads standard input."
         ),
     ],
     ask: Annotated[
@@ -125,6 +147,7 @@ def submit(
     ] = None,
     password: Password = None,
     password_file: PasswordFile = None,
+    source_password_file: SourcePassword = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show the progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -136,7 +159,9 @@ def submit(
     options["reuse"] = False if no_reuse else None
     options["allow_provider_batch"] = allow_provider_batch or None
     given = {key: value for key, value in options.items() if value is not None}
-    passwords = passwords_of(password, password_file)
+    documents = _Documents(
+        paths, passwords_of(password, password_file), access(source_password_file)
+    )
     shape: dict[str, Any] = {"fields": fields, "schema": schema, "task": task, "scope": scope}
     shape |= {"checks": check, "important": important}
     if resume is not None:
@@ -145,13 +170,13 @@ def submit(
                 "--resume takes paths alone (and passwords, --watch, --json): what is asked and "
                 "every other option stand in the batch"
             )
-        raise typer.Exit(_resume(resume, paths, passwords, as_json, watch))
+        raise typer.Exit(_resume(resume, documents, as_json, watch))
     if (ask is None) == (spec is None):
         raise typer.BadParameter("give --ask (once or more) or --spec FILE, one of the two")
     batch = _spec(ask or (), spec, shape, given)
     if plan:
-        raise typer.Exit(_plan(batch, paths, passwords, as_json))
-    raise typer.Exit(_new(batch, paths, passwords, as_json, watch))
+        raise typer.Exit(_plan(batch, documents, as_json))
+    raise typer.Exit(_new(batch, documents, as_json, watch))
 
 
 def _spec(
@@ -206,39 +231,33 @@ def _names(said: str) -> list[str]:
     return [name.strip() for name in said.split(",")]
 
 
-def _sources(paths: Sequence[str]) -> "Iterator[Source]":
+def _sources(documents: _Documents) -> "Iterator[Source]":
     from producer.sources import gather
 
-    config = here()
-    return gather(paths, sys.stdin.buffer, config.limits.file_mb, config.sources)
+    return gather(documents.paths, sys.stdin.buffer, here().limits.file_mb, documents.access)
 
 
-def _new(
-    spec: "Spec", paths: Sequence[str], passwords: Sequence[str], as_json: bool, watch: bool
-) -> int:
+def _new(spec: "Spec", documents: _Documents, as_json: bool, watch: bool) -> int:
     from producer.submit import submit as store
 
     def into(stored: "Callable[[Submitted], None]", unlock: "Unlock") -> "Submitted":
-        return store(spec, _sources(paths), stored, unlock)
+        return store(spec, _sources(documents), stored, unlock)
 
-    return _store(into, paths, passwords, as_json, watch)
+    return _store(into, documents, as_json, watch)
 
 
-def _resume(
-    batch: int, paths: Sequence[str], passwords: Sequence[str], as_json: bool, watch: bool
-) -> int:
+def _resume(batch: int, documents: _Documents, as_json: bool, watch: bool) -> int:
     from producer.submit import resume as store
 
     def into(stored: "Callable[[Submitted], None]", unlock: "Unlock") -> "Submitted":
-        return store(batch, _sources(paths), stored, unlock)
+        return store(batch, _sources(documents), stored, unlock)
 
-    return _store(into, paths, passwords, as_json, watch)
+    return _store(into, documents, as_json, watch)
 
 
 def _store(
     store: "Callable[[Callable[[Submitted], None], Unlock], Submitted]",
-    paths: Sequence[str],
-    passwords: Sequence[str],
+    documents: _Documents,
     as_json: bool,
     watch: bool,
 ) -> int:
@@ -252,7 +271,7 @@ def _store(
     try:
         with (
             render.storing(sys.stderr.isatty() and not as_json) as show,
-            Unlocker(passwords, here().limits) as unlocker,
+            Unlocker(documents.passwords, here().limits) as unlocker,
         ):
 
             def stored(result: "Submitted") -> None:
@@ -263,7 +282,7 @@ def _store(
             result.locked = unlocker.shut
     except BaseException:  # Ctrl-C too
         if so_far:
-            render.broken_off(so_far[-1], _named(paths))
+            render.broken_off(so_far[-1], _named(documents.paths))
         raise
     if as_json:
         print_json(result.as_json())
@@ -281,15 +300,15 @@ def _named(paths: Sequence[str]) -> str:
     return words if len(words) <= LONGEST_NAMED else "PATHS"
 
 
-def _plan(spec: "Spec", paths: Sequence[str], passwords: Sequence[str], as_json: bool) -> int:
+def _plan(spec: "Spec", documents: _Documents, as_json: bool) -> int:
     """Read and cut the documents and count, without storing or sending any of them."""
     from producer.processes import run_worker_module
     from producer.query import paces
     from producer.unlock import Unlocker
 
     words = ["plan", *(["--json"] if as_json else [])]
-    with Unlocker(passwords, here().limits) as unlock:
-        lines = _plan_lines(spec, paces(), _sources(paths), unlock)
+    with Unlocker(documents.passwords, here().limits) as unlock:
+        lines = _plan_lines(spec, paces(), _sources(documents), unlock)
         return run_worker_module(*words, lines=lines)
 
 

@@ -11,7 +11,7 @@ from producer.render.terminal import Terminal, console, counted
 from producer.sentences import interrupted
 
 if TYPE_CHECKING:
-    from producer.sources import Refused
+    from producer.places import Refused
     from producer.submit import Submitted
 
 MOST_NAMED = 20

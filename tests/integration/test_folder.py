@@ -11,7 +11,7 @@ from models.errors import InputError
 from models.spec import make_spec
 from producer import folder as folder_module
 from producer import submit as submit_module
-from producer.folder import Fate, Folder, Look
+from producer.folder import Fate, LocalFolder, Look, Watched
 from tests.rows import Connection, column, value
 
 SPEC = make_spec({"asks": [{"ask": "Sum up.", "task": "summary"}]}, "test")
@@ -31,7 +31,7 @@ def look(database_url: str, inbox: Path, monkeypatch: pytest.MonkeyPatch) -> Wat
     """A look by a process that knows nothing but what Postgres does."""
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setattr(submit_module, "BLOCK", 2)
-    return lambda: Folder(inbox, f"{inbox} with s", 50, age_s=0).look(SPEC)
+    return lambda: Watched(LocalFolder(inbox), f"{inbox} with s", 50, age_s=0).look(SPEC)
 
 
 def paths(db: Connection) -> list[str]:
@@ -61,14 +61,14 @@ def test_what_is_new_or_changed_is_submitted_and_nothing_twice(db, look, inbox):
 def test_a_watch_that_is_cut_off_goes_on_where_it_was(db, look, inbox, monkeypatch):
     for number in range(5):
         (inbox / f"{number}.txt").write_text(f"text {number}")
-    gather = folder_module.gather
+    documents_in = folder_module.documents_in
 
-    def cut_off(given, *more):
-        if given[0].endswith("4.txt"):
+    def cut_off(opened, *more):
+        if opened.file.name.endswith("4.txt"):
             raise KeyboardInterrupt
-        return gather(given, *more)
+        return documents_in(opened, *more)
 
-    monkeypatch.setattr(folder_module, "gather", cut_off)
+    monkeypatch.setattr(folder_module, "documents_in", cut_off)
     with pytest.raises(KeyboardInterrupt):
         look()
     monkeypatch.undo()
@@ -104,7 +104,9 @@ def test_a_folder_whose_files_are_all_refused_makes_no_batch(db, look, inbox):
 def test_another_spec_is_another_watch_and_a_purged_batch_is_not_submitted_again(db, look, inbox):
     (inbox / "a.txt").write_text("one")
     batch = look().batch
-    assert Folder(inbox, f"{inbox} with another", 50, age_s=0).look(SPEC).documents == 1
+    assert (
+        Watched(LocalFolder(inbox), f"{inbox} with another", 50, age_s=0).look(SPEC).documents == 1
+    )
     db.execute("DELETE FROM batches WHERE id = %s", (batch,))
     assert look().fates == {Fate.SAME: 1}
 

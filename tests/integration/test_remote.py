@@ -2,43 +2,27 @@
 
 import asyncio
 import io
-import threading
 from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
 
 from models.config import SourcesConfig
-from producer.remote import NotFetched, fetch
-from producer.sources import Accepted, Refused, gather
+from producer.places import File, Refused
+from producer.remote.access import Access
+from producer.remote.place import place_at
+from producer.sources import Accepted, gather
 from tests import office
+from tests.stubs.pages import Served
 
 TEXT = b"The rent is 7,700 rupees."
 ALLOWED = SourcesConfig(private=True, download_mb=1, download_seconds=5)
 
 
-class Server:
-    """A server of documents on a thread of its own; `asked` counts requests by path."""
+class Server(Served):
+    """A server of documents."""
 
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.url = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(10)
-
-    async def _start(self) -> str:
-        app = web.Application()
-        app.router.add_get("/{name:.*}", self._answer)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        return f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"]
-        self.asked.append(name)
+    async def answer(self, name: str, request: web.Request) -> web.StreamResponse:
         if name == "loop":
             raise web.HTTPFound("/loop")
         if name == "to":
@@ -50,22 +34,15 @@ class Server:
             raise web.HTTPNotFound
         return web.Response(body=bodies[name])
 
-    def close(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.close()
+    with Server() as made:
+        yield made
 
 
 def found(address: str, config: SourcesConfig = ALLOWED) -> list[Accepted | Refused]:
-    return list(gather([address], io.BytesIO(), 1, config))
+    return list(gather([address], io.BytesIO(), 1, Access(config)))
 
 
 def category(address: str, config: SourcesConfig = ALLOWED) -> str:
@@ -86,7 +63,7 @@ def test_what_cannot_be_had_is_refused_with_why(server):
     assert category(f"{server.url}/none") == "not_found"
     assert category(f"{server.url}/loop") == "not_fetched"
     assert category(f"{server.url}/big") == "too_large"
-    assert category("s3://bucket/a.pdf") == "unsupported_source"
+    assert category("ftp://host.example/a.pdf") == "unsupported_source"
     assert category("https://[bad") == "not_fetched"
     in_a_hurry = SourcesConfig(private=True, download_seconds=0.2)
     assert category(f"{server.url}/slow", in_a_hurry) == "not_fetched"
@@ -110,11 +87,19 @@ def test_a_redirect_into_the_building_ends_at_the_socket(server):
         return len(reached) == 1
 
     other = server.url.replace("127.0.0.1", "127.0.0.2")
-    with pytest.raises(NotFetched) as refused:
-        fetch(f"{server.url}/to?where={other}/a.txt", io.BytesIO(), ALLOWED, once)
-    assert refused.value.category == "private_address"
+    with place_at(f"{server.url}/to?where={other}/a.txt", Access(ALLOWED, may_reach=once)) as place:
+        [refused] = place.contents(place.files())
+    assert isinstance(refused, Refused)
+    assert refused.category == "private_address"
     assert reached == ["127.0.0.1", "127.0.0.2"]
     assert server.asked == ["to"]
+
+
+def test_what_comes_of_a_file_ends_with_whoever_wanted_it(server):
+    with place_at(f"{server.url}/slow", Access(ALLOWED)) as place:
+        coming = place.contents([File(number, f"{server.url}/slow") for number in "abc"])
+        place._web._start(asyncio.sleep(0)).result()
+        coming.close()
 
 
 def test_a_redirect_never_leads_to_another_protocol(server):

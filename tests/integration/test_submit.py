@@ -10,7 +10,8 @@ from models.errors import InputError, NotFound
 from models.spec import make_spec
 from models.states import SubmitState
 from producer import query, submit
-from producer.sources import Accepted, Refused, Source
+from producer.places import Refused
+from producer.sources import Accepted, Source
 from tests.rows import Connection, add_batch, column, value
 from tests.waiting import wait_until
 

@@ -11,13 +11,24 @@ import worker
 from models import errors
 from models.archives import TooMuch
 from models.errors import DocmillError, ReadError
-from producer.remote import NotFetched
+from producer.places import NotFetched
+from producer.remote.web import Answered
 from worker.calls.reservations import NotReserved
 from worker.flow.loops import LoopEnded
 from worker.read.kinds import NeedsOcr
 from worker.read.reading import Damaged, Locked, StrangeLock
 
-NOT_TOLD = {NotFetched, TooMuch, LoopEnded, NotReserved, Damaged, Locked, NeedsOcr, StrangeLock}
+NOT_TOLD = {
+    Answered,
+    NotFetched,
+    TooMuch,
+    LoopEnded,
+    NotReserved,
+    Damaged,
+    Locked,
+    NeedsOcr,
+    StrangeLock,
+}
 """Never reach a user: caught where an address is fetched, where an archive is opened, where the job
 is run, where the loops are, where a file is read."""
 

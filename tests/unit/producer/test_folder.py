@@ -1,15 +1,13 @@
 """What becomes of a file in a folder that is watched."""
 
-from pathlib import Path
-
 import pytest
 
-from producer.folder import Fate, File, Known, Look, is_young, judged
-from producer.sources import Refused
+from producer.folder import Fate, Known, Look, is_young, judged
+from producer.places import File, Refused
 
 OLD, NEW = b"old", b"new"
 KNOWN = Known(3, 1_000, OLD)
-FILE = File(Path("/in/a.txt"), 3, 1_000)
+FILE = File("/in/a.txt", "/in/a.txt", 3, 1_000)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +28,13 @@ def test_bytes_are_submitted_once(known, sha256, has_twin, fate):
     ("size", "changed_ns", "same"), [(3, 1_000, True), (4, 1_000, False), (3, 1_001, False)]
 )
 def test_a_file_of_the_same_size_and_time_is_not_read_again(size, changed_ns, same):
-    assert KNOWN.is_untouched(File(FILE.path, size, changed_ns)) is same
+    assert KNOWN.is_untouched(File(FILE.name, FILE.key, size, changed_ns)) is same
+
+
+@pytest.mark.parametrize(("etag", "same"), [("1", True), ("2", False), ("", False)])
+def test_where_a_server_names_the_bytes_their_time_does_not_matter(etag, same):
+    known = Known(3, 1_000, OLD, "1")
+    assert known.is_untouched(File(FILE.name, FILE.key, 3, 5_000, etag)) is same
 
 
 @pytest.mark.parametrize(("now_s", "young"), [(0.5, True), (9.9, True), (10.1, False), (-5, False)])

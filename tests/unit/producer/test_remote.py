@@ -2,7 +2,8 @@
 
 import pytest
 
-from producer.remote import is_public, shown
+from producer.remote.place import shown
+from producer.remote.reach import is_public
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from producer.cli.progress import Progress
 from producer.corrections import Answer, Correction
 from producer.costs import reasons, total
 from producer.money import Currency
+from producer.places import Refused
 from producer.render import brief
-from producer.sources import Refused
 from producer.submit import Submitted
 
 INR = Currency("INR", Decimal("88.70"), "docmill.toml, 2026-11-01")

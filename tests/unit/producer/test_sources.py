@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from models.archives import MEBIBYTE
 from models.kinds import DOCX, MAIL, PLAIN
-from producer.sources import Accepted, Refused, Source, gather
+from producer.places import Refused
+from producer.sources import Accepted, Source, gather
 from tests import office
 
 NO_STDIN = io.BytesIO()
