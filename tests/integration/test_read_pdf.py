@@ -12,6 +12,7 @@ from PIL import Image
 from models.errors import ReadError
 from models.kinds import PDF
 from tests.pdfs import LETTER, break_page, made, picture
+from worker.ingest.chunk import chunk
 from worker.read import pdfium, second
 from worker.read.kinds import Gap, Text, Why
 from worker.read.pdf import read
@@ -160,6 +161,69 @@ def test_words_that_are_parted_at_a_lines_end_keep_their_hyphen_and_line():
     pdf.text(20, 20, "a well com-")
     pdf.text(20, 26, "piled list")
     assert read(bytes(pdf.output()), "deed.pdf").whole == "a well com-\npiled list"
+
+
+def placed(*words: tuple[float, float, str], turn: int = 0) -> bytes:
+    """A page with words at these places in mm, written in this order; with a turn in degrees they
+    are written sideways, on a page that is turned back for people."""
+    pdf = FPDF()
+    pdf.add_page()
+    pdf.set_font("helvetica", size=11)
+    with pdf.rotation(turn, x=105, y=148):
+        for x, y, text in words:
+            pdf.text(x, y, text)
+    data = bytes(pdf.output())
+    return data.replace(b"/Type /Page\n", b"/Type /Page\n/Rotate %d\n" % turn) if turn else data
+
+
+TABLE = tuple(
+    (x, y, text)
+    for y, row in zip(
+        (30, 36, 42),
+        (
+            ("Description", "Qty", "Amount"),
+            ("Task chair", "10", "7,250.00"),
+            ("Desk lamp with clamp", "6", "111.00"),
+        ),
+        strict=True,
+    )
+    for x, text in zip((20, 90, 120), row, strict=True)
+)
+COLUMNS = """\
+Garden care
+
+Description           Qty  Amount
+Task chair            10   7,250.00
+Desk lamp with clamp  6    111.00
+
+Thank you."""
+
+
+def test_a_table_keeps_its_columns_apart_in_whatever_order_it_was_written():
+    for table in (TABLE, sorted(TABLE)):
+        text = read(placed((20, 20, "Garden care"), *table, (20, 60, "Thank you.")), "bill.pdf")
+        assert [line for line in text.whole.split("\n") if line] == [
+            line for line in COLUMNS.split("\n") if line
+        ]
+        for piece in chunk(text, 12):
+            assert piece.text == text.whole[piece.char_start : piece.char_end]
+
+
+def test_addresses_side_by_side_are_read_one_after_the_other():
+    addresses = [
+        (x, y, line)
+        for x, lines in ((20, ("Acme Ltd", "12 High Street")), (110, ("Beta Ltd", "4 Low Road")))
+        for y, line in zip((30, 36), lines, strict=True)
+    ]
+    text = read(placed(*addresses), "bill.pdf").whole
+    assert text.split("\n") == ["Acme Ltd", "12 High Street", "Beta Ltd", "4 Low Road"]
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_columns_are_those_that_people_see_however_their_page_is_turned(turn):
+    table = [(x, y + 100, text) for x, y, text in TABLE]
+    text = read(placed(*table, turn=turn), "bill.pdf").whole
+    assert text.split("\n") == COLUMNS.split("\n")[2:5]
 
 
 def test_codes_without_a_letter_are_left_out_counted_and_not_invented():

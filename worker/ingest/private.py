@@ -25,6 +25,9 @@ _BREAKS = (
     re.compile(r"(?<=\S)[ \t]*\n[ \t]*(?=\S)"),
     re.compile(r"(?<=\S)[-\u00ad\u2010][ \t]*\n[ \t]*(?=\S)"),
 )
+_GAP_OF_COLUMNS = re.compile(r"(?<=\S) +(?= \S)")
+"""All but the last space between columns: groups of one number may stand in several."""
+
 _UNBROKEN = frozenset[BuiltIn](("pan", "ifsc", "email"))
 """Those that have no space in them: for the others a line end is one."""
 
@@ -45,7 +48,7 @@ class Pins:
         Names are sorted and separated by ", ". A value that lies across a border is found in
         every piece that has a part of it. Own patterns see the text as it stands, with spaces for
         what was lost between pieces, and no flags; and once more with its lines joined, as a value
-        that a line end broke is written.
+        that a line end broke is written, and with one space between columns.
         """
         if not (self._built_in or self._own):
             return [None] * len(pieces)
@@ -59,22 +62,27 @@ class Pins:
         return [", ".join(sorted(names)) or None for names in found]
 
     def _hits(self, whole: str, lines: str) -> Iterator[tuple[str, Span]]:
-        """What is found in the text as it stands, then what only its joined `lines` make whole."""
+        """What is found in the text as it stands, then what only its joined `lines` or columns make
+        whole."""
         folded = whole.translate(_FOLD) if self._built_in else ""
         found: dict[str, list[Span]] = {name: list(_FIND[name](folded)) for name in self._built_in}
         found |= {own: list(_own_hits(pattern, whole)) for own, pattern in self._own.items()}
         for name, spans in found.items():
             yield from ((name, span) for span in spans)
-        for broken in _BREAKS:
-            for name, span in self._across(_Joined(lines, broken)):
+        folds = [(_Joined(lines, broken), _UNBROKEN) for broken in _BREAKS]
+        folds.append((_Joined(lines, _GAP_OF_COLUMNS), frozenset(self._built_in)))
+        for joined, built_in in folds:
+            for name, span in self._across(joined, built_in):
                 if not _meets(found[name], span):
                     yield name, span
 
-    def _across(self, joined: "_Joined") -> Iterator[tuple[str, Span]]:
+    def _across(
+        self, joined: "_Joined", looked_for: frozenset[BuiltIn]
+    ) -> Iterator[tuple[str, Span]]:
         if not joined.breaks:
             return
         folded = joined.text.translate(_FOLD)
-        for built_in in _UNBROKEN.intersection(self._built_in):
+        for built_in in looked_for.intersection(self._built_in):
             spans = joined.across(_FIND[built_in](folded))
             yield from ((built_in, span) for span in spans)
         for own, pattern in self._own.items():

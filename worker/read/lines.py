@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from worker.read.layout import Line, Run, laid_out, line
 from worker.read.reading import Reading, reading
 
 LEAST_SCORE = 0.5
@@ -72,9 +73,15 @@ def is_sparse(lines: Iterable[Sequence[Found]]) -> bool:
 
 
 def page(lines: Iterable[Sequence[Found]]) -> Reading:
-    """The text of a page whose lines are in the order of reading."""
-    texts, lost = list[str](), 0
-    for line in lines:
-        texts.append(" ".join(run.text for run in line if run.score >= LEAST_SCORE))
-        lost += sum(len("".join(run.text.split())) for run in line if run.score < LEAST_SCORE)
-    return reading("\n".join(filter(None, texts)), lost)
+    """The text of a page whose lines are in the order of reading, with its columns kept apart."""
+    sure, lost = list[Line](), 0
+    for runs in lines:
+        words = [run for run in runs if run.score >= LEAST_SCORE]
+        lost += sum(len("".join(run.text.split())) for run in runs if run.score < LEAST_SCORE)
+        if words:
+            sure.append(line(" ".join(run.text for run in words), list(map(_run, words))))
+    return reading("\n".join(laid_out(sure)), lost)
+
+
+def _run(found: Found) -> Run:
+    return Run(found.text, found.left, found.top, found.right, found.bottom)

@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
@@ -11,7 +12,11 @@ import pypdfium2  # noqa: TID251 - the module that knows pdfium
 import pypdfium2.raw as raw  # noqa: TID251
 from PIL import Image
 
+from worker.read import layout
+from worker.read.layout import Line, Run
 from worker.read.reading import STAMPED, Damaged, Locked, Reading, Sheet, StrangeLock, reading
+
+Span = tuple[int, int]
 
 # It warns of forms in XFA, which are refused or read without it.
 logging.getLogger("pypdfium2").setLevel(logging.ERROR)
@@ -28,6 +33,14 @@ FONTS_ASKED = 9
 _DEPTH = 4
 _LONGEST_NAME = 128
 _HYPHENS = str.maketrans({"\x02": "-\n", "\ufffe": "-\n"})
+_HYPHEN = str.maketrans({"\x02": "-", "\ufffe": "-"})
+_LINE_END, _WORD = re.compile("[\n\x02\ufffe]"), re.compile(r"\S+")
+# Asked of so many characters: without types that are checked each time it takes half as long.
+_UNCHECKED = ctypes.CFUNCTYPE(ctypes.c_int)
+_IS_LOST, _BOX_OF = (
+    ctypes.cast(asked, _UNCHECKED)
+    for asked in (raw.FPDFText_HasUnicodeMapError, raw.FPDFText_GetLooseCharBox)
+)
 _OUT_OF_SIGHT = raw.FPDF_ANNOT_FLAG_HIDDEN | raw.FPDF_ANNOT_FLAG_NOVIEW
 _CHECKED = frozenset({raw.FPDF_FORMFIELD_CHECKBOX, raw.FPDF_FORMFIELD_RADIOBUTTON})
 _FILLED = frozenset(
@@ -176,8 +189,9 @@ def _read(page: Any, max_characters: int) -> tuple[Reading, tuple[str, ...]] | N
         count = text_page.count_chars()
         if count > max_characters:
             return None
-        handle, is_lost = text_page.raw, raw.FPDFText_HasUnicodeMapError
-        marks = list(map(is_lost, repeat(handle, count), range(count)))
+        handle = text_page.raw
+        plain = ctypes.cast(handle, ctypes.c_void_p)
+        marks = list(map(_IS_LOST, repeat(plain, count), range(count)))
         kept: Sequence[int] = range(count)
         if 1 in marks:
             kept = [at for at, mark in enumerate(marks) if mark != 1]
@@ -187,9 +201,81 @@ def _read(page: Any, max_characters: int) -> tuple[Reading, tuple[str, ...]] | N
             text = "".join(map(chr, map(raw.FPDFText_GetUnicode, repeat(handle), kept)))
         asked = kept[:: len(kept) // FONTS_ASKED + 1]
         fonts = tuple(filter(None, (_font(handle, at) for at in asked)))
-        return reading(text.translate(_HYPHENS), count - len(kept)), fonts
+        laid = _laid_out(text, _Places(page, handle, kept))
+        return reading(laid, count - len(kept)), fonts
     finally:
         text_page.close()
+
+
+class _Places:
+    """Where characters of a page stand, as people see it: from the left, and downwards."""
+
+    def __init__(self, page: Any, text_page: Any, kept: Sequence[int]) -> None:
+        self._turn = raw.FPDFPage_GetRotation(page)
+        self._text_page, self._kept = ctypes.cast(text_page, ctypes.c_void_p), kept
+        self._first, self._last = raw.FS_RECTF(), raw.FS_RECTF()
+
+    def run(self, text: str, start: int, end: int) -> Run | None:
+        """Characters of a line, of which the ends are looked at; None: they do not stand in one."""
+        for at, box in ((start, self._first), (end - 1, self._last)):
+            if not _BOX_OF(self._text_page, self._kept[at], ctypes.byref(box)):
+                return None
+        left, top, end_of_first, bottom = self._seen(self._first)
+        _, last_top, right, last_bottom = self._seen(self._last)
+        if right < end_of_first or not last_top <= (top + bottom) / 2 <= last_bottom:
+            return None
+        return Run(text, left, min(top, last_top), right, max(bottom, last_bottom))
+
+    def _seen(self, box: Any) -> tuple[float, float, float, float]:
+        """Its left, top, right and bottom, on the page as it is turned."""
+        match self._turn:
+            case 0:
+                return box.left, -box.top, box.right, -box.bottom
+            case 1:
+                return box.bottom, box.left, box.top, box.right
+            case 2:
+                return -box.right, box.bottom, -box.left, box.top
+        return -box.top, -box.right, -box.bottom, -box.left
+
+
+def _laid_out(text: str, places: _Places) -> str:
+    """A page's text, with its columns kept apart where it has some."""
+    spans = list(_lines(text))
+    lines = [_line(text, span, places) for span in spans]
+    looked_at = layout.stretched(lines)
+    if not looked_at and not layout.stand_beside(lines):
+        return text.translate(_HYPHENS)
+    for number in looked_at:
+        lines[number] = _with_words(lines[number], text, spans[number], places)
+    return "\n".join(layout.laid_out(lines))
+
+
+def _lines(text: str) -> Iterator[Span]:
+    """Where each line begins and ends; a hyphen that pdfium found to part a word is its last."""
+    start = 0
+    for end in _LINE_END.finditer(text):
+        yield start, end.start() + (end[0] != "\n")
+        start = end.end()
+    yield start, len(text)
+
+
+def _line(text: str, span: Span, places: _Places) -> Line:
+    """A line as one run."""
+    said = text[slice(*span)].translate(_HYPHEN)
+    seen = said.strip()
+    if not seen:
+        return Line(said)
+    start = span[0] + said.index(seen)
+    run = places.run(seen, start, start + len(seen))
+    return Line(said, (run,) if run else ())
+
+
+def _with_words(line: Line, text: str, span: Span, places: _Places) -> Line:
+    """A line with its columns."""
+    words = [word.span() for word in _WORD.finditer(text, *span)]
+    runs = [places.run(text[a:b].translate(_HYPHEN), a, b) for a, b in words]
+    known = [run for run in runs if run is not None]
+    return layout.line(line.text, known) if len(known) == len(runs) else line
 
 
 def _font(text_page: Any, at: int) -> str:

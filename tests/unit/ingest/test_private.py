@@ -466,6 +466,13 @@ ENDLESS = r"(?:.*?,){12}P"
 COMMAS = ", ".join(map(str, range(30))) + "Q P"
 
 
+def test_groups_of_one_number_that_stand_in_several_columns_are_found():
+    for number in ("4111     1111      1111    1111", "98765      43210"):
+        assert reason(f"Paid by {number}", "card" if len(number) > 20 else "phone")
+    assert own("AB 12", "AB     12") == ["matter number"]
+    assert own("AB12", "AB     12") == [None]
+
+
 def test_a_pattern_that_takes_for_ever_keeps_everything_in_the_building(monkeypatch):
     monkeypatch.setattr(private, "OWN_S", 0.05)
     assert own(ENDLESS, COMMAS, "harmless") == ["matter number"] * 2

@@ -50,3 +50,16 @@ def test_upright_lines_chinese_signs_and_an_empty_page_are_known():
     assert not is_sparse([[Found("x" * 20, 0.9, 0, 0, 20, 400)]])
     assert not is_sparse([[Found("漢" * 20, 0.9, 0, 0, 400, 20)]])
     assert not is_sparse([])
+
+
+def test_columns_of_a_receipt_are_kept_apart():
+    rows = (("ITEM", "QTY", "AMOUNT"), ("WING COMPASS", "1", "50.88"), ("PUNCH SET", "12", "50.00"))
+    lines = [
+        [found(text, 200 * column, 30 * row) for column, text in enumerate(texts)]
+        for row, texts in enumerate(rows)
+    ]
+    assert page(lines).text.split("\n") == [
+        "ITEM          QTY  AMOUNT",
+        "WING COMPASS  1    50.88",
+        "PUNCH SET     12   50.00",
+    ]
