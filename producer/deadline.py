@@ -1,6 +1,6 @@
 """When a batch will be finished, at the pace of the last seconds, and what its deadline says to it.
 
-Pure: statuses and stages as `producer/query.py` has them.
+Pure: statuses and stages as `producer/query/` has them.
 """
 
 from collections.abc import Callable, Mapping

@@ -132,7 +132,8 @@ class Statements:
 @pytest.fixture
 def database(monkeypatch):
     made = Statements()
-    monkeypatch.setattr(query, "every", made.every)
+    for reads in ("batch", "rows", "trouble"):
+        monkeypatch.setattr(f"producer.query.{reads}.every", made.every)
     return made
 
 

@@ -1,0 +1,76 @@
+"""Every read: rows in, plain dictionaries out. Both doors, CLI and page, call these."""
+
+from producer.query.answers import (
+    RESULT_KEYS,
+    AnswerKeys,
+    answer_keys,
+    in_order,
+    result_row,
+    results,
+    value_keys,
+)
+from producer.query.batch import (
+    ENDED,
+    STATUS_KEYS,
+    acceptance_of,
+    batch_state,
+    batches,
+    is_over,
+    known_cost,
+    stages,
+    status,
+    status_json,
+)
+from producer.query.document import DOCUMENT_KEYS, TOLD, documents, unread
+from producer.query.ledger import (
+    COST_KEYS,
+    cost_row,
+    costs,
+    costs_explained,
+    escalation_row,
+    escalations,
+)
+from producer.query.rows import FETCH, Row, every, moment, money, one, require
+from producer.query.trouble import engines, failures, held_jobs, paces, troubles
+
+__all__ = [
+    "COST_KEYS",
+    "DOCUMENT_KEYS",
+    "ENDED",
+    "FETCH",
+    "RESULT_KEYS",
+    "STATUS_KEYS",
+    "TOLD",
+    "AnswerKeys",
+    "Row",
+    "acceptance_of",
+    "answer_keys",
+    "batch_state",
+    "batches",
+    "cost_row",
+    "costs",
+    "costs_explained",
+    "documents",
+    "engines",
+    "escalation_row",
+    "escalations",
+    "every",
+    "failures",
+    "held_jobs",
+    "in_order",
+    "is_over",
+    "known_cost",
+    "moment",
+    "money",
+    "one",
+    "paces",
+    "require",
+    "result_row",
+    "results",
+    "stages",
+    "status",
+    "status_json",
+    "troubles",
+    "unread",
+    "value_keys",
+]
