@@ -160,7 +160,7 @@ async def test_an_answer_frees_the_place_of_whoever_waits_in_another_process(lim
     started = time.monotonic()
     first.settle(grant)
     await asyncio.wait_for(waiting, timeout=5)
-    assert time.monotonic() - started < 0.5  # woken: not after the second of a lost wake
+    assert time.monotonic() - started < 0.9  # woken: not after the second of a lost wake
 
 
 async def test_a_holder_keeps_its_place_for_longer_than_a_lease(limiters):
@@ -404,7 +404,7 @@ async def test_the_answer_after_the_trouble_lets_everybody_go(limiters, client):
     started = time.monotonic()
     first.settle(probe)
     await asyncio.wait_for(waiting, timeout=5)
-    assert time.monotonic() - started < 0.5  # woken
+    assert time.monotonic() - started < 0.9  # woken
     assert await second.state() == []
 
 

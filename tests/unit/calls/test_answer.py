@@ -248,12 +248,12 @@ def test_a_schema_that_points_nowhere_does_not_make_it_stumble():
 @pytest.mark.parametrize("pattern", ["^(a+)+$", r"^(a|a)+(?!a)$", r"(?=a)(a+)+\1c"])
 def test_a_pattern_that_can_be_matched_in_countless_ways_is_checked_at_once(pattern):
     lost = {"type": "object", "properties": {"a": {"pattern": pattern}}}
-    started = time.perf_counter()
+    started = time.process_time()
     assert isinstance(checked(json.dumps({"a": "a" * 2_000 + "b"}), lost), Invalid)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_a_model_that_writes_nothing_but_line_ends_is_checked_at_once():
-    started = time.perf_counter()
+    started = time.process_time()
     assert isinstance(checked("```json" + "\n" * 1_500), Invalid)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5

@@ -207,10 +207,10 @@ def test_it_is_found_in_any_letters_and_within_other_words():
 
 def test_a_long_text_is_read_at_once():
     hostile = ("context ", "model ", "max_tokens ", "input ", "exceed", "system role ", '"', "a")
-    started = time.perf_counter()
+    started = time.process_time()
     for word in hostile:
         trouble_in(word * (1_000_000 // len(word)))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,6 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("value", "text"), HOSTILE.values(), ids=HOSTILE)
 def test_hostile_values_and_texts_do_not_hold_it_up(value, text):
-    started = time.perf_counter()
+    started = time.process_time()
     assert not stands(value, text)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
