@@ -24,7 +24,7 @@ from worker.db import Database, Row
 from worker.deployment import Deployment
 from worker.flow.leases import Leases
 from worker.flow.pump import Lane, Pump
-from worker.flow.slots import AutoSlots, Slots
+from worker.flow.slots import AutoSlots, ReaderSlots, Slots
 from worker.flow.solitude import Solitude
 from worker.flow.stage import StageWork
 from worker.ingest.stage import IngestStage
@@ -178,7 +178,8 @@ def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
 
 def make_reading(shared: Shared, reader: DocumentReader, readers: int) -> Pump:
     """What reads documents."""
-    pump = Pump("ingest", Slots(readers), shared.leases, shared.db, wanted=shared.wanted)
-    stage = IngestStage(shared.db, reader, shared.configs, shared.owner, shared.rates)
+    slots = ReaderSlots(readers)
+    pump = Pump("ingest", slots, shared.leases, shared.db, wanted=shared.wanted)
+    stage = IngestStage(shared.db, reader, shared.configs, shared.owner, shared.rates, slots)
     pump.serve([Lane(INGEST, stage)])
     return pump

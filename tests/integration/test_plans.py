@@ -314,7 +314,8 @@ def statements(live: Live) -> dict[str, Params]:
         "flow/unhold_engines": {},
         "flow/waiting_queues": {},
         "ingest/asks": {"batch_id": live.batch},
-        "ingest/claim": {"claim": live.ingest_claim},
+        "ingest/claim": {"claim": live.ingest_claim, "texts": ["text/plain"], "most_bytes": 99},
+        "ingest/contents": {"id": live.documents[0]},
         "ingest/fail": {
             "rows": as_json([{**row, "state": "pending", "kills": 1} for row in documents]),
             **owner,

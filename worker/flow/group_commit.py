@@ -29,6 +29,8 @@ class GroupCommit(Generic[T]):
         self._gather_s = gather_s
         self._waiting: list[tuple[T, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._begun = asyncio.Event()
+        """The write of another group has begun."""
 
     async def put(self, item: T) -> None:
         """Write an item; raises what the write of its group raised."""
@@ -38,12 +40,19 @@ class GroupCommit(Generic[T]):
             self._writer = asyncio.create_task(self._drain())
         await done
 
+    async def fewer_than(self, most: int) -> None:
+        """Wait until fewer items wait to be written: whoever makes them is faster."""
+        while len(self._waiting) >= most:
+            self._begun.clear()
+            await self._begun.wait()
+
     async def _drain(self) -> None:
         try:
             while self._waiting:
                 if self._gather_s:
                     await asyncio.sleep(self._gather_s)
                 group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                self._begun.set()
                 await self._write_group(group)
         finally:
             self._writer = None

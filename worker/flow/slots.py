@@ -82,6 +82,27 @@ class Slots(asyncio.Semaphore):
         """A call ended. A fixed number learns nothing from it."""
 
 
+class ReaderSlots(Slots):
+    """Readers. As long as all that comes is text that needs none, many are claimed at a time: a
+    claim costs more than reading a row of JSONL."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._ahead = size
+
+    @property
+    def ahead(self) -> int:
+        """As many as there are readers, and up to MOST_AHEAD while none is needed."""
+        return self._ahead
+
+    def came(self, texts: int, others: int) -> None:
+        """A claim brought so many texts, and so many documents that need a reader."""
+        if others:
+            self._ahead = self.size
+        elif texts:
+            self._ahead = min(2 * self._ahead, MOST_AHEAD)
+
+
 class AutoSlots(Slots):
     """As many slots as the engine does best with, as its calls show."""
 

@@ -49,10 +49,10 @@ class AskRow:
 
     def concerns(self, path: str) -> bool:
         """True when the ask is meant for a document of this path."""
+        if not self.documents:
+            return True
         names = (path, PurePath(path).name)
-        return not self.documents or any(
-            fnmatch(name, pattern) for pattern in self.documents for name in names
-        )
+        return any(fnmatch(name, pattern) for pattern in self.documents for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 from collections import Counter
+from functools import lru_cache
 
 # First code points of runs of letters, each with its script ("" where we know no language).
 _BLOCKS: tuple[tuple[int, str], ...] = (
@@ -95,6 +96,7 @@ _PERSIAN_LETTERS = "پچژگکی"
 _KANA_SHARE = 0.05
 
 
+@lru_cache(maxsize=256)
 def language(text: str) -> str | None:
     """ISO 639-1 code of the script with the most letters; None where no letter tells one.
 
@@ -124,12 +126,19 @@ def _scripts(characters: Counter[str]) -> Counter[str]:
     """Letters by script. Han counts as Japanese where kana stand among it."""
     scripts: Counter[str] = Counter()
     for character, times in characters.items():
-        if character.isalpha():
-            scripts[_BLOCKS[bisect_right(_STARTS, ord(character)) - 1][1]] += times
+        scripts[_script(character)] += times
     del scripts[""]
     if scripts["ja"] > _KANA_SHARE * scripts["Han"]:
         scripts["ja"] += scripts.pop("Han", 0)
     return +scripts
+
+
+@lru_cache(maxsize=4096)
+def _script(character: str) -> str:
+    """ "" for what is no letter, or one that tells no language."""
+    if not character.isalpha():
+        return ""
+    return _BLOCKS[bisect_right(_STARTS, ord(character)) - 1][1]
 
 
 def _devanagari(letters: Counter[str], text: str) -> str:

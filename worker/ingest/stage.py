@@ -1,7 +1,7 @@
 """The ingest stage: claims documents, reads them in child processes, writes chunks and jobs."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from worker.classify.models import recent_models
 from worker.configs import Configs
 from worker.db import Database, Row, Statement
 from worker.flow.group_commit import GATHER_S, GroupCommit
+from worker.flow.slots import ReaderSlots
 from worker.flow.stage import Claimed, Held, Lease, Slot, put_back
 from worker.ingest.chunk import chunk
 from worker.ingest.jobs import LOOKED_AT, AskRow, Ingested, asked_models, ingest
@@ -35,6 +36,15 @@ UNPARSED = frozenset({PLAIN, MARKDOWN})
 UNPARSED_BYTES = 1_048_576
 """Text up to here cannot hurt this process; and a child costs more than reading a line of JSONL."""
 
+TOGETHER_BYTES = 16_384
+"""Texts up to here are cut up together: to go to a thread and back takes longer than a row does."""
+
+MOST_WRITTEN = 4 * MICRO_BATCH
+"""Documents in one statement."""
+
+MOST_UNWRITTEN = 2 * MOST_WRITTEN
+"""Short texts that were cut up and wait to be written."""
+
 STATEMENT_CHARACTERS = 8_000_000
 """Text in one statement: Postgres refuses a jsonb array of 256 MB."""
 
@@ -49,6 +59,14 @@ class ReadOutcome:
     ingested: Ingested | None
     failure: Failure | None = None
     kills: int = 0
+
+
+@dataclass(slots=True)
+class _Short:
+    """A short text, and what has come of it."""
+
+    row: Row
+    outcome: ReadOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +96,9 @@ class IngestStage:
         configs: Configs,
         owner: UUID,
         rates: RateBook,
+        slots: ReaderSlots,
     ) -> None:
+        self._slots = slots
         self._db = db
         self._reader = reader
         self._configs = configs
@@ -87,17 +107,25 @@ class IngestStage:
         self._asked: dict[tuple[int, int, str | None], frozenset[str]] = {}
         self._asks: Recent[int, tuple[AskRow, ...]] = Recent(self._load_asks)
         self._learned = recent_models(db)
+        self._short: GroupCommit[_Short] = GroupCommit(self._cut_up, most=MICRO_BATCH)
         self._group: GroupCommit[ReadOutcome] = GroupCommit(
-            self._write, most=MICRO_BATCH, gather_s=GATHER_S
+            self._write, most=MOST_WRITTEN, gather_s=GATHER_S
         )
 
     async def claim(self, queue: Queue, claim: UUID, most: int) -> Claimed:
-        """Lease documents that wait to be read."""
+        """Lease documents that wait to be read. Of those that need a reader no more than readers
+        hold: another worker may have some that are free."""
         shared = {"claim": claim, "owner": self._owner}
         take = {"queue": queue.name, "stage": Stage.INGEST, "most": most, "lease_s": LEASE_S}
+        texts = {"texts": list(UNPARSED), "most_bytes": UNPARSED_BYTES}
         taken, rows = await self._db.run_each(
-            [("flow/take", {**shared, **take}), ("ingest/claim", shared)]
+            [("flow/take", {**shared, **take}), ("ingest/claim", {**shared, **texts})]
         )
+        others = [row for row in rows if not row["is_text"]]
+        self._slots.came(len(rows) - len(others), len(others))
+        if too_many := [row["id"] for row in others[2 * self._slots.size :]]:
+            await self._db.run_all([put_back(Stage.INGEST, too_many, self._owner)])
+            rows = [row for row in rows if row["id"] not in too_many]
         asks = await self._asks.of({row["batch_id"] for row in rows})
         learned = await self._learned.of({row["learned_model"] for row in rows})
         held = [
@@ -125,34 +153,63 @@ class IngestStage:
         """Read one document. Never raises: a bad document is an outcome."""
         row: Row = held.payload
         try:
+            if row["is_text"] and len(row["data"]) <= TOGETHER_BYTES:
+                short = _Short(row)
+                await self._short.put(short)
+                return short.outcome or ReadOutcome(row["id"], None)
             async with slot:
+                if row["is_text"]:
+                    return await asyncio.to_thread(self._outcome, row, self._of_text)
                 text = await self._read(row)
-            return ReadOutcome(row["id"], await asyncio.to_thread(self._ingested, row, text))
-        except ReadError as error:
-            return self._failed(row, error)
+            if text is None:
+                return ReadOutcome(row["id"], None)
+            return await asyncio.to_thread(self._outcome, row, lambda _: self._ingested(row, text))
         except asyncio.CancelledError:
             return ReadOutcome(row["id"], None)
-        except Exception as exc:  # a fault of ours: one more try, then quarantine
-            logger().exception("internal error", document=row["id"])
-            said = f"{type(exc).__name__}: {exc}"[:500]
-            return self._failed(row, ReadError("internal_error", said))
+        except Exception as exc:
+            return self._fault(row, exc)
 
-    async def _read(self, row: Row) -> Text:
-        """Readers run in a child process; short plain text needs none."""
-        if row["media_type"] in UNPARSED and len(row["data"]) <= UNPARSED_BYTES:
-            return await asyncio.to_thread(self._plain, row)
-        kept = _Pages(self._db, row["id"], self._owner)
-        return await self._reader.read(bytes(row["data"]), row["media_type"], row["path"], kept)
+    async def _cut_up(self, shorts: Sequence[_Short]) -> None:
+        await self._group.fewer_than(MOST_UNWRITTEN)
+        await asyncio.to_thread(self._cut_up_all, shorts)
 
-    def _plain(self, row: Row) -> Text:
+    def _cut_up_all(self, shorts: Sequence[_Short]) -> None:
+        for short in shorts:
+            short.outcome = self._outcome(short.row, self._of_text)
+
+    def _outcome(self, row: Row, made: Callable[[Row], Ingested]) -> ReadOutcome:
+        try:
+            return ReadOutcome(row["id"], made(row))
+        except Exception as exc:
+            return self._fault(row, exc)
+
+    async def _read(self, row: Row) -> Text | None:
+        """By a child process; None where the document has gone."""
+        found = await self._db.run("ingest/contents", id=row["id"])
+        if not found:
+            return None
+        kept, data = _Pages(self._db, row["id"], self._owner), bytes(found[0]["data"])
+        return await self._reader.read(data, row["media_type"], row["path"], kept)
+
+    def _of_text(self, row: Row) -> Ingested:
+        """Short plain text needs no child process."""
         limits = row["config"].limits
-        return read_document(
+        text = read_document(
             bytes(row["data"]),
             row["media_type"],
             row["path"],
             max_pages=limits.pages,
             max_characters=limits.characters,
         )
+        return self._ingested(row, text)
+
+    def _fault(self, row: Row, exc: Exception) -> ReadOutcome:
+        """Of the document; or a fault of ours: one more try, then quarantine."""
+        if isinstance(exc, ReadError):
+            return self._failed(row, exc)
+        logger().error("internal error", document=row["id"], exc_info=exc)
+        said = f"{type(exc).__name__}: {exc}"[:500]
+        return self._failed(row, ReadError("internal_error", said))
 
     def _failed(self, row: Row, error: ReadError) -> ReadOutcome:
         killer = error.category in KILLERS

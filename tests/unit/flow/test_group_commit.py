@@ -115,3 +115,15 @@ async def test_a_putter_that_gives_up_hinders_nobody_and_its_item_is_written_all
     await asyncio.wait_for(asyncio.gather(first, staying), timeout=5)
     assert leaving.cancelled()
     assert paper.groups == [[1], [2, 3]]
+
+
+async def test_whoever_makes_items_faster_than_they_are_written_waits():
+    paper = Paper(wait_s=0.01)
+    group = GroupCommit(paper.write, most=2)
+    await group.fewer_than(1)
+    puts = [asyncio.create_task(group.put(item)) for item in range(6)]
+    puts[2].cancel()  # it is written all the same, and nobody hears of it
+    await asyncio.sleep(0)
+    await asyncio.wait_for(group.fewer_than(3), timeout=5)
+    assert paper.written in ([0, 1], [0, 1, 2, 3])
+    await asyncio.gather(*puts, return_exceptions=True)

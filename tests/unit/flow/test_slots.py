@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.clock import settle
-from worker.flow.slots import Slots
+from worker.flow.slots import ReaderSlots, Slots
 
 
 async def test_who_has_to_be_alone_waits_for_the_others_and_they_for_it():
@@ -51,3 +51,15 @@ async def test_who_is_cancelled_while_waiting_to_be_alone_takes_nothing_along():
     slots.leave(alone=False)
     assert slots.free == 2
     await asyncio.wait_for(slots.enter(alone=True), 5)
+
+
+def test_many_texts_are_claimed_at_a_time_until_something_needs_a_reader():
+    slots = ReaderSlots(2)
+    assert slots.ahead == 2
+    for ahead in (4, 8, 16, 32, 64, 64):
+        slots.came(texts=3, others=0)
+        assert slots.ahead == ahead
+    slots.came(texts=0, others=0)
+    assert slots.ahead == 64
+    slots.came(texts=31, others=1)
+    assert slots.ahead == 2

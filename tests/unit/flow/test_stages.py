@@ -9,8 +9,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from models.kinds import PLAIN
-from models.words import Finder, Stage, TaskType
+from models.kinds import PDF, PLAIN
+from models.words import INGEST, Finder, Stage, TaskType
 from tests.factories import CALL, OWNER, a_config, a_job, a_learned, an_access
 from tests.fakes import FakeDatabase, FakeJournal
 from tests.stubs.fake import FakeEngine, Hang
@@ -18,8 +18,9 @@ from worker.calls.ledger import CallRow, CallState
 from worker.classify.cascade import Verdict
 from worker.classify.stage import ClassifyStage, Pair, Sorted
 from worker.configs import Configs
+from worker.flow.slots import ReaderSlots
 from worker.flow.stage import Held, Lease
-from worker.ingest.stage import IngestStage, ReadOutcome
+from worker.ingest.stage import TOGETHER_BYTES, IngestStage, ReadOutcome
 from worker.persist import Persist
 from worker.rates import RateBook
 from worker.run.claims import JobClaims
@@ -126,12 +127,14 @@ async def test_a_document_that_is_cut_off_while_it_is_cut_up_goes_back_in_line(
         loop.call_soon_threadsafe(begun.set)
         goes_on.wait(5)
 
-    stage = IngestStage(db, None, Configs(db, 1, a_config()), OWNER, RateBook())  # type: ignore[arg-type]
+    configs = Configs(db, 1, a_config())
+    stage = IngestStage(db, None, configs, OWNER, RateBook(), ReaderSlots(2))  # type: ignore[arg-type]
     monkeypatch.setattr(stage, "_ingested", slowly)
     row = {
         "id": 7,
         "media_type": PLAIN,
         "path": "a.txt",
+        "is_text": True,
         "data": b"words",
         "kills": 0,
         "config": a_config(),
@@ -149,13 +152,67 @@ async def test_a_document_that_is_cut_off_while_it_is_cut_up_goes_back_in_line(
     }
 
 
+def a_document(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "line_id": 1,
+        "batch_id": 1,
+        "learned_model": 0,
+        "configuration_id": 1,
+        "is_text": False,
+        "media_type": PDF,
+        "path": f"{number}.pdf",
+        "data": None,
+        "kills": 0,
+        "config": a_config(),
+        **more,
+    }
+
+
+async def test_of_documents_that_need_a_reader_no_more_are_kept_than_readers_hold():
+    rows = [a_document(number, is_text=number % 2 == 0) for number in range(20)]
+    db, slots = FakeDatabase(flow__take=rows, ingest__claim=rows), ReaderSlots(2)
+    slots.came(texts=9, others=0)
+    stage = IngestStage(db, None, Configs(db, 1, a_config()), OWNER, RateBook(), slots)  # type: ignore[arg-type]
+    claimed = await stage.claim(INGEST, CLAIM, 32)
+    assert claimed.taken == 20
+    assert [item.lease.item for item in claimed.held] == [*range(8), *range(8, 20, 2)]
+    assert db.given("flow/release")["items"] == [9, 11, 13, 15, 17, 19]
+    assert slots.ahead == 2
+
+
+async def test_a_document_that_has_gone_is_left_alone():
+    db = FakeDatabase()
+    stage = IngestStage(db, None, Configs(db, 1, a_config()), OWNER, RateBook(), ReaderSlots(2))  # type: ignore[arg-type]
+    outcome = await stage.work(held(Stage.INGEST, a_document(7)), nullcontext())
+    assert (outcome.ingested, outcome.failure) == (None, None)
+
+
+@pytest.mark.parametrize("size", [5, TOGETHER_BYTES + 1])
+async def test_a_text_that_cannot_be_cut_up_has_failed_and_its_neighbours_go_on(size, monkeypatch):
+    db = FakeDatabase()
+    stage = IngestStage(db, None, Configs(db, 1, a_config()), OWNER, RateBook(), ReaderSlots(2))  # type: ignore[arg-type]
+
+    def fails_at_7(row: Any, _: Any) -> None:
+        if row["id"] == 7:
+            raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(stage, "_ingested", fails_at_7)
+    text = {"is_text": True, "media_type": PLAIN, "data": b"x" * size}
+    works = [stage.work(held(Stage.INGEST, a_document(n, **text)), nullcontext()) for n in (6, 7)]
+    fine, failed = await asyncio.gather(*works)
+    assert (fine.document_id, fine.failure) == (6, None)
+    assert failed.failure.category == "internal_error"
+    assert "ZeroDivisionError" in failed.failure.message
+
+
 @pytest.mark.parametrize("stage_name", ["ingest", "classify", "run"])
 def test_what_postgres_refuses_has_failed_by_a_fault_of_ours_that_quotes_no_text(stage_name):
     configs = Configs(None, 1, a_config())  # type: ignore[arg-type]
     calls = [CallRow(CALL, CallState.SETTLED, answer="an answer")]
     stage, outcome = {
         "ingest": (
-            IngestStage(None, None, configs, OWNER, RateBook()),  # type: ignore[arg-type]
+            IngestStage(None, None, configs, OWNER, RateBook(), ReaderSlots(2)),  # type: ignore[arg-type]
             ReadOutcome(7, None),
         ),
         "classify": (
