@@ -262,6 +262,11 @@ documents = Table(
     Column("notes", ARRAY(Text), nullable=False, server_default="{}", comment="what was odd"),
     Column("finished_at", Moment),
     Column("missing", JSONB, comment="[{why, pages}]: what is not in its text; NULL: nothing is"),
+    Column(
+        "replaces",
+        ForeignKey("documents.id", ondelete="SET NULL"),
+        comment="of which this is another reading, until all of it is done; NULL: none",
+    ),
     CheckConstraint(_one_of("state", WRITTEN_DOCUMENTS), name="state"),
     Index("ix_documents_batch", "batch_id", "id"),
     Index(
@@ -272,6 +277,7 @@ documents = Table(
         postgresql_where=text(_one_of("state", UNREAD_DOCUMENTS)),
     ),
     Index("ix_documents_partly", "batch_id", "id", postgresql_where=text("missing IS NOT NULL")),
+    Index("ix_documents_replaces", "replaces", postgresql_where=text("replaces IS NOT NULL")),
     postgresql_with=BUSY,
     comment="a source file",
 )
@@ -939,7 +945,11 @@ calls = Table(
     Column(
         "id", Uuid, primary_key=True, comment="UUID version 7: the time, which its partition is of"
     ),
-    Column("job_id", BigInteger, comment="NULL: its batch was purged"),
+    Column(
+        "job_id",
+        BigInteger,
+        comment="NULL: its batch was purged, or its document was read again",
+    ),
     Column("batch_id", BigInteger, comment="NULL: its batch was purged with its costs"),
     Column("local_only", Boolean, nullable=False),
     Column("purpose", Text, nullable=False, comment="classify, run or repair"),

@@ -6,12 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 from models.errors import InputError
-from models.states import BatchState
+from models.states import BatchState, DocumentState
 from producer.query import every, one, status
 
 RETRIED = 2_000
 """Jobs, or documents, that are brought back in one statement."""
 
+
+REREAD = 100
+"""Documents whose bytes are copied in one statement."""
 
 UNLOCKED = 8
 """Documents whose bytes are held at a time while they are unlocked."""
@@ -46,10 +49,16 @@ def cancel(batch: int) -> Changed:
 
 def retry(batch: int, reason: str | None = None) -> Changed:
     """Bring failed jobs and documents back, all or those of one category, which may also be a
-    state of documents: needs_ocr or needs_password."""
+    state of documents: needs_ocr, needs_password or partly."""
     require_open(batch)
     jobs = documents = 0
     # Block by block, so that no other batch waits for a million rows.
+    while (
+        reason == DocumentState.PARTLY
+        and (row := one("reread_documents", batch=batch, most=REREAD))
+        and row["documents"]
+    ):
+        documents += row["documents"]
     while (row := one("retry_documents", batch=batch, reason=reason, most=RETRIED)) and row[
         "documents"
     ]:

@@ -239,7 +239,8 @@ def fate(state: str, batch: int) -> str:
         case DocumentState.PARTLY:
             return (
                 f"`docmill documents {batch} --state {state}` says which pages are missing; "
-                "what was read is asked: submit them again for the rest, mended or with OCR"
+                "what was read is asked. With OCR, or higher limits, "
+                f"`docmill retry {batch} --reason {state}` reads them again"
             )
         case DocumentState.UNSUPPORTED:
             return f"{named}; submit them in another form"

@@ -55,7 +55,7 @@ def retry(
             parser=text,
             metavar="<str>",
             help="Only failures of this category, as status shows them; also needs_ocr, "
-            "needs_password.",
+            "needs_password, partly.",
         ),
     ] = None,
     password: Password = None,

@@ -100,6 +100,20 @@ def test_each_document_has_its_fate_and_bytes_stay_for_what_can_still_be_read(
         )
         assert docmill.until_over(int(batch))["documents"]["needs_ocr"] == 1
 
+        before = docmill.rows(batch)
+        assert "0 jobs and 2 documents are back" in docmill.run(
+            "retry", batch, "--reason", "partly"
+        )
+        assert docmill.until_over(int(batch))["documents"]["partly"] == 2
+        after = docmill.rows(batch)
+        assert [_said(row) for row in after] == [_said(row) for row in before]
+        made = column(db, "SELECT state FROM calls WHERE job_id IS NOT NULL AND purpose = 'run'")
+        assert sorted(set(made)) == ["reused", "settled"]
+
+
+def _said(row: dict[str, object]) -> tuple[object, ...]:
+    return row["document"], row["pages"], row["state"], row["value"], row["spans"]
+
 
 def _kept(db: Connection) -> list[str]:
     names = column(

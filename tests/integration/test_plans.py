@@ -279,6 +279,7 @@ def statements(live: Live) -> dict[str, Params]:
         "flow/configuration": {"number": None},
         "flow/depose": {"lock": 1, "silence_s": 5.0},
         "flow/end_holds": {},
+        "flow/replace_documents": {"most": 20},
         "flow/engine_queues": {"engines": ["local"]},
         "flow/fold_counts": {"after": 0},
         "flow/fold_spend": {"after": 0},

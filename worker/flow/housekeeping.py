@@ -27,6 +27,7 @@ and how often what is seldom due is looked at."""
 
 MOST_REAPED = 500
 MOST_DUE = 2_000
+MOST_REPLACED = 20
 
 LATE_S = 5.0
 """What commits so long after it was due, or later, waits until a look begins at the beginning."""
@@ -65,6 +66,7 @@ class House:
         await self._bring_due()
         await self._run("flow/end_holds")
         await self._reap()
+        await self._run("flow/replace_documents", most=MOST_REPLACED)
         await self._fold()
         await self._close()
 

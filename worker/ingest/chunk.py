@@ -75,8 +75,16 @@ def chunk(text: Text, budget_tokens: int, rates: Rates | None = None) -> list[Pi
 
 
 def _runs(text: Text) -> Iterator[list[Page]]:
-    """Neighbouring pages that have words, and neighbouring pages that have none, by turns."""
-    for _, pages in groupby(text.pages, key=lambda page: _has_words(page.text)):
+    """Neighbouring pages that have words, and neighbouring pages that have none, by turns. Pages
+    that OCR read, or could read, are by themselves: so the others are cut alike before and after it
+    has, and answers about them stay known; and what it read does not pin their text."""
+    missing = {number for gap in text.gaps for number in gap.numbers}
+
+    def kind(page: Page) -> tuple[bool, bool]:
+        has_words = _has_words(page.text)
+        return has_words, has_words and (page.scanned or page.number in missing)
+
+    for _, pages in groupby(text.pages, key=kind):
         yield list(pages)
 
 

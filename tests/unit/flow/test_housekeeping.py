@@ -81,6 +81,7 @@ async def test_everything_is_done_once_at_the_beginning(keeping):
         ("flow/bring_due", TURN_S),
         ("flow/end_holds", TURN_S),
         ("flow/reap", TURN_S),
+        ("flow/replace_documents", TURN_S),
         ("flow/fold_counts", TURN_S),
         ("flow/fold_spend", TURN_S),
         ("flow/open_batches", TURN_S),

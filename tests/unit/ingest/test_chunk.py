@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.ingest.chunk import Piece, chunk
-from worker.read.kinds import Text
+from worker.read.kinds import Page, Text, Why, gaps
 from worker.tokens import estimate
 
 ALPHABET = st.one_of(
@@ -139,6 +139,18 @@ def test_pages_without_text_become_one_blank_piece_in_their_place():
     assert (blank.page_from, blank.page_to) == (2, 3)
     assert blank.blank == "no text on pages 2-3 (scanned or empty?)"
     assert blank.text == ""
+
+
+def test_what_ocr_reads_or_could_read_is_cut_by_itself_so_that_the_rest_is_cut_alike():
+    def cut(scanned: bool, *pages: str) -> list[str]:
+        read = [Page(n, text, scanned=scanned and n in (2, 3)) for n, text in enumerate(pages, 1)]
+        missing = () if scanned else gaps({2: Why.NEEDS_OCR, 3: Why.NEEDS_OCR})
+        return [piece.text for piece in chunk(Text(tuple(read), gaps=missing), 100)]
+
+    before = cut(False, "The first page.", "Page 2 of 4", "", "The last page.")
+    after = cut(True, "The first page.", "Page 2 of 4\n\nSeen.", "Seen too.", "The last page.")
+    assert before == ["The first page.", "Page 2 of 4", "", "The last page."]
+    assert after == ["The first page.", "Page 2 of 4\n\nSeen.\n\nSeen too.", "The last page."]
 
 
 def test_a_page_of_ornaments_is_blank_and_keeps_them():
