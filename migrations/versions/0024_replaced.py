@@ -8,7 +8,7 @@ from alembic import op
 SQL = Path(__file__).parent.parent / "sql"
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
