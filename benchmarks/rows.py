@@ -1,4 +1,4 @@
-"""(r) What a row of JSONL costs one ingest process, and a million of them the command that submits.
+"""(s) What a row of JSONL costs one ingest process, and a million of them the command that submits.
 
 python -m benchmarks.rows [ROWS [SUBMITTED]]
 """
@@ -26,10 +26,10 @@ def run(rows: int = 30_000, submitted: int = 1_000_000) -> Iterator[Measured]:
     with bench() as (docmill, _):
         per_s, cpu_ms = _ingest(docmill, rows)
         first_s, grown = _submit(docmill, submitted)
-    yield Measured("r: rows/s through one ingest process", per_s, 2_000, unit="rows/s")
-    yield Measured("r: CPU of that process per row", cpu_ms, 0.4, True, "ms")
-    yield Measured(f"r: first answer while {submitted:,} rows are submitted", first_s, 3, True, "s")
-    yield Measured("r: memory of submit at its end / after a tenth", grown, 1.1, True, "x")
+    yield Measured("s: rows/s through one ingest process", per_s, 2_000, unit="rows/s")
+    yield Measured("s: CPU of that process per row", cpu_ms, 0.4, True, "ms")
+    yield Measured(f"s: first answer while {submitted:,} rows are submitted", first_s, 3, True, "s")
+    yield Measured("s: memory of submit at its end / after a tenth", grown, 1.2, True, "x")
 
 
 def _ingest(docmill: Docmill, rows: int) -> tuple[float, float]:

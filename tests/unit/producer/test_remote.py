@@ -2,6 +2,8 @@
 
 import pytest
 
+from models.errors import InputError
+from producer.remote.access import PASSWORD_NAME, source_password
 from producer.remote.place import shown
 from producer.remote.reach import is_public
 
@@ -48,3 +50,19 @@ def test_those_of_the_internet_are(address):
 )
 def test_no_secret_of_an_address_is_shown(address, said):
     assert shown(address) == said
+
+
+def test_a_password_comes_of_a_file_s_first_line_or_else_of_the_variable(tmp_path, monkeypatch):
+    monkeypatch.setenv(PASSWORD_NAME, "of the variable")
+    file = tmp_path / "password"
+    file.write_text(" with spaces \nsecond line\n")
+    assert source_password(file) == " with spaces "
+    assert source_password(None) == "of the variable"
+    monkeypatch.delenv(PASSWORD_NAME)
+    assert source_password(None) == ""
+    for wrong in (tmp_path / "none", tmp_path):
+        with pytest.raises(InputError, match="cannot be read"):
+            source_password(wrong)
+    file.write_text("\nsecond line")
+    with pytest.raises(InputError, match="holds no password"):
+        source_password(file)

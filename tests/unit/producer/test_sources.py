@@ -506,3 +506,13 @@ def test_files_and_standard_input_may_be_mixed(tmp_path):
 def test_no_input_makes_it_stumble(data):
     for source in gathered("-", stdin=data):
         assert isinstance(source, Accepted | Refused)
+
+
+@given(st.lists(st.integers(0, 40) | st.text("ab", min_size=1, max_size=3), min_size=1))
+def test_the_first_line_of_an_id_is_called_so_and_each_has_a_name_of_its_own(ids):
+    rows = "\n".join(json.dumps({"id": given, "text": "text"}) for given in ids)
+    names = [source.path for source in gathered("-", stdin=rows.encode())]
+    assert len(set(names)) == len(ids)
+    first = {given: number for number, given in reversed(list(enumerate(ids)))}
+    plain = [name == f"-#{given}" for name, given in zip(names, ids, strict=True)]
+    assert plain == [first[given] == number for number, given in enumerate(ids)]
