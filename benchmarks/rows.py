@@ -29,7 +29,7 @@ def run(rows: int = 30_000, submitted: int = 1_000_000) -> Iterator[Measured]:
     yield Measured("s: rows/s through one ingest process", per_s, 2_000, unit="rows/s")
     yield Measured("s: CPU of that process per row", cpu_ms, 0.4, True, "ms")
     yield Measured(f"s: first answer while {submitted:,} rows are submitted", first_s, 3, True, "s")
-    yield Measured("s: memory of submit at its end / after a tenth", grown, 1.2, True, "x")
+    yield Measured("s: memory of submit at its end / after a tenth", grown, 1.1, True, "x")
 
 
 def _ingest(docmill: Docmill, rows: int) -> tuple[float, float]:
