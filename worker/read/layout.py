@@ -53,6 +53,9 @@ Latin letters without any come to 0.35 to 0.5, those of a typewriter to 0.75."""
 MOST_LINES = 1_000
 """No page that people read has more."""
 
+MOST_BLOCKS = 60
+"""Of several lines each. More are not compared with each other, which takes time."""
+
 _WIDEST = 300
 _BRIDGED = 2
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
@@ -228,6 +231,8 @@ def _tied(blocks: Sequence[Block]) -> list[list[Block]]:
     """Blocks in the order of reading, those together that are columns of one form or table."""
     known = [number for number, block in enumerate(blocks) if len(block) > 1 and block[0].cells]
     group = list(range(len(blocks)))
+    if len(known) > MOST_BLOCKS:
+        return [[block] for block in blocks]
     around = {number: _joint([line.extent for line in blocks[number]]) for number in known}
     for left in known:
         beside = [right for right in known if _faces(around[right], around[left])]

@@ -35,7 +35,8 @@ def page(*texts: str) -> list[Line]:
 
 
 def column(left: float, *texts: str, row: float = 0) -> list[Line]:
-    return [line(text, left, row + number) for number, text in enumerate(texts)]
+    """Lines below each other; "" leaves one out."""
+    return [line(text, left, row + number) for number, text in enumerate(texts) if text]
 
 
 def as_they_are(lines: Sequence[Line]) -> list[str]:
@@ -105,7 +106,12 @@ def test_a_cell_that_stands_alone_keeps_its_place_under_the_others():
         ),
         pytest.param(("GREENHOLLOW     Page 1", "Dear Sir or Madam, we thank"), id="a head"),
         pytest.param(("Due         Total", "we thank you for your letter"), id="one line"),
-        pytest.param(("سعر      12", "مجموع    14"), id="right to left"),
+        pytest.param(("الكمية      12.00", "المجموع     14.50"), id="right to left"),
+        pytest.param(("Garden      care", "Description        of"), id="words not in line"),
+        pytest.param(
+            ("watched      the beauty above us.", "Daytime is    glorious, but when."),
+            id="lines that end at the margin",
+        ),
     ],
 )
 def test_what_reads_well_as_it_is_stays_so(texts):
@@ -161,6 +167,15 @@ ADDRESS = ("Acme Ltd", "12 High Street", "Port Ellery")
             ("1", "2", "3", "4"),
             id="numbers of lines",
         ),
+        pytest.param(("Date:", "Due:"), ("Total:", "Paid:"), id="labels and labels"),
+        pytest.param(
+            ("Number:", "as on the bill", "Date:", "Due:"),
+            ("GH-3390", "", "3 May", "9 May"),
+            id="a label of two lines",
+        ),
+        pytest.param(
+            ("Number:", "", "Date:"), ("GH-3390", "Part 2", "3 May"), id="a value of two lines"
+        ),
         pytest.param(("Title",) * 3, tuple(map(str, range(9))), id="a long column of numbers"),
     ],
 )
@@ -213,8 +228,41 @@ def test_a_page_of_more_lines_than_people_read_stays_as_it_is():
 
 def test_what_stands_far_out_makes_no_line_without_end():
     far = [line("Qty", 0, row)._replace(cells=()) for row in (0, 1)]
-    wide = [layout.line("a b", [*runs("a", 0, row), *runs("b", 1e12, row)]) for row in range(2, 5)]
-    assert max(map(len, laid_out([*far, *wide]))) < 400
+    wide = [
+        layout.line("garden care", [*runs("garden", 0, row), *runs("care", 1e12, row)])
+        for row in range(2, 5)
+    ]
+    assert laid_out([*far, *wide])[2:] == ["garden  care"] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "cells", "clear"),
+    [
+        pytest.param(("Total", 10, "9.90"), 2, True, id="a wide gap"),
+        pytest.param(("Total", 9, "9.90"), 1, False, id="no wide gap"),
+        pytest.param(("All", 3, "in", 10, "9.90"), 2, True, id="wide beside others"),
+        pytest.param(("said.", 12, "Then", 7, "it"), 2, False, id="hardly wider than others"),
+        pytest.param(("we", 12, "thank", 14, "you"), 3, False, id="all alike"),
+        pytest.param(("Chair", 12, "10", 14, "7.25"), 3, True, id="all alike, of figures"),
+        pytest.param(("0", 12, "1", 12, "4"), 1, False, id="signs in boxes"),
+        pytest.param(("0", 30, "1", 60, "4"), 3, True, id="single figures of a table"),
+    ],
+)
+def test_a_gap_parts_columns_where_it_is_wide_and_stands_out(words, cells, clear):
+    placed, at = list[Run](), 0.0
+    for text, gap in zip(words[::2], [*words[1::2], 0], strict=True):
+        end = at + len(text) * WIDE
+        placed.append(Run(text, at, 0, end, HIGH))
+        at = end + gap
+    found = layout.line("", placed)
+    assert (len(found.cells), found.is_clear) == (cells, clear)
+
+
+def test_blocks_without_number_stay_one_after_the_other():
+    """A hostile page would have all of them compared with each other."""
+    blocks = [column(60 * n, "10", "20", "30") for n in range(layout.MOST_BLOCKS + 1)]
+    lines = list(chain.from_iterable(blocks))
+    assert laid_out(lines) == as_they_are(lines)
 
 
 def extents(*texts: str) -> list[Line]:
@@ -236,6 +284,7 @@ TEXT = ("The Lessor lets the Premises to the", "Lessee for the Term, with posses
         ),
         (("Qty              Rate              Amount", "10        7.00      70.00"), {0, 1}),
         ((*TEXT * 4, "Signed            by me"), set()),
+        ((*TEXT * 4, "Alpha        Beta and Gamma", "Delta        Epsilon by us"), {6, 7, 8, 9}),
         (("Alone",), set()),
         ((), set()),
     ],
