@@ -179,7 +179,10 @@ def main(words: Sequence[str] | None = None) -> int:
         folder = (chosen.folder or Path(new)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
-        return 0 if run(folder, chosen.minutes, chosen.most, chosen.file) else 1
+        try:
+            return 0 if run(folder, chosen.minutes, chosen.most, chosen.file) else 1
+        except subprocess.CalledProcessError as exc:  # the command has said why
+            return exc.returncode
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from worker.tune.synthetic.papers import PAPERS
 ROOT = Path(__file__).parents[3]
 IN_A_ROW = 6
 """Words: fewer are in a row in any two texts of a trade."""
-NAMED = SIDES.keys() - {"mood"}
+NAMED = SIDES.keys() - {"mood", "state"}
 """What each aim of a mail has words of its own for."""
 
 

@@ -13,9 +13,10 @@ from worker.tune.synthetic.question import Label, Question
 
 MAIN = ("complaint", "question", "praise")
 """The aims that are most often told apart."""
-SIDES = {"what": 55, "mood": 20, "who": 12, "do": 13}
-"""What messages are sorted by, of a hundred."""
-PLAIN = 0.35
+SIDES = {"what": 45, "mood": 18, "state": 13, "who": 12, "do": 12}
+"""What messages are sorted by, of a hundred. `state`: by mood, where there is any, else by aim."""
+NEUTRAL = "neutral"
+PLAIN = 0.3
 """Share of questions whose labels are all the plain words."""
 
 
@@ -25,19 +26,22 @@ def mail(lot: Lot) -> Question:
     (side,) = lot.choices(list(SIDES), list(SIDES.values()))
     drawn = _aims(lot)
     text = _message(lot, mails["aims"][drawn[0]])
-    if side == "mood":
-        moods = dict.fromkeys(mails["aims"][aim]["mood"] for aim in drawn)
-        said = {mood: mails["moods"][mood] for mood in moods}
-        words = {mood: one["words"] for mood, one in said.items()}
-    else:
-        said = {aim: mails["aims"][aim] for aim in drawn}
-        words = {aim: one[side] for aim, one in said.items()}
     plain = lot.odds(PLAIN)
     labels = [
-        Label(words[one][0] if plain else lot.choice(words[one]), lot.choice(said[one]["says"]))
-        for one in said
+        Label(words[0] if plain else lot.choice(words), lot.choice(says))
+        for words, says in dict.fromkeys(_words(side, aim) for aim in drawn)
     ]
-    return Question(lot.choice(mails["names"][side]), lot.choice(mails["keys"][side]), labels, text)
+    name, key = lot.choice(mails["names"][side]), lot.choice(mails["keys"][side])
+    return Question(name, key, labels, text, mails["asks"][side])
+
+
+def _words(side: str, aim: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What an aim is called when messages are sorted so, and what that says of one."""
+    of_aim = table("mails")["aims"][aim]
+    mood = table("mails")["moods"][of_aim["mood"]]
+    if side == "mood" or (side == "state" and of_aim["mood"] != NEUTRAL):
+        return tuple(mood["words"]), tuple(mood["says"])
+    return tuple(of_aim["what" if side == "state" else side]), tuple(of_aim["says"])
 
 
 def _aims(lot: Lot) -> list[str]:

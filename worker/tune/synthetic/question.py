@@ -23,3 +23,5 @@ class Question:
     labels: Sequence[Label]
     """Each of them once; the right one is the first."""
     text: str
+    asks: Sequence[str] = ()
+    """Ways to ask it that name no label, beside those that fit any text."""

@@ -178,7 +178,7 @@ def _asked(lot: Lot, question: Question) -> tuple[str, Mapping[str, Any]]:
     listed_in_schema = lot.odds(0.8)
     key = question.key if lot.odds(0.4) else lot.choice(KEYS)
     if listed_in_schema and lot.odds(0.3):
-        ask = lot.choice(SHORT_ASKS).format(name=name)
+        ask = lot.choice((*SHORT_ASKS, *question.asks)).format(name=name)
     else:
         shown = lot.sample(words, len(words)) if lot.odds(0.3) else words
         said = {one.word: one.says for one in choices}
