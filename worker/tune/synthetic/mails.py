@@ -1,8 +1,8 @@
 """Messages to a firm, to be sorted by what they want, who writes, in what mood, and what is to do.
 
 A message is put together from lines of mails.yaml: some hold its aim, some hold nothing of it, and
-an aside may sound like another aim. Labels are a few words each, the plain ones most often: with
-too many, a small model learns none.
+an aside may sound like another aim. An aim has some thirty words, the plain one most often: with
+one alone a model learns the word, and with ever new ones it learns nothing.
 """
 
 from collections.abc import Mapping
