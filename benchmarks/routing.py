@@ -1,12 +1,14 @@
 """(o) What task type is an ask? The cascade on public asks that somebody else labelled, and what it
 costs.
 
-Twice: the model that ships, which has seen none of them; and one that has learned from the others
-of them as well, as an installation's own would, while their sources are left out in turn. The rows
-are not part of the repository; where they are not at hand there is nothing to measure.
+Three times: the model that ships, which has seen none of them; one that has learned from the others
+of them as well, as an installation's own would, while their sources are left out in turn; and what
+`docmill classifier train` makes of SETTLED of them, beside the one that ships, on the rest. The
+rows are not part of the repository; where they are not at hand there is nothing to measure.
 """
 
 import json
+import random
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,13 +16,14 @@ from pathlib import Path
 
 from benchmarks.rig import Measured
 from models.config import ClassifierConfig
-from models.shares import Share
+from models.shares import Share, share
 from models.words import TaskType
-from worker.classifier import SEED, SHIPPED, said_of
+from producer.evaluate.stats import difference
+from worker.classifier import SEED, SHIPPED, said_of, trained
 from worker.classify.asks import Example, own_asks
 from worker.classify.cascade import verdict
 from worker.classify.figures import Said, figures
-from worker.classify.learned import shipped
+from worker.classify.learned import Learned, shipped, unpack
 from worker.classify.train import cross_validated, seen, trust
 
 PUBLIC = Path(__file__).parent.parent.parent / "shared" / "data" / "routing_open.jsonl"
@@ -28,6 +31,8 @@ PUBLIC = Path(__file__).parent.parent.parent / "shared" / "data" / "routing_open
 SURE = ClassifierConfig.model_fields["sure"].default
 FOLDS = 10
 TIMED = 2_000
+SETTLED = 200
+"""Asks that an installation may have settled after its first weeks."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,9 @@ def run(limit: int | None = None, folds: int = FOLDS) -> Iterator[Measured]:
         print(f"o: {PUBLIC.name} is not at hand: nothing is measured")
         return
     asked = list(_asked(PUBLIC))[:limit]
-    yield from _judged("o: shipped", asked, [_shipped(one.example) for one in asked])
+    yield from _judged("o: shipped", asked, [_said(one.example, shipped()) for one in asked])
     yield from _judged("o: sources left out", asked, _left_out(asked, folds))
+    yield from _own([one.example for one in asked])
     yield Measured("o: CPU of a verdict", _cpu_ms(asked), 0.5, True, "ms")
     yield Measured("o: file of the model", SHIPPED.stat().st_size / 1000, 500, True, "kB")
 
@@ -59,8 +65,8 @@ def _asked(path: Path) -> Iterator[Asked]:
         )
 
 
-def _shipped(one: Example) -> Said:
-    found = verdict(one.ask, one.schema, shipped())
+def _said(one: Example, model: Learned) -> Said:
+    found = verdict(one.ask, one.schema, model)
     return Said(found.task, found.confidence or 0.0, one.task)
 
 
@@ -71,6 +77,24 @@ def _left_out(asked: Sequence[Asked], folds: int) -> list[Said]:
     scale = trust(judged)
     said = {id(one.example): said_of(one, scale) for one in judged}
     return [said[id(one.example)] for one in asked]
+
+
+def _own(asked: Sequence[Example]) -> Iterator[Measured]:
+    """A model of one's own, from asks drawn by lot, beside the one that ships, on the rest."""
+    drawn = random.Random(SEED).sample(asked, len(asked))
+    settled, rest = drawn[:SETTLED], drawn[SETTLED:]
+    if not rest:
+        return
+    own = unpack(trained(settled).packed)
+    said = [(_said(one, own).right, _said(one, shipped()).right) for one in rest]
+    apart = difference(said)
+    low, high = apart.interval
+    for name, each in zip(("own", "shipped"), zip(*said, strict=True), strict=True):
+        yield _share(
+            f"o: {name}, after {len(settled)} settled asks: right of the rest", share(each)
+        )
+    told = f"{low:.3f} to {high:.3f}, p = {apart.p:.2g}"
+    yield Measured(f"o: own less shipped, on the rest ({told})", apart.value)
 
 
 def _judged(name: str, asked: Sequence[Asked], said: Sequence[Said]) -> Iterator[Measured]:

@@ -51,7 +51,7 @@ EMBEDDED_MAX_TOKENS = {
 STAND_IN = "stand-in/"
 """In front of the model's name wherever the embedded model serves a frontier queue."""
 
-SHIPPED_ADAPTER_FOR = frozenset({TaskType.EXTRACTION})
+SHIPPED_ADAPTER_FOR = frozenset({TaskType.EXTRACTION, TaskType.CLASSIFICATION})
 """The tasks that the adapter which comes with Docmill was found better at (docs/adapter.md)."""
 
 _WITH = "+"

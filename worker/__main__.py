@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from models.adapter import SHIPPED
 from models.errors import DocmillError
 from models.terminal import visible
 from models.words import Pool, TaskType
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     tune.add_argument("pairs", type=Path)
     tune.add_argument("--out", type=Path, required=True)
     tune.add_argument("--base", type=Path)
+    tune.add_argument("--adapter", type=_adapter)
     tune.add_argument("--steps", type=int)
     tune.add_argument("--minutes", type=float)
     tune.add_argument("--threads", type=int)
@@ -115,6 +117,10 @@ def _formats(chosen: argparse.Namespace) -> int:
 
     sys.stdout.write(formats(as_json=chosen.json))
     return 0
+
+
+def _adapter(said: str) -> Path:
+    return SHIPPED if said == "shipped" else Path(said)
 
 
 def _unlock(_: argparse.Namespace) -> int:

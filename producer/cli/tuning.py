@@ -72,6 +72,13 @@ def train(
         Path | None,
         typer.Option(help="A GGUF file or a model's folder. Default: the embedded model."),
     ] = None,
+    adapter: Annotated[
+        Path | None,
+        typer.Option(
+            help="A GGUF adapter of that base to go on from. `shipped`: the embedded model's own. "
+            "Default: a new one."
+        ),
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Batches. Default: all pairs once.")
     ] = None,
@@ -90,6 +97,7 @@ def train(
 
     said = {
         "base": base,
+        "adapter": adapter,
         "steps": steps,
         "minutes": minutes,
         "batch": batch,

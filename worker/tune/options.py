@@ -10,6 +10,8 @@ class Options:
 
     base: Path | None = None
     """A GGUF file, or a folder as Hugging Face lays models out. None: the embedded model."""
+    adapter: Path | None = None
+    """A GGUF adapter of that base to go on from. None: a new one, which changes nothing yet."""
     steps: int | None = None
     """Batches to learn from. None: one pass over the pairs, or as many as `minutes` hold."""
     minutes: float | None = None
@@ -36,6 +38,8 @@ class Trained:
     """The same weights as peft and vLLM read them."""
     base: str
     base_sha256: str
+    began_with: str | None
+    """SHA-256 of the adapter that it began with."""
     pairs: int
     pairs_sha256: str
     left_out: int

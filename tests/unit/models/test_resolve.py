@@ -431,11 +431,11 @@ def test_jobs_of_an_embedded_engine_run_on_the_model_that_is_named_after_its_ada
 
 def test_the_adapter_that_ships_is_for_what_it_does_better_and_ones_own_for_all():
     shipped = resolve({}, WITH_ADAPTERS, None)
-    assert shipped.task(TaskType.CLASSIFICATION).model == EMBEDDED_MODEL
+    assert shipped.task(TaskType.CLASSIFICATION).model == TUNED
     assert shipped.task(TaskType.SUMMARY).model == STAND_IN + EMBEDDED_MODEL
     own = {"engines": {"local": {"kind": "embedded", "adapter": "b"}}}
-    found = resolve(own, WITH_ADAPTERS, None)
-    assert found.task(TaskType.CLASSIFICATION).model == "gemma-3-270m+bbbbbbbb"
+    found = resolve({**own, "tasks": {"summary": {"engine": "local"}}}, WITH_ADAPTERS, None)
+    assert found.task(TaskType.SUMMARY).model == "gemma-3-270m+bbbbbbbb"
 
 
 @pytest.mark.parametrize(

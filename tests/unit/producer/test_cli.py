@@ -116,5 +116,7 @@ def test_tune_train_hands_on_what_was_said_and_nothing_else(monkeypatch):
     heard = []
     monkeypatch.setattr(processes, "run_worker_module", lambda *words: heard.append(words) or 0)
     words = ["tune", "train", "pairs.jsonl", "--out", "tuned", "--minutes", "5", "--base", "m.gguf"]
+    words += ["--adapter", "shipped"]
     assert CliRunner().invoke(app, words).exit_code == 0
-    assert heard == [("tune", "pairs.jsonl", "--out=tuned", "--base=m.gguf", "--minutes=5.0")]
+    said = ("--out=tuned", "--base=m.gguf", "--adapter=shipped", "--minutes=5.0")
+    assert heard == [("tune", "pairs.jsonl", *said)]

@@ -10,11 +10,14 @@ from models.words import TaskType
 from worker.prompts import prompt
 from worker.tune.synthetic.__main__ import pairs
 from worker.tune.synthetic.lot import Lot, table
+from worker.tune.synthetic.mails import MAIN, SIDES, mail
 from worker.tune.synthetic.papers import PAPERS
 
 ROOT = Path(__file__).parents[3]
 IN_A_ROW = 6
 """Words: fewer are in a row in any two texts of a trade."""
+NAMED = SIDES.keys() - {"mood", "state"}
+"""What each aim of a mail has words of its own for."""
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +75,32 @@ def test_every_label_is_one_of_those_on_offer(made):
         assert label.casefold() in request.replace('\\"', '"').casefold()
 
 
-def test_labels_vary_more_than_texts(made):
-    forms = Counter(
-        tuple(sorted(re.findall(r'"([^"]+)" or|or "([^"]+)"', asked(pair).partition("\nText:")[0])))
+def test_each_aim_of_a_mail_has_a_plain_word_and_several_others(made):
+    aims = table("mails")["aims"]
+    words = Counter(
+        label.casefold()
         for pair in of_task(made, TaskType.CLASSIFICATION)
+        for label in json.loads(pair["completion"]).values()
     )
-    listed = {form: count for form, count in forms.items() if form}
-    assert len(listed) > 0.9 * sum(listed.values())
+    for aim in MAIN:
+        plain, *others = dict.fromkeys(aims[aim]["what"])
+        assert plain == aim
+        met = [word for word in others if words[word]]
+        assert len(met) >= 6
+        assert words[plain] > max(words[word] for word in met)
+
+
+def test_no_word_names_two_aims_or_two_moods_of_mails():
+    mails = table("mails")
+    sides = [[set(aim[side]) for aim in mails["aims"].values()] for side in NAMED]
+    for said in (*sides, [set(mood["words"]) for mood in mails["moods"].values()]):
+        assert sum(map(len, said)) == len(set().union(*said))
+
+
+def test_a_mail_has_two_to_five_labels_none_of_them_twice():
+    for seed in range(300):
+        words = [one.word for one in mail(Lot(seed)).labels]
+        assert 2 <= len(set(words)) == len(words) <= 5
 
 
 def test_the_right_label_stands_at_no_place_more_often_than_at_others(made):
@@ -115,6 +137,9 @@ def test_no_label_of_the_benchmark_is_one_of_the_training(made):
         str(word) for sort in table("sorts") for one in sort["labels"] for word in one["words"]
     }
     known |= {str(kind) for kind in table("nouns")}
+    mails = table("mails")
+    known |= {word for one in mails["aims"].values() for side in NAMED for word in one[side]}
+    known |= {word for one in mails["moods"].values() for word in one["words"]}
     assert strange & known == set()
 
 

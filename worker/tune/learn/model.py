@@ -56,9 +56,11 @@ class Base:
 
     def digest(self) -> str:
         """SHA-256 of the model's file, or of all files of its folder, by their names."""
-        files = sorted(self.path.rglob("*")) if self.path.is_dir() else [self.path]
+        if not self.path.is_dir():
+            with self.path.open("rb") as read:
+                return hashlib.file_digest(read, "sha256").hexdigest()
         whole = hashlib.sha256()
-        for file in files:
+        for file in sorted(self.path.rglob("*")):
             if file.is_file():
                 with file.open("rb") as read:
                     whole.update(hashlib.file_digest(read, "sha256").digest())

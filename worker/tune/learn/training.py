@@ -18,6 +18,7 @@ from models.errors import InputError
 from worker.tune.batches import batches
 from worker.tune.learn.lora import attach, load, weights
 from worker.tune.learn.model import Base, load_base
+from worker.tune.learn.read import read_gguf
 from worker.tune.learn.write import write_folder, write_gguf
 from worker.tune.options import Options, Trained
 from worker.tune.pairs import Tokens, read_pairs, usable
@@ -29,7 +30,7 @@ CLIP = 1.0
 SAY_EVERY = 10
 """Batches between two lines of progress."""
 
-FREE = {"steps", "minutes", "save_every_s", "threads", "base"}
+FREE = {"steps", "minutes", "save_every_s", "threads", "base", "adapter"}
 """Options that may change when a training goes on."""
 
 Say = Callable[[str], None]
@@ -54,9 +55,12 @@ def learn(pairs: Path, out: Path, options: Options, say: Say) -> Trained:
     say(f"{len(found)} pairs; reading the model")
     base = load_base(options.base, out)
     rows = usable([base.tokens(pair) for pair in found], options.longest)
-    digest = hashlib.sha256(pairs.read_bytes()).hexdigest()
-    training = _Training(base, rows, out, options, digest, say)
+    training = _Training(base, rows, out, options, _digest(pairs), say)
     return training.result(training.run(), len(found))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 class _Training:
@@ -76,6 +80,11 @@ class _Training:
         if options.steps is None and options.minutes is None:
             self.steps = -(-len(self.rows) // options.batch)
         self.loras = attach(base.model, options.rank, options.alpha, options.seed)
+        self.began_with: str | None = None
+        if options.adapter is not None:
+            kept = read_gguf(options.adapter, list(self.loras), options.rank, options.alpha)
+            load(self.loras, {name: torch.from_numpy(matrix) for name, matrix in kept.items()})
+            self.began_with = _digest(options.adapter)
         learned = [tensor for lora in self.loras.values() for tensor in (lora.a, lora.b)]
         self.optimizer = torch.optim.AdamW(learned, lr=options.learning_rate, weight_decay=0.0)
         self.learned = learned
@@ -140,7 +149,9 @@ class _Training:
     def _identity(self) -> dict[str, Any]:
         """What a checkpoint belongs to: how long it lasts may change, what it is may not."""
         told = asdict(self.options)
-        return {"pairs": self.digest} | {name: told[name] for name in told.keys() - FREE}
+        return {"pairs": self.digest, "began_with": self.began_with} | {
+            name: told[name] for name in told.keys() - FREE
+        }
 
     def _save(self) -> None:
         path, draft = self.out / "checkpoint.pt", self.out / "checkpoint.new"
@@ -184,6 +195,7 @@ class _Training:
             folder=self.out / "peft",
             base=self.base.path.name,
             base_sha256=self.base.digest(),
+            began_with=self.began_with,
             pairs=given,
             pairs_sha256=self.digest,
             left_out=given - len(self.rows) - len(self.held),

@@ -57,7 +57,7 @@ def _asked(lot: Lot, paper: Paper) -> list[str]:
     there = lot.some(sorted(paper.facts), 1, lot.choice((2, 3, 4, 4, 6)))
     near = {fact for group in ALIKE if group & paper.facts.keys() for fact in group}
     others = sorted(set(table("fields")) - set(paper.facts) - near - VAGUE_FIELDS)
-    gone = sum(lot.odds(ABSENT / (1 - ABSENT)) for _ in there)
+    gone = sum(lot.odds(ABSENT / (1 - ABSENT)) for _ in there) if there else 1
     asked = there + lot.sample(others, gone)
     lot.shuffle(asked)
     return asked

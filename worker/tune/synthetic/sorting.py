@@ -1,11 +1,13 @@
 """Texts to be sorted: the label sets are drawn anew for each."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from models.words import TaskType
 from worker.tune.synthetic.lot import Lot, listed, table
+from worker.tune.synthetic.mails import mail
+from worker.tune.synthetic.question import Label, Question
 from worker.tune.synthetic.task import Task
 
 ASKS = (
@@ -83,47 +85,56 @@ LETTERS = frozenset({"kind of mail", "urgency", "department", "banking intent", 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """A label of one question: its words, what it says, and texts that it is right for."""
+    """A label, and texts that it is right for."""
 
-    word: str
-    says: str
+    label: Label
     texts: Sequence[str]
 
 
 def sorting(lot: Lot) -> Task:
     """A text and the label that it belongs to."""
-    name, key, choices = _nouns(lot) if lot.odds(0.2) else _sorts(lot)
-    right = lot.choice([one for one in choices if one.texts])
-    text = _text(lot, right, name)
-    choices = _other_words(lot, choices)
-    right = next(one for one in choices if one.texts is right.texts)
-    lot.shuffle(choices)
-    ask, schema = _asked(lot, name, key, choices)
+    makers: dict[Callable[[Lot], Question], int] = {mail: 65, _sorts: 28, _nouns: 7}
+    (make,) = lot.choices(list(makers), list(makers.values()))
+    question = make(lot)
+    labels = _other_words(lot, question.labels)
+    right = labels[0]
+    lot.shuffle(labels)
+    ask, schema = _asked(lot, replace(question, labels=labels))
     (field,) = schema["properties"]
-    return Task(TaskType.CLASSIFICATION, ask, schema, text, {field: right.word})
+    return Task(TaskType.CLASSIFICATION, ask, schema, question.text, {field: right.word})
 
 
-def _sorts(lot: Lot) -> tuple[str, str, list[_Choice]]:
+def _sorts(lot: Lot) -> Question:
     """Some of the labels of a sort, and now and then labels that no text of it has."""
     sort = lot.choices(table("sorts"), [len(one["labels"]) + 4 for one in table("sorts")])[0]
-    labels = lot.some(sort["labels"], 2, lot.choice((3, 3, 4, 5, 6, 8)))
+    labels = lot.some(sort["labels"], 2, lot.choice((2, 3, 3, 4, 5, 6)))
     made = [
-        _Choice(str(lot.choice(one["words"])), lot.choice(one["says"]), one["texts"])
+        _Choice(Label(str(lot.choice(one["words"])), lot.choice(one["says"])), one["texts"])
         for one in labels
     ]
-    if lot.odds(0.15) and sort["names"][0] != "yes or no":
-        made += [_Choice(word, f"a {word} is named", ()) for word in lot.some(FOREIGN, 1, 2)]
-    return lot.choice(sort["names"]), lot.choice(sort["key"]), made
+    if lot.odds(0.1) and sort["names"][0] != "yes or no":
+        foreign = lot.some(FOREIGN, 1, 2)
+        made += [_Choice(Label(word, f"a {word} is named"), ()) for word in foreign]
+    return _question(lot, sort["names"], sort["key"], made)
 
 
-def _nouns(lot: Lot) -> tuple[str, str, list[_Choice]]:
-    kinds = lot.some(sorted(table("nouns").items()), 2, lot.choice((3, 4, 6, 8)))
+def _nouns(lot: Lot) -> Question:
     made = []
-    for kind, members in kinds:
+    for kind, members in lot.some(sorted(table("nouns").items()), 2, lot.choice((3, 4, 5))):
         texts = [lot.choice(NOUN_FRAMES).replace("{noun}", str(lot.choice(members)))]
-        made.append(_Choice(str(kind), f"a {kind} is named", texts))
-    name = lot.choice(("kind of thing", "what is mentioned", "class of the noun", "category"))
-    return name, lot.choice(("category", "mentions", "kind", "thing")), made
+        made.append(_Choice(Label(str(kind), f"a {kind} is named"), texts))
+    names = ("kind of thing", "what is mentioned", "class of the noun", "category")
+    return _question(lot, names, ("category", "mentions", "kind", "thing"), made)
+
+
+def _question(
+    lot: Lot, names: Sequence[str], keys: Sequence[str], choices: Sequence[_Choice]
+) -> Question:
+    """One of the choices with a text of its own, the right one first."""
+    name, key = lot.choice(names), lot.choice(keys)
+    right = lot.choice([one for one in choices if one.texts])
+    others = [one.label for one in choices if one is not right]
+    return Question(name, key, [right.label, *others], _text(lot, right, name))
 
 
 def _text(lot: Lot, right: _Choice, name: str) -> str:
@@ -138,37 +149,36 @@ def _text(lot: Lot, right: _Choice, name: str) -> str:
     return text
 
 
-def _other_words(lot: Lot, choices: Sequence[_Choice]) -> list[_Choice]:
+def _other_words(lot: Lot, labels: Sequence[Label]) -> list[Label]:
     """Their words in another dress: capitals, dashes, letters with what they stand for."""
     match lot.randint(0, 11):
         case 0:
-            dressed = [one.word.upper() for one in choices]
+            dressed = [one.word.upper() for one in labels]
         case 1:
-            dressed = [one.word.title() for one in choices]
+            dressed = [one.word.title() for one in labels]
         case 2 | 3:
-            dressed = [one.word.replace(" ", "_") for one in choices]
+            dressed = [one.word.replace(" ", "_") for one in labels]
         case 4:
-            dressed = [one.word.capitalize() for one in choices]
-        case 5:
-            dressed = [f"{chr(97 + at)}) {one.word}" for at, one in enumerate(choices)]
+            dressed = [one.word.capitalize() for one in labels]
+        case 5 if lot.odds(0.4):
+            dressed = [f"{chr(97 + at)}) {one.word}" for at, one in enumerate(labels)]
         case 6:
-            dressed = [one.says for one in choices]
+            dressed = [one.says for one in labels]
         case _:
-            dressed = [one.word for one in choices]
+            dressed = [one.word for one in labels]
     if len(set(dressed)) < len(dressed):
-        dressed = [f"{one.word} ({one.says})" for one in choices]
-    return [_Choice(word, one.says, one.texts) for word, one in zip(dressed, choices, strict=True)]
+        dressed = [f"{one.word} ({one.says})" for one in labels]
+    return [Label(word, one.says) for word, one in zip(dressed, labels, strict=True)]
 
 
-def _asked(
-    lot: Lot, name: str, key: str, choices: Sequence[_Choice]
-) -> tuple[str, Mapping[str, Any]]:
+def _asked(lot: Lot, question: Question) -> tuple[str, Mapping[str, Any]]:
     """The words of the question, and the schema of its answer."""
+    name, choices = question.name, question.labels
     words = [one.word for one in choices]
     listed_in_schema = lot.odds(0.8)
-    key = key if lot.odds(0.4) else lot.choice(KEYS)
+    key = question.key if lot.odds(0.4) else lot.choice(KEYS)
     if listed_in_schema and lot.odds(0.3):
-        ask = lot.choice(SHORT_ASKS).format(name=name)
+        ask = lot.choice((*SHORT_ASKS, *question.asks)).format(name=name)
     else:
         shown = lot.sample(words, len(words)) if lot.odds(0.3) else words
         said = {one.word: one.says for one in choices}
