@@ -6,6 +6,7 @@ WITH again AS MATERIALIZED (
     SELECT d.id FROM documents d
     WHERE d.batch_id = %(batch)s AND d.missing IS NOT NULL AND d.state = 'done'
       AND d.replaces IS NULL
+      AND EXISTS (SELECT FROM document_contents WHERE document_id = d.id)
       AND NOT EXISTS (SELECT FROM documents WHERE replaces = d.id)
       AND NOT EXISTS (SELECT FROM jobs j WHERE j.document_id = d.id
                       AND (EXISTS (SELECT FROM corrections WHERE job_id = j.id)
