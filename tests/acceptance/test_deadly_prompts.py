@@ -44,8 +44,8 @@ def test_what_other_processes_ask_at_the_same_engine_is_not_taken_for_it(
     tmp_path: Path, database_url: str, redis_url: str, db: Connection
 ) -> None:
     documents, every = 60, 20
-    # A supervisor takes a second and more; a busy machine's workers look later than others.
-    dies = ("--deadly", DEADLY, "--down-s", "1")
+    # A supervisor takes seconds; a busy machine's workers look later than others.
+    dies = ("--deadly", DEADLY, "--down-s", "2")
     knobs = ("--models", "phi4-mini", *dies, "--latency", "0.05:0.2")
     with stub_process("ollama", *knobs) as ollama:
         urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "OLLAMA_HOST": ollama.url}

@@ -154,7 +154,7 @@ class EngineAccess:
         if not self.seen.ok:
             self.seen = await self.engine.health()
         key = key_of(deployment.config.kind, self.seen, model)
-        if key is None and deployment.kind.names_weights:
+        if key is None and self.seen.ok and deployment.kind.names_weights:
             return Traits()
         if key is None:
             return await self.known_traits.of(model, lambda: self._told(model), lasting=False)

@@ -421,3 +421,6 @@ async def test_nobody_is_asked_where_a_free_look_finds_nobody():
     engine.trouble = Trouble.UNAVAILABLE
     with pytest.raises(EngineError, match="its own words"):
         await that_looks(engine).traits("phi4-mini")
+    engine.closed = True
+    with pytest.raises(EngineError, match="its own words"):
+        await that_looks(engine, kind="ollama").traits("phi4-mini")
