@@ -40,8 +40,8 @@ test: setup  ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= tests/unit
 	$(BIN)/coverage report --format=total
 	$(BIN)/coverage report --fail-under=100 --include=$(DECISIONS)
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/integration tests/acceptance
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(CHAOS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile tests/integration tests/acceptance
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(CHAOS)
 
 chaos: setup  ## the long runs: 60 faults on 2,400 jobs (CHAOS_SEED=N: another schedule), 250 histories
 	$(BIN)/python -m pytest tests/chaos --chaos-faults 60 --chaos-jobs 2400 --chaos-seed $(CHAOS_SEED)
