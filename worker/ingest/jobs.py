@@ -84,9 +84,10 @@ def ingest(
     asked = [ask for ask in asks if ask.concerns(path)]
     spoken = language("\n".join(piece.text for piece in pieces if not piece.blank)[:20_000])
     pinned = _pinned(text, pieces, config.pin)
-    chunks = [_chunk_row(piece, why) for piece, why in zip(pieces, pinned, strict=True)]
-    pins = dict(zip(pieces, pinned, strict=True))
-    maker = _JobMaker(local_only, allow_provider_batch, pins, config, learned)
+    said = [None if piece.blank else language(piece.text) for piece in pieces]
+    chunks = list(map(_chunk_row, pieces, said, pinned))
+    pins, languages = dict(zip(pieces, pinned, strict=True)), dict(zip(pieces, said, strict=True))
+    maker = _JobMaker(local_only, allow_provider_batch, pins, languages, config, learned)
     texts = [piece for piece in pieces if not piece.blank]
     why = NO_TEXT if not texts else NO_ASK if not asked else None
     jobs = [row for ask in asked for row in maker.jobs(ask, pieces, texts, spoken)]
@@ -135,7 +136,7 @@ def _pinned(text: Text, pieces: Sequence[Piece], config: PinConfig) -> list[str 
     ]
 
 
-def _chunk_row(piece: Piece, pinned: str | None) -> dict[str, Any]:
+def _chunk_row(piece: Piece, said: str | None, pinned: str | None) -> dict[str, Any]:
     return {
         "ordinal": piece.ordinal,
         "page_from": piece.page_from,
@@ -143,7 +144,7 @@ def _chunk_row(piece: Piece, pinned: str | None) -> dict[str, Any]:
         "char_start": piece.char_start,
         "char_end": piece.char_end,
         "tokens": piece.tokens,
-        "language": None if piece.blank else language(piece.text),
+        "language": said,
         "blank": piece.blank,
         "pinned": pinned,
         "text": piece.text,
@@ -155,6 +156,7 @@ class _JobMaker:
     local_only: bool
     allow_provider_batch: bool
     pinned: Mapping[Piece, str | None]
+    languages: Mapping[Piece, str | None]
     config: Config
     learned: Learned
 
@@ -171,8 +173,7 @@ class _JobMaker:
             if piece.blank:
                 yield self._skipped(ask, piece)
             else:
-                why = self.pinned[piece]
-                said = language(piece.text)
+                why, said = self.pinned[piece], self.languages[piece]
                 yield self._job(ask, found, piece.ordinal, piece.tokens, said, why)
 
     def _found(self, ask: AskRow) -> Verdict | None:

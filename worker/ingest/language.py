@@ -96,7 +96,6 @@ _PERSIAN_LETTERS = "پچژگکی"
 _KANA_SHARE = 0.05
 
 
-@lru_cache(maxsize=16)
 def language(text: str) -> str | None:
     """ISO 639-1 code of the script with the most letters; None where no letter tells one.
 
