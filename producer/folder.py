@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from models.database import Connection, ready_connection
 from models.errors import InputError
-from producer.places import File, NotFetched, Opened, Place, Refused, readable
+from producer.places import File, NotFetched, Opened, Place, Refused, not_had, readable
 from producer.sources import Source, documents_in, files_in
 from producer.submit import submit
 
@@ -149,8 +149,7 @@ class LocalFolder:
             try:
                 content = Path(file.key).open("rb")  # noqa: SIM115 - it is read until the next
             except OSError as exc:
-                why = f"{file.name}: {exc.strerror or exc}"
-                yield Refused(file.name, "unreadable", why)
+                yield not_had(file, NotFetched("unreadable", exc.strerror or str(exc)))
                 continue
             with content:
                 yield Opened(file, content)
@@ -253,8 +252,7 @@ class _Taking:
         try:
             sha256 = _sha256(opened.content)
         except OSError as exc:
-            why = f"{file.name}: {exc.strerror or exc}"
-            yield Refused(file.name, "unreadable", why)
+            yield not_had(file, NotFetched("unreadable", exc.strerror or str(exc)))
             return
         before = self._before.pop(file.name, None)
         fate = judged(before, sha256, has_twin=self._has_twin(sha256))

@@ -48,6 +48,11 @@ class Opened:
     content: IO[bytes]
 
 
+def not_had(file: File, why: NotFetched) -> Refused:
+    """A file that could not be had."""
+    return Refused(file.name, why.category, f"{file.name}: {why}")
+
+
 class Place(Protocol):
     """A folder, a bucket, a mailbox: it is only read. Has to be entered, and may be again."""
 

@@ -19,7 +19,7 @@ from typing import IO, Any, Self, cast
 from yarl import URL
 
 from models.archives import MEBIBYTE
-from producer.places import File, NotFetched, Opened, Refused, readable
+from producer.places import File, NotFetched, Opened, Refused, not_had, readable
 from producer.remote.access import SAY_WHO, Access
 from producer.remote.reach import Sockets, not_connected, reach
 from producer.remote.web import IN_MEMORY, SILENCE_S, refuse_larger
@@ -150,9 +150,9 @@ class Mailbox:
                     self._read(file, content)
                 except _Broke as exc:
                     gone = exc.why
-                    yield _refused(file, exc.why)
+                    yield not_had(file, exc.why)
                 except NotFetched as exc:
-                    yield _refused(file, exc)
+                    yield not_had(file, exc)
                 else:
                     content.seek(0)
                     yield Opened(file, content)
@@ -301,10 +301,6 @@ def _why(broken: Exception) -> NotFetched:
     if isinstance(broken, OSError):
         return not_connected(broken)
     return NotFetched("not_fetched", "its server does not answer as IMAP does")
-
-
-def _refused(file: File, why: NotFetched) -> Refused:
-    return Refused(file.name, why.category, f"{file.name}: {why}")
 
 
 def encoded(name: str) -> str:

@@ -15,7 +15,7 @@ from yarl import URL
 
 from models.archives import MEBIBYTE
 from models.config import SourcesConfig
-from producer.places import File, NotFetched, Opened, Refused
+from producer.places import File, NotFetched, Opened, Refused, not_had
 from producer.remote.access import Access
 from producer.remote.reach import Sockets, not_connected, reach, refuse_open_text
 
@@ -130,7 +130,7 @@ class Web:
             self._refuse_larger(file.size)
             asked = request(file)
         except NotFetched as exc:
-            return _refused(file, exc)
+            return not_had(file, exc)
         content = cast(IO[bytes], SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 - _come closes it
         return _Coming(
             file, content, self._start(self._fetched(asked, content, self._refuse_larger))
@@ -235,10 +235,6 @@ def _refuse_long_list(size: int) -> None:
         raise NotFetched("too_large", why)
 
 
-def _refused(file: File, why: NotFetched) -> Refused:
-    return Refused(file.name, why.category, f"{file.name}: {why}")
-
-
 @dataclass(frozen=True, slots=True)
 class _Coming:
     """A file that is being fetched."""
@@ -263,7 +259,7 @@ def _come(
             coming.done.result()
         except NotFetched as exc:
             why = explained(exc) if isinstance(exc, Answered) else exc
-            yield _refused(coming.file, why)
+            yield not_had(coming.file, why)
             return
         coming.content.seek(0)
         yield Opened(coming.file, coming.content)
