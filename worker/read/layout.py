@@ -11,6 +11,8 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
+from worker.read.grid import Run, grid, joint
+
 WIDE = 1.0
 """Of a line's height: from there on a gap parts two columns. Between the words of a justified line
 it is seldom more than 0.7."""
@@ -25,14 +27,8 @@ that it has columns: in a justified line all gaps are alike."""
 EVEN = 1.5
 """Times: gaps that differ by less part the words of a justified line, or those of a poor one."""
 
-ALIGNED = 0.5
-"""Of a line's height: lines whose middles are no further apart are one line of the page."""
-
 FLUSH = 0.25
 """Of a line's height: columns whose edges or middles are no further apart are one column."""
-
-APART = 2
-"""Spaces between two columns, at least."""
 
 LONG = 7
 """Words. Lines of as many are running text."""
@@ -56,40 +52,11 @@ MOST_LINES = 1_000
 MOST_BLOCKS = 60
 """Of several lines each. More are not compared with each other, which takes time."""
 
-_WIDEST = 300
 _BRIDGED = 2
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _LABEL = re.compile(r"[:\uff1a]\s*$")
 _ITEM = re.compile(r"\W{0,2}\w{0,3}(?:\.\w{1,3}){0,3}\W{0,2}")
 _LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
-
-
-class Run(NamedTuple):
-    """Words beside each other, and where they stand: from the left, and downwards."""
-
-    text: str
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def middle(self) -> float:
-        """Half-way down."""
-        return (self.top + self.bottom) / 2
-
-    @property
-    def height(self) -> float:
-        """From top to bottom."""
-        return self.bottom - self.top
-
-    def is_in_line(self, other: "Run") -> bool:
-        """Whether both stand in one line of a page."""
-        return abs(self.middle - other.middle) <= ALIGNED * min(self.height, other.height)
-
-    def is_beside(self, other: "Run") -> bool:
-        """Whether it stands in the other's line, and to the right of it."""
-        return self.left >= other.right and self.is_in_line(other)
 
 
 class Line(NamedTuple):
@@ -104,7 +71,7 @@ class Line(NamedTuple):
     @property
     def extent(self) -> Run:
         """All of it as one run."""
-        return self.cells[0] if len(self.cells) == 1 else _joint(self.cells)
+        return self.cells[0] if len(self.cells) == 1 else joint(self.cells)
 
 
 Block = list[Line]
@@ -123,7 +90,7 @@ def line(text: str, words: Sequence[Run]) -> Line:
         else:
             columns[-1].append(right)
             narrow.append(0.0 if boxed else gap)
-    cells = tuple(map(_joint, columns))
+    cells = tuple(map(joint, columns))
     clear = bool(wide) and min(wide) >= CLEAR * max(narrow)
     even = len(wide) > 1 and len(cells) == len(words) and max(wide) < EVEN * min(wide)
     return Line(text, cells, clear and not (even and not any(map(_is_figure, cells[1:]))))
@@ -172,16 +139,6 @@ def laid_out(lines: Sequence[Line]) -> list[str]:
         return [line.text for line in lines]
     groups = _tied(list(_blocks(_beside_each_other(lines))))
     return [text for group in groups for text in _written(group)]
-
-
-def _joint(runs: Sequence[Run]) -> Run:
-    return Run(
-        " ".join(run.text for run in runs),
-        min(run.left for run in runs),
-        min(run.top for run in runs),
-        max(run.right for run in runs),
-        max(run.bottom for run in runs),
-    )
 
 
 def _is_long(text: str) -> bool:
@@ -233,7 +190,7 @@ def _tied(blocks: Sequence[Block]) -> list[list[Block]]:
     group = list(range(len(blocks)))
     if len(known) > MOST_BLOCKS:
         return [[block] for block in blocks]
-    around = {number: _joint([line.extent for line in blocks[number]]) for number in known}
+    around = {number: joint([line.extent for line in blocks[number]]) for number in known}
     for left in known:
         beside = [right for right in known if _faces(around[right], around[left])]
         for right in beside:
@@ -296,13 +253,13 @@ def _is_figure(cell: Run) -> bool:
 
 def _written(group: Sequence[Block]) -> Iterator[str]:
     if len(group) > 1:
-        yield from _grid(_rows([line for block in group for line in block]))
+        yield from grid(_rows([line for block in group for line in block]))
         return
     [block] = group
     last = 0
     for first, end in _tables(block):
         yield from (line.text for line in block[last:first])
-        yield from _grid([list(line.cells) for line in block[first:end]])
+        yield from grid([list(line.cells) for line in block[first:end]])
         last = end
     yield from (line.text for line in block[last:])
 
@@ -365,51 +322,3 @@ def _reads_well(line: Line) -> bool:
     first = line.cells[0].text
     is_label = _LABEL.search(first) is not None and "\n" not in line.text
     return is_label or _ITEM.fullmatch(first) is not None
-
-
-def _grid(rows: Sequence[Sequence[Run]]) -> list[str]:
-    """Rows with each cell about where it stands on the page; what no row of several cells needs of
-    the space between columns is left out."""
-    left, letter = min(cell.left for row in rows for cell in row), _letter(rows)
-    placed = [list(_placed(row, left, letter)) for row in rows]
-    taken = {
-        column
-        for row in placed
-        if len(row) > 1
-        for start, text in row
-        for column in range(start, start + len(text) + APART)
-    }
-    widest = max(start for row in placed for start, _ in row)
-    shift = [0]
-    for column in range(widest):
-        shift.append(shift[-1] + (column not in taken))
-    return [_spaced([(start - shift[start], text) for start, text in row]) for row in placed]
-
-
-def _letter(rows: Sequence[Sequence[Run]]) -> float:
-    """How wide a letter is to be taken for, so that cells reach no further than to the next one: as
-    on average, or down to half of that."""
-    cells = [cell for row in rows for cell in row]
-    usual = sum(cell.right - cell.left for cell in cells) / sum(len(cell.text) for cell in cells)
-    room = [
-        (right.left - left.left) / (len(left.text) + APART)
-        for row in rows
-        for left, right in pairwise(row)
-    ]
-    return max(min([usual, *room]), usual / 2) or 1.0
-
-
-def _placed(row: Sequence[Run], left: float, letter: float) -> Iterator[tuple[int, str]]:
-    """Where each cell begins, in characters, and its text."""
-    end = -APART
-    for cell in row:
-        start = max(min(round((cell.left - left) / letter), _WIDEST), end + APART)
-        yield start, cell.text
-        end = start + len(cell.text)
-
-
-def _spaced(row: Iterable[tuple[int, str]]) -> str:
-    text = ""
-    for start, cell in row:
-        text += " " * max(start - len(text), APART if text else 0) + cell
-    return text

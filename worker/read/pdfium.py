@@ -13,7 +13,8 @@ import pypdfium2.raw as raw  # noqa: TID251
 from PIL import Image
 
 from worker.read import layout
-from worker.read.layout import Line, Run
+from worker.read.grid import Run
+from worker.read.layout import Line
 from worker.read.reading import STAMPED, Damaged, Locked, Reading, Sheet, StrangeLock, reading
 
 Span = tuple[int, int]

@@ -20,6 +20,7 @@ from models.errors import ReadError
 from models.kinds import PDF
 from worker.read import pdfium
 from worker.read.child import die_with
+from worker.read.grid import Run
 from worker.read.kinds import Text, damaged, scanned_page
 from worker.read.lines import Found, in_lines, is_sparse, page
 from worker.read.ocr import Ocr
@@ -88,7 +89,7 @@ def _by_rapidocr(shown: Image.Image) -> Iterator[list[Found]]:
     if result.txts is None:
         return iter(())
     found = (
-        Found(text, float(score), *map(float, (*box.min(axis=0), *box.max(axis=0))))
+        Found(Run(text, *map(float, (*box.min(axis=0), *box.max(axis=0)))), float(score))
         for text, score, box in zip(result.txts, result.scores, result.boxes, strict=True)
     )
     return in_lines(found)
@@ -126,4 +127,4 @@ def _by_tesseract(shown: Image.Image, languages: tuple[str, ...]) -> Iterator[li
 def _word(row: dict[str, str]) -> Found:
     left, top = float(row["left"]), float(row["top"])
     right, bottom = left + float(row["width"]), top + float(row["height"])
-    return Found(row["text"], float(row["conf"]) / 100, left, top, right, bottom)
+    return Found(Run(row["text"], left, top, right, bottom), float(row["conf"]) / 100)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.read import layout
-from worker.read.layout import Line, Run, laid_out, stand_beside, stretched
+from worker.read.grid import Run
+from worker.read.layout import Line, laid_out, stand_beside, stretched
 
 HIGH, WIDE = 10.0, 5.0
 """How high a line is, and how wide a letter."""

@@ -1,14 +1,15 @@
 """What OCR found, put together: from left to right, down the page, and what is left out."""
 
+from worker.read.grid import Run
 from worker.read.lines import Found, in_lines, is_sparse, page
 
 
 def found(text: str, left: float, top: float, *, height: float = 20, score: float = 0.9) -> Found:
-    return Found(text, score, left, top, left + 80, top + height)
+    return Found(Run(text, left, top, left + 80, top + height), score)
 
 
 def texts(*runs: Found) -> list[list[str]]:
-    return [[run.text for run in line] for line in in_lines(runs)]
+    return [[one.run.text for one in line] for line in in_lines(runs)]
 
 
 def test_what_stands_beside_each_other_is_a_line_from_left_to_right():
@@ -41,14 +42,14 @@ def test_what_it_was_not_sure_of_is_left_out_and_counted():
 
 
 def test_a_few_signs_where_a_line_of_letters_stands_are_of_a_script_that_is_not_known():
-    line = Found("α,,", 0.66, 0, 0, 800, 20)
+    line = Found(Run("α,,", 0, 0, 800, 20), 0.66)
     assert is_sparse([[line], [line]])
-    assert not is_sparse([[line, Found("x" * 80, 0.9, 0, 30, 800, 50)]])
+    assert not is_sparse([[line, Found(Run("x" * 80, 0, 30, 800, 50), 0.9)]])
 
 
 def test_upright_lines_chinese_signs_and_an_empty_page_are_known():
-    assert not is_sparse([[Found("x" * 20, 0.9, 0, 0, 20, 400)]])
-    assert not is_sparse([[Found("漢" * 20, 0.9, 0, 0, 400, 20)]])
+    assert not is_sparse([[Found(Run("x" * 20, 0, 0, 20, 400), 0.9)]])
+    assert not is_sparse([[Found(Run("漢" * 20, 0, 0, 400, 20), 0.9)]])
     assert not is_sparse([])
 
 
