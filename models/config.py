@@ -6,6 +6,7 @@ the allowed values.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, get_args
@@ -119,16 +120,48 @@ class EscalationConfig(Section):
     """What it may cost; None: what the budgets allow."""
 
 
+OCRS = ("auto", "off", "rapidocr", "tesseract")
+"""Who reads pictures on the host itself. auto: what the hosts that read have; RapidOCR, and
+Tesseract where there is no other or where a language is asked for that RapidOCR does not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBy:
+    """A model of an engine that pages are shown to."""
+
+    engine: str
+    model: str
+
+
 class ReadingConfig(Section):
     """How pictures of text are read."""
 
-    ocr: Literal["auto", "off", "rapidocr", "tesseract"] = "auto"
-    """auto: what the hosts that read have. RapidOCR, and Tesseract where there is no other or where
-    a language is asked for that RapidOCR does not read."""
+    ocr: str = "auto"
+    """One of OCRS, or ENGINE/MODEL of zone local: a model that pages are shown to."""
     languages: tuple[Annotated[str, Field(pattern=r"^[A-Za-z_]{2,32}$")], ...] = Field(
         default=("eng",), min_length=1
     )
     """As Tesseract calls them: eng, hin, tam."""
+
+    @field_validator("ocr")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        engine, _, model = value.partition("/")
+        if value not in OCRS and not (engine and model):
+            known = ", ".join(OCRS)
+            raise ValueError(
+                f"reading.ocr: {value!r} is none of {known}, and no ENGINE/MODEL such as "
+                "local/qwen2.5vl:7b"
+            )
+        return value
+
+    @property
+    def seen_by(self) -> SeenBy | None:
+        """The model that pages are shown to; None: an OCR of the host that reads, or nobody."""
+        if self.ocr in OCRS:
+            return None
+        engine, _, model = self.ocr.partition("/")
+        return SeenBy(engine, model)
 
 
 class RetentionConfig(Section):
@@ -283,6 +316,23 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _pages_stay_in_the_building(self) -> Self:
+        seen_by = self.reading.seen_by
+        if seen_by is not None:
+            engine = self.engines[seen_by.engine]
+            if engine.zone is not Zone.LOCAL:
+                raise ValueError(
+                    f"reading.ocr: {seen_by.engine} is not in zone local, and pictures of pages "
+                    "never leave the building"
+                )
+            if not engine.SHOWS_PAGES:
+                raise ValueError(
+                    f"reading.ocr: engines of kind {engine.kind} cannot be shown pages; name one "
+                    "of kind ollama or openai"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _steps_have_a_model(self) -> Self:
         for task, chosen in self.tasks.items():
             for place in chosen.escalate:
@@ -320,6 +370,8 @@ class Config(Section):
         yield "classifier.engine", self.classifier.engine
         for language, chosen in self.languages.items():
             yield f"languages.{language}.engine", chosen.engine
+        if self.reading.seen_by is not None:
+            yield "reading.ocr", self.reading.seen_by.engine
         for task, routed in self.tasks.items():
             yield f"tasks.{task}.engine", routed.engine
             for place in routed.escalate:
@@ -333,6 +385,8 @@ class Config(Section):
         yield "classifier.model", self.classifier.engine, self.classifier.model
         for language, chosen in self.languages.items():
             yield f"languages.{language}.model", chosen.engine, chosen.model
+        if self.reading.seen_by is not None:
+            yield "reading.ocr", self.reading.seen_by.engine, self.reading.seen_by.model
         for task, routed in self.tasks.items():
             yield f"tasks.{task}.model", routed.engine, routed.model
             for place in routed.escalate:

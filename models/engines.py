@@ -133,6 +133,8 @@ class EngineConfig(Section):
 
     ADDRESS: ClassVar[str | None] = None
     """The key under which its address stands."""
+    SHOWS_PAGES: ClassVar[bool] = False
+    """Whether pages can be shown to its models."""
 
     zone: Zone
     """local: in the building. Policy, pins and the receipt know nothing else of an engine."""
@@ -217,6 +219,7 @@ class OllamaConfig(EngineConfig):
     """An Ollama server."""
 
     ADDRESS = "url"
+    SHOWS_PAGES = True
 
     kind: Literal["ollama"] = "ollama"
     url: str | None = None
@@ -228,6 +231,7 @@ class OpenAIConfig(EngineConfig):
     """Whatever speaks OpenAI's chat completions."""
 
     ADDRESS = "base_url"
+    SHOWS_PAGES = True
 
     kind: Literal["openai"] = "openai"
     base_url: str | None = None

@@ -44,7 +44,8 @@ class ReadError(DocmillError):
     """A document cannot be read; `category` says why in one word.
 
     Categories: needs_password, needs_ocr, unsupported, damaged, too_many_pages, too_much_text,
-    too_large, encoding, reader_timeout, reader_memory, reader_crashed.
+    too_large, encoding, reader_timeout, reader_memory, reader_crashed; of pages that a model is
+    shown engine_away, engine_died.
     """
 
     def __init__(self, category: str, message: str) -> None:

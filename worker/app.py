@@ -16,13 +16,14 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down  
 from kombu.connection import Connection
 from kombu.utils.scheduling import round_robin_cycle
 
+from models.config import Config
 from models.configuration import gone_by, own_config
 from models.database import database_url, make_ready
 from models.errors import ConfigError, InputError
 from models.queue import LOOK, celery_app, read_message
 from models.settings import settings
 from models.words import Pool, Zone
-from worker.deployment import Deployment, deployments
+from worker.deployment import Deployment, deploy, deployments
 from worker.log import logger, set_up
 from worker.process import Assignment, WorkerProcess
 from worker.prompts.files import check
@@ -62,11 +63,19 @@ def assign(
     found = deployments(configuration.config, pool.zones, own_config(), settings(), chosen=engines)
     missing = {name: one for name, one in found.items() if isinstance(one, ConfigError)}
     reached = [one for one in found.values() if isinstance(one, Deployment)]
+    shown = _shown(configuration.config) if pool.reads else None
     for name, problem in missing.items():
         if name in engines or not _other(reached, configuration.config.engines[name].zone):
             raise problem
         logger().warning("an engine is left to other workers", engine=name, why=str(problem))
-    return Assignment(pool, configuration, reached, slots, models)
+    return Assignment(pool, configuration, reached, slots, models, shown)
+
+
+def _shown(config: Config) -> Deployment | None:
+    """The engine that pages are shown to; None: there is none. Raises ConfigError where it cannot
+    be reached from here."""
+    seen_by = config.reading.seen_by
+    return None if seen_by is None else deploy(seen_by.engine, config, own_config(), settings())
 
 
 def _other(reached: list[Deployment], zone: Zone) -> bool:

@@ -15,7 +15,7 @@ import redis
 
 from models import database
 from models.catalogue import RETIRES, retires
-from models.config import Config
+from models.config import Config, SeenBy
 from models.configuration import contradictions, current, own_config, proposed
 from models.engines import STAND_IN
 from models.errors import ConfigError, DocmillError, NoKey
@@ -27,7 +27,7 @@ from models.words import Zone
 from worker.calls.prices import Price, PriceBook
 from worker.calls.traits import key_of, row_of
 from worker.db import Row, fetch, one_connection
-from worker.deployment import Deployment, deployments
+from worker.deployment import Deployment, deploy, deployments
 from worker.llm.engine import Engine, EngineError, Health
 from worker.llm.faults import place
 from worker.llm.probe import Traits, offered, said_of, told
@@ -342,11 +342,29 @@ def _private(config: Config) -> Finding:
 def _ocr(config: Config) -> Finding:
     if config.reading.ocr == "off":
         return Finding("ocr", Grade.OK, "off: scans end as needs_ocr")
+    if config.reading.seen_by is not None:
+        return _seen_by(config, config.reading.seen_by)
     ocr = chosen(config.reading, here())
     if ocr is None:
         detail = f"none on this host, so scans end as needs_ocr: {GET[Ocr.RAPIDOCR]}"
         return Finding("ocr", Grade.OK, detail)
     return Finding("ocr", Grade.OK, f"scans are read by {ocr}")
+
+
+def _seen_by(config: Config, seen_by: SeenBy) -> Finding:
+    """Whether the model that pages are shown to can see. Raises ConfigError."""
+    deployment = deploy(seen_by.engine, config, own_config(), settings())
+    try:
+        sees = asyncio.run(_with(deployment, partial(told, model=seen_by.model))).images
+    except EngineError as exc:
+        return Finding(
+            "ocr", Grade.PROBLEM, f"{config.reading.ocr}: {exc}", "scans wait until then"
+        )
+    if sees is False:
+        advice = "name a model that does in reading.ocr"
+        return Finding("ocr", Grade.PROBLEM, f"{config.reading.ocr} reads no images", advice)
+    known = "" if sees else ", if it reads images: its engine does not say"
+    return Finding("ocr", Grade.OK, f"scans are read by {config.reading.ocr}{known}")
 
 
 def _price_line(model: str, price: Price) -> str:

@@ -24,6 +24,7 @@ import psycopg
 from models.config import Config
 from models.configuration import Configuration
 from models.words import INGEST, Pool
+from worker.calls.access import EngineAccess
 from worker.calls.journal import Journal
 from worker.calls.rates import KeptRates
 from worker.calls.replay import Replay
@@ -45,9 +46,11 @@ from worker.wiring import (
     Service,
     Shared,
     make_bulks,
+    make_pages,
     make_reading,
     queue_of,
     queues_of,
+    shown_to,
 )
 
 STOP_S = 10.0
@@ -70,6 +73,8 @@ class Assignment:
     slots: int | None = None
     models: frozenset[str] = frozenset()
     """The models that it keeps to; empty: all that its engines have."""
+    shown: Deployment | None = None
+    """The engine that pages are shown to, where a model reads them."""
 
 
 @dataclass(slots=True)
@@ -101,6 +106,7 @@ class WorkerProcess:
         self._configs = Configs(self._db, known.number, known.config)
         self._services: dict[str, Service] = {}
         self._reader: DocumentReader | None = None
+        self._shown: EngineAccess | None = None
         self._reading: Pump | None = None
         self._pump_of: dict[str, Pump] = {}
         self._running: asyncio.Task[None] | None = None
@@ -191,7 +197,11 @@ class WorkerProcess:
 
     def _read(self, shared: Shared, config: Config) -> None:
         readers = self._assignment.slots or READERS
-        self._reader = make_reader(config, readers)
+        pages = None
+        if self._assignment.shown is not None:
+            self._shown = shown_to(self._assignment.shown, shared, readers)
+            pages = make_pages(self._shown, shared, readers)
+        self._reader = make_reader(config, readers, pages)
         self._reading = make_reading(shared, self._reader, readers)
         self._pump_of[INGEST.name] = self._reading
 
@@ -272,6 +282,8 @@ class WorkerProcess:
         await self._bulks.close()
         for service in self._services.values():
             await service.close()
+        if self._shown is not None:
+            await self._shown.close()
         try:
             await self._presence.leave()
         except (psycopg.OperationalError, psycopg.InterfaceError):

@@ -15,6 +15,7 @@ from worker.calls.grant import EngineLimits, Timing
 from worker.calls.journal import Journal
 from worker.calls.ledger import Ledger
 from worker.calls.limits import Limiter
+from worker.calls.pages import PageCalls
 from worker.calls.prices import PriceBook
 from worker.calls.reservations import Reservations
 from worker.calls.traits import KnownTraits
@@ -28,9 +29,10 @@ from worker.flow.slots import AutoSlots, ReaderSlots, Slots
 from worker.flow.solitude import Solitude
 from worker.flow.stage import StageWork
 from worker.ingest.stage import IngestStage
+from worker.ingest.transcribe import ModelPages
 from worker.persist import Persist
 from worker.rates import RateBook
-from worker.read.scans import DocumentReader
+from worker.read.scans import DocumentReader, ocr_pages, page_processes
 from worker.route import classifier, frontier_model, places
 from worker.run.claims import JobClaims
 from worker.run.stage import RunStage
@@ -174,6 +176,26 @@ def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
         gathering = Gathering(shared.db, access, shared.configs, shared.owner, api.bounds)
         engines[name] = BulkEngine(access, api, gathering)
     return Bulks(shared.db, shared.owner, engines, lacking)
+
+
+def shown_to(deployment: Deployment, shared: Shared, readers: int) -> EngineAccess:
+    """The engine that pages are shown to, so many at once."""
+    return make_access(deployment, shared, Slots(readers), lambda: None)
+
+
+def make_pages(access: EngineAccess, shared: Shared, readers: int) -> ModelPages:
+    """What shows pages to the model that docmill.toml names."""
+    config = shared.configs.current
+    seen_by = config.reading.seen_by
+    assert seen_by is not None
+    return ModelPages(
+        seen_by.model,
+        PageCalls(access, shared.db, shared.owner),
+        page_processes(config, readers),
+        readers,
+        config.limits,
+        ocr_pages(config, readers),
+    )
 
 
 def make_reading(shared: Shared, reader: DocumentReader, readers: int) -> Pump:

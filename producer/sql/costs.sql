@@ -2,7 +2,7 @@
 SELECT
     CASE %(by)s
         WHEN 'model' THEN c.model_asked
-        WHEN 'task' THEN coalesce(c.task, 'classify step')
+        WHEN 'task' THEN coalesce(c.task, CASE c.purpose WHEN 'page' THEN 'pages shown' ELSE 'classify step' END)
         WHEN 'batch' THEN coalesce(c.batch_id::text, 'purged')
         ELSE to_char(c.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')  -- as the day's budget counts
     END AS key,

@@ -12,6 +12,7 @@ WITH served AS (
            input_tokens, output_tokens, latency_ms
     FROM calls
     WHERE id >= docmill_first_id(now() - interval '1 day') AND state = 'settled'
+      AND document_id IS NULL  -- pages are shown beside the queues
     ORDER BY id DESC LIMIT 20000
 ), measured AS (
     SELECT engine, model, queue, count(*)::numeric AS calls,

@@ -38,6 +38,14 @@ async def test_free_text_is_asked_for_without_a_format(stub, engine):
     assert "format" not in stub.last_body
 
 
+async def test_an_image_goes_as_bare_base64_beside_the_words(stub, engine):
+    await engine.complete(
+        a_request(messages=(Message("user", "What is it?", images=(b"\xff\xd8",)),))
+    )
+    [turn] = stub.last_body["messages"]
+    assert turn == {"role": "user", "content": "What is it?", "images": ["/9g="]}
+
+
 async def test_the_engine_s_own_clock_is_read_in_seconds(engine):
     found = await engine.complete(a_request())
     assert found.engine_seconds == 0.5

@@ -25,7 +25,7 @@ from worker.ingest.stage import _Pages
 from worker.read.kinds import Gap, Text, Why, scanned_page
 from worker.read.ocr import Ocr, here
 from worker.read.sandbox import Limits, Reader
-from worker.read.scans import DocumentReader, PageReader, make_reader
+from worker.read.scans import DocumentReader, OcrPages, make_reader
 
 LIMITS = Limits(wall_s=20, cpu_s=20, memory_bytes=1 << 30)
 SHORT = Limits(wall_s=1, cpu_s=20, memory_bytes=1 << 30)
@@ -41,7 +41,7 @@ def look(data: bytes, media_type: str, name: str, *, number: int, deadly: int = 
 
 
 def reader(deadly: int = 0, limits: Limits = LIMITS) -> DocumentReader:
-    pages = PageReader(Ocr.RAPIDOCR, Reader(1, limits), 1, partial(look, deadly=deadly))
+    pages = OcrPages(Ocr.RAPIDOCR, Reader(1, limits), 1, partial(look, deadly=deadly))
     return DocumentReader(Reader(1, LIMITS), pages, "", LimitsConfig())
 
 
@@ -71,6 +71,8 @@ async def test_a_page_that_takes_too_long_is_missing_and_the_others_are_read():
 
 class Kept:
     """Keeps pages in memory."""
+
+    document = 7
 
     def __init__(self) -> None:
         self.pages = dict[int, Text]()

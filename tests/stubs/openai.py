@@ -32,6 +32,13 @@ def _message(content: Any = None, **more: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": content, **more}
 
 
+def _words(content: str | list[dict[str, Any]]) -> str:
+    """What is said beside what is shown."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if part["type"] == "text")
+
+
 class OpenAIStub(Stub):
     """Chat completions, models, limits and faults of an OpenAI-compatible server."""
 
@@ -150,7 +157,7 @@ class OpenAIStub(Stub):
         return self.worked(self._prompt(request, asked.body), request, fault)
 
     def _prompt(self, request: web.BaseRequest, body: dict[str, Any]) -> Prompt:
-        texts = [message["content"] for message in body["messages"]]
+        texts = [_words(message["content"]) for message in body["messages"]]
         form = body.get("response_format") or {}
         limit = body.get("max_tokens") or body.get("max_completion_tokens") or 4096
         read = sum(map(self.tokens, texts))

@@ -45,6 +45,24 @@ def test_a_hosted_model_that_is_to_be_taken_away_is_a_warning(monkeypatch):
     assert (said.grade, said.detail.partition(":")[0]) == (Grade.WARNING, "old")
 
 
+@pytest.mark.parametrize(
+    ("images", "wanted"),
+    [
+        (True, (Grade.OK, "scans are read by local/see")),
+        (None, (Grade.OK, "scans are read by local/see, if it reads images")),
+        (False, (Grade.PROBLEM, "local/see reads no images")),
+    ],
+)
+def test_it_says_whether_the_model_that_scans_are_shown_to_sees(monkeypatch, images, wanted):
+    class Tells(FakeEngine):
+        async def tell(self, model: str) -> Told:
+            return Told(images=images)
+
+    monkeypatch.setattr(doctor, "deploy", lambda *_: replace(a_deployment(), make=Tells))
+    found = doctor._ocr(Config.model_validate({"reading": {"ocr": "local/see"}}))
+    assert (found.grade, found.detail.partition(":")[0]) == wanted
+
+
 class TellsItsWindow(FakeEngine):
     async def tell(self, model: str) -> Told:
         return Told(context_tokens=2048)

@@ -44,7 +44,7 @@ def check(completion: Completion, schema: Mapping[str, Any]) -> Valid | Invalid:
     """
     if completion.finish is Finish.CONTENT_FILTER:
         return Invalid("content_filter", "the provider's filter cut the answer off")
-    said = _after_thinking(completion.text)
+    said = after_thinking(completion.text)
     try:
         whole = _parsed(said)
     except (ValueError, RecursionError) as exc:
@@ -60,14 +60,20 @@ _LONGEST_REFRAIN, _TIMES, _RUNAWAY_CHARS = 60, 48, 200
 
 def _unreadable(completion: Completion, said: str, exc: Exception) -> Invalid:
     """What is wrong with an answer that is no JSON."""
-    runs_away = completion.finish is not Finish.STOP and _runs_away(completion.text)
-    if completion.finish is Finish.LOOP or runs_away:
+    if went_round(completion):
         return Invalid("loop", "the answer says the same again and again")
     if completion.finish is Finish.LENGTH:
         return Invalid("truncated", "the answer ran into its output limit")
     if not said:
         return Invalid("empty", "there is no answer")
     return Invalid("invalid_json", f"not JSON ({exc})")
+
+
+def went_round(completion: Completion) -> bool:
+    """Whether its model said the same again and again until it was cut off."""
+    if completion.finish is Finish.LOOP:
+        return True
+    return completion.finish is not Finish.STOP and _runs_away(completion.text)
 
 
 def _runs_away(text: str) -> bool:
@@ -114,7 +120,7 @@ def _chosen(
 _THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 
 
-def _after_thinking(text: str) -> str:
+def after_thinking(text: str) -> str:
     """Without what a model thinks aloud before it answers, which may hold drafts of the answer."""
     text = text.strip("\ufeff \t\r\n")
     if text.startswith("{"):

@@ -15,7 +15,7 @@ from models.words import Zone
 from worker.calls.prices import Price, PriceBook
 from worker.deployment import Deployment
 from worker.jsonb import canonical
-from worker.llm.engine import Completion, EngineError, Request, Usage
+from worker.llm.engine import Completion, EngineError, Message, Request, Usage
 
 HOUR_S = Decimal(3600)
 SMALLEST_USD = Decimal("1e-10")
@@ -75,13 +75,18 @@ def request_key(request: Request, version: str) -> UUID:
     parts = (
         request.model_name,
         version,
-        [(message.role, message.content) for message in request.messages[request.fixed :]],
+        [_said(message) for message in request.messages[request.fixed :]],
         request.schema,
         request.max_tokens,
         request.temperature,
         request.seed,
     )
     return UUID(bytes=hashlib.sha256(canonical(parts)).digest()[:16])
+
+
+def _said(message: Message) -> tuple[str, ...]:
+    shown = (hashlib.sha256(image).hexdigest() for image in message.images)
+    return (message.role, message.content, *shown)
 
 
 @dataclass(frozen=True, slots=True)

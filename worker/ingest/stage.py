@@ -24,13 +24,15 @@ from worker.ingest.language import language
 from worker.jsonb import as_json
 from worker.log import logger
 from worker.rates import RateBook
-from worker.read.kinds import Text, read_document, scanned_page
+from worker.read.kinds import NotNow, Text, read_document, scanned_page
 from worker.read.scans import DocumentReader
 from worker.recent import KEPT, Recent
 from worker.settings import LEASE_S, MAX_DOCUMENT_KILLS, MICRO_BATCH
 
-KILLERS = frozenset({"reader_crashed", "reader_memory", "reader_timeout", "internal_error"})
-"""Failures that took a reader process down, or ours: one more try, then quarantine."""
+KILLERS = frozenset(
+    {"reader_crashed", "reader_memory", "reader_timeout", "engine_died", "internal_error"}
+)
+"""Failures that took down a reader process, an engine, or us: one more try, then quarantine."""
 
 UNPARSED = frozenset({PLAIN, MARKDOWN})
 UNPARSED_BYTES = 1_048_576
@@ -49,6 +51,9 @@ STATEMENT_CHARACTERS = 8_000_000
 """Text in one statement: Postgres refuses a jsonb array of 256 MB."""
 
 KILL_DELAY_S = 1.0
+
+AWAY_DELAY_S = 30.0
+"""Until pages are looked at again whose engine was away. Its gate keeps calls off until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +218,8 @@ class IngestStage:
 
     def _failed(self, row: Row, error: ReadError) -> ReadOutcome:
         killer = error.category in KILLERS
-        again = killer and row["kills"] + 1 < MAX_DOCUMENT_KILLS
+        dangerous = killer and row["kills"] + 1 >= MAX_DOCUMENT_KILLS
+        again = (killer or isinstance(error, NotNow)) and not dangerous
         failure = Failure(error.category, "ingest", again, str(error))
         return ReadOutcome(row["id"], None, failure, int(killer))
 
@@ -338,6 +344,10 @@ def _end(category: str) -> DocumentState:
     return DocumentState(category) if refused else DocumentState.FAILED
 
 
+def _delay_s(failure: Failure) -> float:
+    return KILL_DELAY_S if failure.category in KILLERS else AWAY_DELAY_S
+
+
 def _failure_row(outcome: ReadOutcome) -> dict[str, Any]:
     failure = outcome.failure
     assert failure is not None
@@ -345,6 +355,6 @@ def _failure_row(outcome: ReadOutcome) -> dict[str, Any]:
         "id": outcome.document_id,
         "state": DocumentState.PENDING if failure.retryable else _end(failure.category),
         "kills": outcome.kills,
-        "delay_s": KILL_DELAY_S if failure.retryable else None,
+        "delay_s": _delay_s(failure) if failure.retryable else None,
         "error": failure.as_json(),
     }

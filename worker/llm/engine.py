@@ -16,6 +16,8 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[bytes, ...] = ()
+    """JPEGs that it shows, behind its words."""
 
 
 @dataclass(frozen=True, slots=True)

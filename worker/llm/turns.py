@@ -15,7 +15,9 @@ def turns(messages: Iterable[Message], *, system: bool = True) -> list[Message]:
         if not message.content.strip():
             continue
         if found and found[-1].role == role:
-            found[-1] = replace(found[-1], content=f"{found[-1].content}\n\n{message.content}")
+            before, shown = found[-1], found[-1].images + message.images
+            content = f"{before.content}\n\n{message.content}"
+            found[-1] = replace(before, content=content, images=shown)
         else:
-            found.append(Message(role, message.content))
+            found.append(replace(message, role=role))
     return found

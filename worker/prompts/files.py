@@ -27,6 +27,9 @@ WORDS = (REQUEST.encode(), REPAIR.encode(), FORMS)
 SECOND_READING = "second_reading"
 """The prompt of fields that were in question, whichever words an ask has for them."""
 
+PAGE = "page"
+"""The prompt of a page that a model is shown."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
@@ -54,8 +57,8 @@ class Prompt:
 
 
 def prompt(name: str, number: int | None = None) -> Prompt:
-    """The prompt of a task type, `classify` or SECOND_READING; without a number the current one.
-    Raises ConfigError where there is no such version."""
+    """The prompt of a task type, `classify`, SECOND_READING or PAGE; without a number the
+    current one. Raises ConfigError where there is no such version."""
     return _prompt(name, current()[name] if number is None else number)
 
 

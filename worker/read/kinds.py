@@ -163,6 +163,11 @@ class NeedsOcr(ReadError):
         self.text = text
 
 
+class NotNow(ReadError):
+    """Whoever is to read a page cannot at present: the document waits and is read later. Category
+    `engine_away`, or `engine_died` where this page may be why."""
+
+
 def scanned_page(text: str | None, notes: Iterable[str] = ()) -> Text:
     """A page as OCR has it; None: it was not sure of most that it saw."""
     if text is None:

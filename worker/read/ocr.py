@@ -40,13 +40,14 @@ def here() -> set[Ocr]:
 
 
 def chosen(config: ReadingConfig, there: Collection[Ocr]) -> Ocr | None:
-    """Who is to read pictures on a host that has these; None: nobody.
+    """Who is to read pictures on a host that has these; None: nobody. Where a model reads them it
+    is whoever reads what the model cannot.
 
     Raises ConfigError where docmill.toml names one that is not there.
     """
     if config.ocr == "off":
         return None
-    if config.ocr != "auto":
+    if config.ocr != "auto" and config.seen_by is None:
         ocr = Ocr(config.ocr)
         if ocr not in there:
             raise ConfigError(f'reading.ocr = "{ocr}": it is not on this host: {GET[ocr]}')
@@ -75,3 +76,14 @@ def read_scan(
     from worker.read.recognise import recognised
 
     return recognised(data, media_type, name, number - 1, ocr, languages, megapixels)
+
+
+def show_scan(data: bytes, media_type: str, name: str, *, number: int, megapixels: int) -> Text:
+    """Draw page `number`, from 1, of a PDF or an image of at most so many megapixels.
+
+    The text has one empty page, and as its one scan the page as a JPEG; an empty sheet has no scan.
+    Raises ReadError.
+    """
+    from worker.read.draw import shown
+
+    return shown(data, media_type, name, number - 1, megapixels)

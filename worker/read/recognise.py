@@ -17,15 +17,13 @@ from typing import Any
 from PIL import Image
 
 from models.errors import ReadError
-from models.kinds import PDF
-from worker.read import pdfium
 from worker.read.child import die_with
+from worker.read.draw import drawn
 from worker.read.grid import Run
-from worker.read.kinds import Text, damaged, scanned_page
+from worker.read.kinds import Text, scanned_page
 from worker.read.lines import Found, in_lines, is_sparse, page
 from worker.read.ocr import Ocr
-from worker.read.picture import picture
-from worker.read.reading import MOST_LOST, Damaged
+from worker.read.reading import MOST_LOST
 
 PIXELS = {Ocr.RAPIDOCR: 2_000_000, Ocr.TESSERACT: 8_700_000}
 """Of a page as an OCR sees it. Tesseract wants 300 dots an inch: that is A4."""
@@ -44,10 +42,7 @@ def recognised(
     megapixels: int,
 ) -> Text:
     """Read page `number`, from 0. See `ocr.read_scan`."""
-    if media_type == PDF:
-        shown = _drawn(data, name, number, PIXELS[ocr])
-    else:
-        shown = picture(data, name, number, megapixels, PIXELS[ocr])
+    shown = drawn(data, media_type, name, number, megapixels, PIXELS[ocr])
     found = _by_rapidocr(shown) if ocr is Ocr.RAPIDOCR else _by_tesseract(shown, languages)
     lines = list(found)
     read = page(lines)
@@ -55,14 +50,6 @@ def recognised(
         return scanned_page(None)
     notes = [f"{read.lost} characters that OCR was not sure of left out"] if read.lost else []
     return scanned_page(read.text, notes)
-
-
-def _drawn(data: bytes, name: str, number: int, pixels: int) -> Image.Image:
-    try:
-        with pdfium.Document(data) as document:
-            return document.picture(number, pixels)
-    except Damaged as error:
-        raise damaged(name, error) from error
 
 
 @lru_cache

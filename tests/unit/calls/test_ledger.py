@@ -78,6 +78,7 @@ def test_the_key_of_equal_requests_is_equal_also_in_another_process():
         {"messages": (MESSAGES[0], Message("user", "what is it? "))},
         {"messages": (MESSAGES[0], Message("assistant", "what is it?"))},
         {"messages": (Message("system", "be brief what is it?"),)},
+        {"messages": (MESSAGES[0], replace(MESSAGES[1], images=(b"a picture",)))},
         {"schema": None},
         {"schema": {"type": "array"}},
         {"schema": {}},

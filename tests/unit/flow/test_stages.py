@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from models.errors import ReadError
 from models.kinds import PDF, PLAIN
 from models.words import INGEST, Finder, Stage, TaskType
 from tests.factories import CALL, OWNER, a_config, a_job, a_learned, an_access
@@ -23,6 +24,7 @@ from worker.flow.stage import Held, Lease
 from worker.ingest.stage import TOGETHER_BYTES, IngestStage, ReadOutcome
 from worker.persist import Persist
 from worker.rates import RateBook
+from worker.read.kinds import NotNow, Text
 from worker.run.claims import JobClaims
 from worker.run.outcome import Done, Turn
 from worker.run.stage import RunStage
@@ -167,6 +169,40 @@ def a_document(number: int, **more: Any) -> dict[str, Any]:
         "config": a_config(),
         **more,
     }
+
+
+class Refuses:
+    """A reader that reads nothing."""
+
+    def __init__(self, error: ReadError) -> None:
+        self.error = error
+
+    async def read(self, *_: object) -> Text:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "kills", "wanted"),
+    [
+        (ReadError("damaged", "x"), 0, ("failed", 0, None)),
+        (ReadError("needs_ocr", "x"), 0, ("needs_ocr", 0, None)),
+        (ReadError("reader_crashed", "x"), 0, ("pending", 1, 1.0)),
+        (ReadError("reader_crashed", "x"), 1, ("failed", 1, None)),
+        (NotNow("engine_away", "x"), 0, ("pending", 0, 30.0)),
+        (NotNow("engine_away", "x"), 9, ("pending", 0, 30.0)),
+        (NotNow("engine_died", "x"), 0, ("pending", 1, 1.0)),
+        (NotNow("engine_died", "x"), 1, ("failed", 1, None)),
+    ],
+)
+async def test_what_becomes_of_a_document_that_was_not_read(error, kills, wanted):
+    db = FakeDatabase(ingest__contents=[{"data": b"x"}])
+    configs, reader = Configs(db, 1, a_config()), Refuses(error)
+    stage = IngestStage(db, reader, configs, OWNER, RateBook(), ReaderSlots(2))  # type: ignore[arg-type]
+    document = held(Stage.INGEST, a_document(7, kills=kills))
+    await stage.finish(await stage.work(document, nullcontext()))
+    [row] = db.given("ingest/fail")["rows"].obj
+    assert (row["state"], row["kills"], row["delay_s"]) == wanted
+    assert row["error"]["category"] == error.category
 
 
 async def test_of_documents_that_need_a_reader_no_more_are_kept_than_readers_hold():

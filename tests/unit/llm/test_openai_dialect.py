@@ -5,6 +5,7 @@ import pytest
 from worker.llm import refusals
 from worker.llm.engine import Message, Request, Trouble
 from worker.llm.openai.dialect import Dialect
+from worker.llm.turns import turns as joined
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 MESSAGES = (
@@ -22,6 +23,22 @@ def refuse(made: Dialect, said: object, request: Request = REQUEST, trouble=Trou
 
 def turns(body):
     return [(message["role"], message["content"]) for message in body["messages"]]
+
+
+def test_an_image_is_a_part_behind_the_words():
+    shown = Request("m", (Message("user", "What is it?", images=(b"\xff\xd8",)),), 100, 4096)
+    [(role, content)] = turns(Dialect().body(shown))
+    assert role == "user"
+    assert content == [
+        {"type": "text", "text": "What is it?"},
+        {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,/9g="}},
+    ]
+
+
+def test_images_of_turns_that_are_joined_stay():
+    said = (Message("system", "Be brief.", images=(b"a",)), Message("user", "?", images=(b"b",)))
+    [only] = joined(said, system=False)
+    assert (only.content, only.images) == ("Be brief.\n\n?", (b"a", b"b"))
 
 
 SCHEMA_REFUSALS = [

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.config import FRONTIER_TASKS, MAX_TOKENS, BuiltIn, Config, PinConfig
+from models.config import FRONTIER_TASKS, MAX_TOKENS, BuiltIn, Config, PinConfig, SeenBy
 from models.config_file import checked_config, explain, load_config
 from models.engines import (
     DEFAULT_FRONTIER_MODEL,
@@ -109,6 +109,12 @@ def test_every_task_type_has_a_place_by_default(task):
     assert chosen.model == Config().engines[chosen.engine].model
     assert chosen.max_tokens == MAX_TOKENS[task]
     assert chosen.escalate == ()
+
+
+def test_a_model_of_a_local_engine_may_be_shown_pages(tmp_path):
+    assert loaded(tmp_path, "").reading.seen_by is None
+    config = loaded(tmp_path, '[reading]\nocr = "local/hf.co/x/see:7b"')
+    assert config.reading.seen_by == SeenBy("local", "hf.co/x/see:7b")
 
 
 def test_batches_are_kept_until_somebody_deletes_them_unless_a_time_is_given():
@@ -361,6 +367,14 @@ def test_an_unknown_key_is_named_with_those_that_are_allowed(tmp_path, toml, key
             '[engines.gpu2]\nzone = "local"\nkind = "ollama"\nurl = "http://g"\n'
             '[tasks.extraction]\nescalate = "gpu2"',
             ["tasks.extraction.escalate: engines.gpu2 names no model; write gpu2/MODEL"],
+        ),
+        ('[reading]\nocr = "eyes"', ["reading.ocr", "auto, off, rapidocr", "local/qwen2.5vl:7b"]),
+        ('[reading]\nocr = "moon/see"', ["reading.ocr", "no engine 'moon'"]),
+        ('[reading]\nocr = "frontier/see"', ["reading.ocr", "never leave the building"]),
+        ('[reading]\nocr = "local/see-cloud"', ["reading.ocr", "maker's servers"]),
+        (
+            '[engines.local]\nkind = "embedded"\n[reading]\nocr = "local/see"',
+            ["reading.ocr", "kind embedded cannot be shown pages"],
         ),
         ("[retention]\ndays = 0", ["retention.days", "greater than 0"]),
         ("[engines.local]\nslots = 0", ["engines.local.slots", "greater than 0", "found 0"]),

@@ -20,6 +20,8 @@ BOTH = (Ocr.RAPIDOCR, Ocr.TESSERACT)
         ("auto", ("eng",), (), None),
         ("off", ("eng",), BOTH, None),
         ("rapidocr", ("hin",), BOTH, Ocr.RAPIDOCR),
+        ("local/see", ("eng",), BOTH, Ocr.RAPIDOCR),
+        ("local/see", ("eng",), set(), None),
         ("tesseract", ("eng",), BOTH, Ocr.TESSERACT),
     ],
 )

@@ -12,7 +12,7 @@ from models.kinds import kind_of
 from tests import office, scans
 from worker.read import mail
 from worker.read.kinds import Bounds, Gap, NeedsOcr, Page, Scan, Text, Why, read_document
-from worker.read.ocr import Ocr
+from worker.read.ocr import Ocr, show_scan
 from worker.read.picture import picture, read
 from worker.read.scans import with_scans
 
@@ -138,3 +138,17 @@ def test_a_page_on_which_nothing_was_found_is_read_and_empty():
 
 def test_what_nobody_looked_at_stays_as_it_is():
     assert with_scans(SCANNED, {}, Ocr.RAPIDOCR) == SCANNED
+
+
+def test_a_page_for_a_model_is_a_jpeg_and_an_empty_sheet_is_none():
+    for data, kind in (
+        (scans.scanned("", LETTER), kinds.PDF),
+        (scans.image("PNG", LETTER), kinds.PNG),
+    ):
+        number = 2 if kind == kinds.PDF else 1
+        shown = show_scan(data, kind, "a", number=number, megapixels=10)
+        [scan] = shown.scans
+        assert (shown.whole, scan.media_type) == ("", kinds.JPEG)
+        with Image.open(io.BytesIO(scan.data)) as image:
+            assert image.width * image.height < 1_700_000
+    assert show_scan(scans.scanned(""), kinds.PDF, "a", number=1, megapixels=10) == Text.of([""])

@@ -6,6 +6,7 @@ Only `/api/chat` is used: the OpenAI-compatible route of Ollama ignores `num_ctx
 import asyncio
 import json
 import time
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,7 +18,15 @@ import orjson
 from yarl import URL
 
 from models.errors import ConfigError
-from worker.llm.engine import Completion, EngineError, Health, Request, Told, Trouble
+from worker.llm.engine import (
+    Completion,
+    EngineError,
+    Health,
+    Message,
+    Request,
+    Told,
+    Trouble,
+)
 from worker.llm.faults import brief, fault, place
 from worker.llm.network import session
 from worker.llm.ollama.replies import completion, refusal, shown
@@ -72,6 +81,13 @@ def _digests(models: object) -> dict[str, str]:
         for model in listed
         if isinstance(model, dict) and "name" in model
     }
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.images:
+        turn["images"] = [b64encode(image).decode() for image in message.images]
+    return turn
 
 
 def _encoded(body: dict[str, Any]) -> bytes:
@@ -167,7 +183,7 @@ class OllamaEngine:
     def _body(self, request: Request) -> dict[str, Any]:
         body = {
             "model": request.model_name,
-            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "messages": [_turn(message) for message in request.messages],
             "stream": False,
             "options": {
                 "num_ctx": request.context_tokens,

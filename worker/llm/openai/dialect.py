@@ -4,10 +4,11 @@ Models behind one address differ: reasoning models want `max_completion_tokens` 
 temperature, others know no `response_format`, not every JSON Schema, or no system message.
 """
 
+from base64 import b64encode
 from enum import StrEnum
 from typing import Any
 
-from worker.llm.engine import Request, Trouble
+from worker.llm.engine import Message, Request, Trouble
 from worker.llm.openai.errors import Said
 from worker.llm.refusals import Refusals, schema_key
 from worker.llm.turns import turns
@@ -37,7 +38,7 @@ class Dialect:
         said = turns(request.messages, system=not refused.holds(request, Field.SYSTEM))
         body: dict[str, Any] = {
             "model": request.model_name,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in said],
+            "messages": [{"role": turn.role, "content": _content(turn)} for turn in said],
         }
         renamed = refused.holds(request, Field.MAX_TOKENS)
         body["max_completion_tokens" if renamed else "max_tokens"] = request.max_tokens
@@ -56,6 +57,18 @@ class Dialect:
         """Whether the error `body` that came for the body `sent` taught something new."""
         what = _refused(request, sent, Said(body)) if trouble is Trouble.BAD_REQUEST else None
         return self.refusals.add(request, what)
+
+
+def _content(turn: Message) -> str | list[dict[str, Any]]:
+    """Words alone, or parts where something is shown."""
+    if not turn.images:
+        return turn.content
+    shown = (b64encode(image).decode() for image in turn.images)
+    urls = [
+        {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{each}"}}
+        for each in shown
+    ]
+    return [{"type": "text", "text": turn.content}, *urls]
 
 
 def _refused(request: Request, sent: dict[str, Any], said: Said) -> str | None:

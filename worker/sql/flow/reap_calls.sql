@@ -4,8 +4,10 @@ WITH orphans AS (
     FROM calls c
     WHERE c.state = 'reserved' AND c.id >= docmill_first_id(now() - interval '1 day')
       AND c.started_at < now() - %(lease_s)s * interval '1 second'
-      AND NOT EXISTS (SELECT FROM leases l WHERE l.item_id = c.job_id AND l.owner = c.owner
+      AND NOT EXISTS (SELECT FROM leases l
+                      WHERE l.item_id = coalesce(c.document_id, c.job_id) AND l.owner = c.owner
                       AND l.stage = ANY (CASE c.purpose WHEN 'classify' THEN ARRAY['classify']
+                                                        WHEN 'page' THEN ARRAY['ingest']
                                                         ELSE ARRAY['run', 'bulk'] END))
     LIMIT 500
 ), not_made AS (

@@ -1,0 +1,223 @@
+"""A page that a model is shown: what comes of each thing that it may write, and of each trouble."""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import pytest
+
+from models.config import LimitsConfig
+from models.errors import ReadError
+from models.kinds import JPEG, PNG
+from tests.factories import OWNER, a_deployment, an_access
+from tests.fakes import FakeDatabase
+from tests.stubs.fake import FakeEngine
+from worker.calls.pages import PageCalls
+from worker.ingest.transcribe import ModelPages, transcript
+from worker.llm.engine import Completion, EngineError, Finish, Told, Trouble
+from worker.read.kinds import NotNow, Scan, Text, scanned_page
+
+SCAN = Scan(3, b"a picture", PNG, 2)
+ROUND = Completion("Total 12 " * 50 + "Total 12", Finish.LENGTH, 1)
+CUT = Completion("Total 12, and so on", Finish.LENGTH, 1)
+
+
+class Seeing(FakeEngine):
+    """An engine that tells whether its model sees."""
+
+    images: bool | None = True
+
+    async def tell(self, model: str) -> Told:
+        return Told(images=self.images)
+
+
+class Processes:
+    """What would draw in child processes."""
+
+    def __init__(self, drawn: Text | ReadError) -> None:
+        self.drawn, self.closed = drawn, False
+
+    async def read(self, data: bytes, media_type: str, name: str, read: Any) -> Text:
+        if isinstance(self.drawn, ReadError):
+            raise self.drawn
+        assert read.keywords == {"number": 2, "megapixels": 100}
+        return self.drawn
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Another:
+    """The OCR of the host."""
+
+    by, at_once = "rapidocr", 1
+
+    def __init__(self, read: Text | ReadError) -> None:
+        self.read, self.closed = read, False
+
+    async def page(self, scan: Scan, name: str, document: int | None) -> Text | ReadError:
+        return self.read
+
+    def close(self) -> None:
+        self.closed = True
+
+
+PICTURE = Text.of([""], scans=[Scan(1, b"jpeg", JPEG, 1)])
+
+
+class Rig:
+    def __init__(
+        self,
+        *script: str | Completion | EngineError,
+        drawn: Text | ReadError = PICTURE,
+        other: Another | None = None,
+        has_lease: bool = True,
+    ) -> None:
+        self.engine = Seeing(deque(script), models=("see",))
+        self.db = FakeDatabase(calls__reserve_page=[{"id": 1}] if has_lease else [])
+        self.access = an_access(self.engine, a_deployment(context_tokens=8192))
+        calls = PageCalls(self.access, self.db, OWNER)  # type: ignore[arg-type]
+        self.processes = Processes(drawn)
+        self.pages = ModelPages(
+            "see",
+            calls,
+            self.processes,  # type: ignore[arg-type]
+            2,
+            LimitsConfig(),
+            other,
+        )
+
+    async def page(self, document: int | None = 7) -> Text | ReadError:
+        return await self.pages.page(SCAN, "deed.pdf", document)
+
+    @property
+    def settled(self) -> list[tuple[str, str | None]]:
+        """The state and the error of each call that came to an end."""
+        rows = [
+            params["calls"].obj[0]
+            for transaction in self.db.transactions
+            for name, params in transaction
+            if name == "calls/settle"
+        ]
+        return [(row.state, row.error and row.error["category"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("completion", "text"),
+    [
+        (Completion("Total 12\n| a | b |\n", Finish.STOP, 1), "Total 12\n| a | b |"),
+        (Completion("```markdown\nTotal 12\n```", Finish.STOP, 1), "Total 12"),
+        (Completion("```\nTotal 12\n```\nDone.", Finish.STOP, 1), "```\nTotal 12\n```\nDone."),
+        (Completion("<think>A bill.</think>\nTotal 12", Finish.STOP, 1), "Total 12"),
+        (Completion(" \n", Finish.STOP, 1), None),
+        (Completion("```\n```", Finish.STOP, 1), None),
+        (CUT, None),
+        (Completion("Total", Finish.CONTENT_FILTER, 1), None),
+    ],
+)
+def test_what_a_model_wrote_down_is_the_page_without_what_is_around_it(completion, text):
+    assert transcript(completion) == text
+
+
+async def test_a_page_is_shown_with_room_for_its_text_and_stands_in_the_ledger():
+    rig = Rig("Total 12")
+    assert await rig.page() == scanned_page("Total 12")
+    [request] = rig.engine.requests
+    [message] = request.messages
+    assert message.images == (b"jpeg",)
+    assert "exactly as it stands" in message.content
+    assert (request.max_tokens, request.context_tokens) == (4096, 8192)
+    assert (request.temperature, request.schema) == (0.0, None)
+    assert rig.db.ran == ["calls/reserve_page", "calls/settle"]
+    assert rig.db.given("calls/reserve_page")["document"] == 7
+    assert rig.settled == [("settled", None)]
+
+
+async def test_an_empty_sheet_is_shown_to_nobody():
+    rig = Rig(drawn=Text.of([""]))
+    assert await rig.page() == scanned_page("")
+    assert rig.engine.requests == []
+
+
+async def test_a_page_that_cannot_be_drawn_says_why():
+    rig = Rig(drawn=ReadError("damaged", "no picture"))
+    found = await rig.page()
+    assert isinstance(found, ReadError)
+    assert found.category == "damaged"
+
+
+async def test_a_model_that_goes_round_in_circles_is_asked_once_more_at_a_temperature():
+    rig = Rig(ROUND, "Total 12")
+    assert await rig.page() == scanned_page("Total 12")
+    assert [request.temperature for request in rig.engine.requests] == [0.0, 0.4]
+
+
+async def test_what_the_model_makes_nothing_of_is_read_by_the_host_s_ocr_and_that_is_said():
+    note = "read by OCR (rapidocr): local/see made nothing of it"
+    for script in ([ROUND, ROUND], [CUT], [""]):
+        rig = Rig(*script, other=Another(scanned_page("Total 12", ["a note"])))
+        assert await rig.page() == scanned_page("Total 12", [note, "a note"])
+        assert await Rig(*script).page() == scanned_page(None)
+    rig = Rig("", other=Another(scanned_page(None)))
+    assert await rig.page() == scanned_page(None, [note])
+    rig = Rig("", other=Another(ReadError("reader_timeout", "too slow")))
+    assert isinstance(await rig.page(), ReadError)
+
+
+async def test_a_model_that_sees_nothing_is_not_asked_and_the_page_says_what_helps():
+    rig = Rig("I see a page.")
+    rig.engine.images = False
+    found = await rig.page()
+    assert isinstance(found, ReadError)
+    assert not isinstance(found, NotNow)
+    assert str(found) == "local/see reads no images: name a model that does in reading.ocr"
+    assert rig.engine.requests == []
+
+
+async def test_pages_wait_while_their_engine_is_away_and_it_is_not_asked_for_each():
+    rig = Rig(EngineError(Trouble.UNAVAILABLE, "nobody there"), "Total 12")
+    opened = asyncio.Event()
+    rig.access.changed = opened.set
+    for _ in range(3):
+        found = await rig.page()
+        assert isinstance(found, NotNow)
+        assert found.category == "engine_away"
+    assert len(rig.engine.requests) == 1
+    assert rig.settled == [("refused", "unavailable")]
+    await rig.access.lift("see")
+    await opened.wait()
+    assert await rig.page() == scanned_page("Total 12")
+
+
+async def test_a_page_in_whose_call_the_engine_went_down_counts_as_dangerous():
+    gone = EngineError(Trouble.DIED, "it went down", maybe_billed=True)
+    found = await Rig(gone).page()
+    assert isinstance(found, NotNow)
+    assert found.category == "engine_died"
+
+
+async def test_a_page_that_the_engine_refuses_is_missing_and_says_why():
+    found = await Rig(EngineError(Trouble.BAD_REQUEST, "image too large")).page()
+    assert isinstance(found, ReadError)
+    assert not isinstance(found, NotNow)
+    assert (found.category, str(found)) == ("bad_request", "image too large")
+
+
+async def test_a_worker_that_lost_the_document_shows_no_page_of_it():
+    rig = Rig("Total 12", has_lease=False)
+    assert isinstance(await rig.page(), NotNow)
+    assert rig.engine.requests == []
+
+
+async def test_a_page_of_no_batch_is_shown_to_nobody():
+    rig = Rig("Total 12")
+    assert isinstance(await rig.page(None), ReadError)
+    assert rig.engine.requests == []
+
+
+async def test_closing_ends_whoever_draws_and_whoever_reads():
+    other = Another(scanned_page("x"))
+    rig = Rig(other=other)
+    rig.pages.close()
+    assert rig.processes.closed
+    assert other.closed

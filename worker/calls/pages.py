@@ -1,0 +1,61 @@
+"""Calls that show a model a page of a document, each in the ledger before it is made."""
+
+import time
+from uuid import UUID
+
+from worker.calls.access import EngineAccess
+from worker.calls.ledger import CallRow, new_call_id, request_key
+from worker.db import Database
+from worker.jsonb import as_json
+from worker.llm.engine import Completion, EngineError, Request, Trouble
+
+
+class PageCalls:
+    """Shows pages to a model of one engine. What a worker that goes away had under way is found
+    lost by the leader: its page is shown again."""
+
+    def __init__(self, access: EngineAccess, db: Database, owner: UUID) -> None:
+        self.access = access
+        self._db, self._owner = db, owner
+
+    async def ask(self, document: int, request: Request, version: str) -> Completion | None:
+        """Make one call; None: the document is somebody else's by now, or nobody's. Raises
+        EngineError."""
+        call_id = new_call_id()
+        if not await self._reserved(call_id, document, request.model_name):
+            return None
+        ledger, started = self.access.ledger, time.monotonic()
+        try:
+            completion = await self.access.complete(request)
+        except EngineError as error:
+            latency_ms = round((time.monotonic() - started) * 1000)
+            await self._settle(ledger.failed(call_id, request, error, latency_ms))
+            raise
+        self.access.answered(request.model_name)
+        key = request_key(request, version)
+        await self._settle(ledger.settled(call_id, request, key, completion))
+        return completion
+
+    async def _reserved(self, call_id: UUID, document: int, model: str) -> bool:
+        deployment = self.access.deployment
+        written = await self._db.run(
+            "calls/reserve_page",
+            id=call_id,
+            document=document,
+            owner=self._owner,
+            engine=deployment.name,
+            kind=deployment.config.kind,
+            host=deployment.host,
+            model=model,
+        )
+        return bool(written)
+
+    async def _settle(self, row: CallRow) -> None:
+        await self._db.run("calls/settle", calls=as_json([row]))
+
+    def shut(self, model: str, under_way: int) -> EngineError | None:
+        """Why the model is not to be asked now; None: it may be."""
+        for gate in (self.access.gate(""), self.access.gate(model)):
+            if gate.shut is not None and (gate.room(0, under_way) or 0) <= 0:
+                return EngineError(Trouble.UNAVAILABLE, gate.shut.message)
+        return None

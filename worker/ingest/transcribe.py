@@ -1,0 +1,142 @@
+"""Pages that a model is shown: it writes down what it sees, and that is the page's text.
+
+A page is drawn in a child process, for it may be hostile. One that makes the model go round in
+circles is drawn from once more at a temperature; what the model still makes nothing of is read by
+the OCR of this host, where there is one.
+"""
+
+import re
+from functools import partial
+
+from models.config import LimitsConfig
+from models.errors import ReadError
+from worker.calls.answer import after_thinking, went_round
+from worker.calls.pages import PageCalls
+from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble
+from worker.llm.probe import told
+from worker.prompts.files import PAGE, prompt
+from worker.read.kinds import NotNow, Scan, Text, scanned_page
+from worker.read.ocr import show_scan
+from worker.read.sandbox import Reader
+from worker.read.scans import PageReader
+
+SECOND_DRAW = 0.4
+"""The temperature of the second try: the same draw would end in the same circle."""
+
+_FENCED = re.compile(r"```[\w-]*\n(.*?)\n?```", re.DOTALL)
+
+
+class ModelPages:
+    """Pages by a model of a local engine. Has to be closed."""
+
+    def __init__(
+        self,
+        model: str,
+        calls: PageCalls,
+        processes: Reader,
+        at_once: int,
+        limits: LimitsConfig,
+        other: PageReader | None,
+    ) -> None:
+        self.at_once = at_once
+        self._model, self._calls, self._processes = model, calls, processes
+        self._draw = partial(show_scan, megapixels=limits.ocr_megapixels)
+        self._other = other
+        """Who reads what the model makes nothing of."""
+        self._under_way = 0
+        self._sees: bool | None = None
+        """None: the engine was not asked yet."""
+
+    @property
+    def by(self) -> str:
+        """ENGINE/MODEL."""
+        return f"{self._calls.access.deployment.name}/{self._model}"
+
+    async def page(self, scan: Scan, name: str, document: int | None) -> Text | ReadError:
+        """A page's text, or why there is none; NotNow where the engine is away."""
+        if document is None:
+            return ReadError("needs_ocr", f"{self.by} is shown pages of batches alone")
+        try:
+            return await self._page(scan, name, document)
+        except EngineError as error:
+            return self._without(error)
+        except ReadError as error:
+            return error
+
+    async def _page(self, scan: Scan, name: str, document: int) -> Text:
+        """Raises EngineError and ReadError."""
+        await self._look()
+        draw = partial(self._draw, number=scan.number)
+        drawn = await self._processes.read(scan.data, scan.media_type, name, draw)
+        if not drawn.scans:
+            return scanned_page("")  # an empty sheet
+        self._under_way += 1
+        try:
+            text = await self._transcribed(document, drawn.scans[0].data)
+        finally:
+            self._under_way -= 1
+        return scanned_page(text) if text else await self._by_another(scan, name, document)
+
+    async def _look(self) -> None:
+        """Raises EngineError where the engine is away, and ReadError where its model is blind."""
+        shut = self._calls.shut(self._model, self._under_way)
+        if shut is not None:
+            raise NotNow("engine_away", str(shut))
+        if self._sees is None:
+            said = await told(self._calls.access.engine, self._model)
+            self._sees = said.images is not False
+        if not self._sees:
+            why = f"{self.by} reads no images: name a model that does in reading.ocr"
+            raise ReadError("needs_ocr", why)
+
+    async def _transcribed(self, document: int, jpeg: bytes) -> str | None:
+        for temperature in (0.0, SECOND_DRAW):
+            request = self._request(jpeg, temperature)
+            completion = await self._calls.ask(document, request, prompt(PAGE).version)
+            if completion is None:
+                raise NotNow("engine_away", "another worker has the document")
+            if not went_round(completion):
+                return transcript(completion)
+        return None
+
+    def _request(self, jpeg: bytes, temperature: float) -> Request:
+        """Half of the window is for what the model writes; a page takes the other, or less."""
+        window = self._calls.access.deployment.config.context_tokens
+        message = Message("user", prompt(PAGE).request, images=(jpeg,))
+        return Request(
+            self._model, (message,), window // 2, window, temperature=temperature, seed=1
+        )
+
+    async def _by_another(self, scan: Scan, name: str, document: int) -> Text:
+        if self._other is None:
+            return scanned_page(None)
+        read = await self._other.page(scan, name, document)
+        if isinstance(read, ReadError):
+            raise read
+        note = f"read by OCR ({self._other.by}): {self.by} made nothing of it"
+        return scanned_page(None if read.gaps else read.whole, [note, *read.notes])
+
+    def _without(self, error: EngineError) -> ReadError:
+        """Why a call brought no text. The model's gate tells a page in trouble from an engine."""
+        own = self._calls.access.trouble(self._model, error)
+        if error.trouble is Trouble.DIED:
+            return NotNow("engine_died", str(error))
+        return (
+            ReadError(str(error.trouble), str(error)) if own else NotNow("engine_away", str(error))
+        )
+
+    def close(self) -> None:
+        """End the processes that draw."""
+        self._processes.close()
+        if self._other is not None:
+            self._other.close()
+
+
+def transcript(completion: Completion) -> str | None:
+    """The text of a page as a model wrote it down; None: it was cut off, or wrote nothing, and the
+    page is no empty sheet. Pure."""
+    if completion.finish is not Finish.STOP:
+        return None
+    said = after_thinking(completion.text)
+    fenced = _FENCED.fullmatch(said)
+    return (fenced[1] if fenced else said).strip() or None
