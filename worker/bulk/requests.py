@@ -47,6 +47,6 @@ def size(request: Request) -> int:
 def kept(row: Mapping[str, Any]) -> Kept:
     """A row of bulk/items.sql."""
     stored = row["request"]
-    messages = tuple(Message(**message) for message in stored["messages"])
+    messages = tuple(Message(one["role"], one["content"]) for one in stored["messages"])
     request = Request(**{**stored, "messages": messages})
     return Kept(row["job_id"], row["call_id"], request, row["request_key"])

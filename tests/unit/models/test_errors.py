@@ -15,7 +15,7 @@ from producer.places import NotFetched
 from producer.remote.web import Answered
 from worker.calls.reservations import NotReserved
 from worker.flow.loops import LoopEnded
-from worker.read.kinds import NeedsOcr
+from worker.read.kinds import NeedsOcr, NotNow
 from worker.read.reading import Damaged, Locked, StrangeLock
 
 NOT_TOLD = {
@@ -27,6 +27,7 @@ NOT_TOLD = {
     Damaged,
     Locked,
     NeedsOcr,
+    NotNow,
     StrangeLock,
 }
 """Never reach a user: caught where an address is fetched, where an archive is opened, where the job
