@@ -103,11 +103,11 @@ def stretched(lines: Sequence[Line]) -> set[int]:
         (number, run.right - run.left, run.height * len(run.text))
         for number, line in enumerate(lines)
         for run in line.cells[:1]
-        if " " in run.text
+        if " " in run.text and run.height > 0  # of flat text nothing is known
     ]
     if len(known) < 2 or len(lines) > MOST_LINES:
         return set()
-    usual = sorted(length / size for _, length, size in known if size)[len(known) // 4]
+    usual = sorted(length / size for _, length, size in known)[len(known) // 4]
     least = min(STRETCHED * usual, SPARSE)
     long = [number for number, length, size in known if length > least * size]
     if len(long) < 2:

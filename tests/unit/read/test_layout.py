@@ -308,3 +308,8 @@ def test_columns_are_told_by_lines_beside_lines_other_than_those_of_running_text
 ):
     lines = [*column(0, *left), *column(300, *right)]
     assert stand_beside([one._replace(cells=(one.extent,)) for one in lines]) is found
+
+
+def test_lines_of_no_height_say_nothing_of_those_that_have_one():
+    flat = [Line("a b", (Run("a b", 0, row, 15, row),)) for row in range(8)]
+    assert stretched([*flat, *extents("one readable line")]) == set()
