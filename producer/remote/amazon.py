@@ -5,9 +5,10 @@ own client would connect wherever it is led, and hold each list of a page twice.
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
 import boto3  # noqa: TID251 - a module that knows AWS
@@ -65,7 +66,8 @@ class Amazon:
         """As `Dialect` has it. https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html"""
         try:
             root = ElementTree.fromstring(answer)  # noqa: S314 - expat ends what entities blow up
-            found = [_object(entry) for entry in root.iterfind("{*}Contents")]
+            written = unquote_plus if root.findtext("{*}EncodingType") == "url" else str
+            found = [_object(entry, written) for entry in root.iterfind("{*}Contents")]
         except (ElementTree.ParseError, ValueError):
             raise NotFetched("not_fetched", "its server does not answer as S3 does") from None
         return Listed(found, root.findtext("{*}NextContinuationToken") or None)
@@ -90,10 +92,12 @@ def _explained(answered: Answered, code: str) -> NotFetched:
     return NotFetched(answered.category, said)
 
 
-def _object(entry: ElementTree.Element) -> Object:
+def _object(entry: ElementTree.Element, written: Callable[[str], str]) -> Object:
+    """`written`: how its key is spelled. AWS writes a space as +, others as %20, some as it is."""
+
     def told(name: str) -> str:
         return entry.findtext(f"{{*}}{name}") or ""
 
     changed = datetime.fromisoformat(told("LastModified"))
     size, etag = int(told("Size")), told("ETag").strip('"')
-    return Object(unquote(told("Key")), size, int(changed.timestamp()) * 10**9, etag)
+    return Object(written(told("Key")), size, int(changed.timestamp()) * 10**9, etag)
