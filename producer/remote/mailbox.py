@@ -186,7 +186,9 @@ class Mailbox:
         size = 0
         while True:
             wanted = f"(BODY.PEEK[]<{size}.{PART_BYTES}>)"
-            _, parts = self._imap.uid("FETCH", uid, wanted)
+            told, parts = self._imap.uid("FETCH", uid, wanted)
+            if told != "OK":
+                raise NotFetched("not_fetched", "its server refuses a part of it")
             part = next((part[1] for part in parts if isinstance(part, tuple)), None)
             if part is None and not size:
                 raise NotFetched("not_found", "it is not there any more")

@@ -143,6 +143,7 @@ def test_only_commands_that_change_nothing_are_sent():
         ({"FETCH": None}, "not_fetched", "the connection broke"),
         ({"FETCH": b"* 1 FETCH (UID 5 RFC822.SIZE 9000000)\r\n"}, "too_large", "download_mb"),
         ({"UID": b""}, "not_found", "not there any more"),
+        ({"UID": b"{tag} NO [LIMIT] later\r\n"}, "not_fetched", "refuses a part of it"),
         ({"UID": b"* 1 FETCH (BODY[] {99999999999}\r\n"}, "not_fetched", "broke, twice"),
         ({"UID": None}, "not_fetched", "the connection broke, twice"),
     ],
