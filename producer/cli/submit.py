@@ -296,8 +296,13 @@ def _store(
 
 
 def _named(paths: Sequence[str]) -> str:
+    """The paths as they were typed; not where an address holds what is not to be shown."""
+    from producer.remote.place import shown
+    from producer.sources import is_address
+
     words = shlex.join(paths)
-    return words if len(words) <= LONGEST_NAMED else "PATHS"
+    is_open = all(shown(path) == path for path in paths if is_address(path))
+    return words if is_open and len(words) <= LONGEST_NAMED else "PATHS"
 
 
 def _plan(spec: "Spec", documents: _Documents, as_json: bool) -> int:

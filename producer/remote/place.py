@@ -1,5 +1,6 @@
 """What is meant by an address: the kind of place that it names."""
 
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -25,7 +26,9 @@ def shown(address: str) -> str:
         url = URL(address)
         return readable(str(url.with_user(None).with_query(None).with_fragment(None)))
     except ValueError:
-        return readable(address.partition("?")[0])
+        scheme, _, rest = address.partition("://")
+        kept = re.split("[?#]", rest.rpartition("@")[2])[0]
+        return readable(f"{scheme}://{kept}")
 
 
 def place_at(address: str, access: Access) -> Place:

@@ -3,7 +3,9 @@
 import pytest
 
 from models.errors import InputError
+from producer.cli.submit import _named
 from producer.remote.access import PASSWORD_NAME, source_password
+from producer.remote.amazon import Amazon
 from producer.remote.place import shown
 from producer.remote.reach import is_public
 
@@ -46,6 +48,9 @@ def test_those_of_the_internet_are(address):
         ("https://ann:secret@host.example/a.pdf?sig=secret#p", "https://host.example/a.pdf"),
         ("https://host.example:8443/a b.pdf", "https://host.example:8443/a%20b.pdf"),
         ("https://[bad?secret", "https://[bad"),
+        ("imaps://ann:s[cret@host.example/INBOX", "imaps://host.example/INBOX"),
+        ("davs://ann:pa#ss@host.example/p", "davs://host.example/p"),
+        ("https://ann:pw/1@host.example/x?sig=1", "https://host.example/x"),
     ],
 )
 def test_no_secret_of_an_address_is_shown(address, said):
@@ -66,3 +71,24 @@ def test_a_password_comes_of_a_file_s_first_line_or_else_of_the_variable(tmp_pat
     file.write_text("\nsecond line")
     with pytest.raises(InputError, match="holds no password"):
         source_password(file)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "spelled", "key"),
+    [
+        ("url", "a+b%2Bc%20d.pdf", "a b+c d.pdf"),
+        ("", "a+b%2Bc.pdf", "a+b%2Bc.pdf"),
+    ],
+)
+def test_a_key_is_read_as_its_server_spells_it(encoding, spelled, key):
+    said = f"<EncodingType>{encoding}</EncodingType>" if encoding else ""
+    entry = f"<Key>{spelled}</Key><Size>4</Size><LastModified>2026-01-01T00:00:00Z</LastModified>"
+    answer = f"<ListBucketResult>{said}<Contents>{entry}</Contents></ListBucketResult>"
+    listed = Amazon.listed(object.__new__(Amazon), answer.encode())
+    assert [found.key for found in listed.objects] == [key]
+
+
+def test_what_a_submit_repeats_of_its_words_holds_no_secret():
+    assert _named(["in", "https://host.example/a.pdf"]) == "in https://host.example/a.pdf"
+    for secret in ("https://ann:pw@host.example/a.pdf", "https://host.example/a.pdf?sig=1"):
+        assert _named(["in", secret]) == "PATHS"
