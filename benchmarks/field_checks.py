@@ -38,11 +38,9 @@ from worker.run.figures import STATED
 from worker.run.fit import Ruled
 from worker.run.ground import Source
 from worker.run.score import features, scored
-from worker.run.verify import steering
+from worker.run.verify import dates, numbers, steering
 from worker.run.verify.asked import asked_of
 from worker.run.verify.check import FieldCheck
-from worker.run.verify.dates import dates
-from worker.run.verify.numbers import runs
 from worker.run.verify.same import same
 from worker.run.verify.verify import verify
 from worker.run.verify.view import view_of
@@ -56,7 +54,7 @@ LEAST_AUROC, LEAST_SURE_RIGHT = 0.8, 0.9
 
 MOST_CPU_MS, MOST_SCORE_MS = 0.5, 0.1
 
-CACHES = (view_of, runs, dates, *steering.CACHES)
+CACHES = (view_of, *numbers.CACHES, *dates.CACHES, *steering.CACHES)
 """What is kept of a text: a worker sees most texts once."""
 
 ORDINARY_CHARS = 2_000

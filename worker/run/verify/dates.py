@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from worker.run.verify.fold import SHORT
 from worker.run.verify.lexicon import ERAS, MONTHS
 from worker.run.verify.numbers import runs
 
@@ -76,15 +77,23 @@ class Date:
     """Day, month and year as numbers, the year last."""
 
 
-@lru_cache(maxsize=32)
 def dates(text: str) -> tuple[Date, ...]:
     """Every date of a folded text, in order; of those that overlap the longest."""
+    return _dates_of_text(text) if len(text) > SHORT else _dates_of_value(text)
+
+
+def _dates(text: str) -> tuple[Date, ...]:
     found = sorted(_found(text), key=lambda date: (date.start, -date.end))
     kept: list[Date] = []
     for date in found:
         if not kept or date.start >= kept[-1].end:
             kept.append(date)
     return tuple(kept)
+
+
+_dates_of_text = lru_cache(maxsize=16)(_dates)
+_dates_of_value = lru_cache(maxsize=1024)(_dates)
+"""Kept apart: the values of a wide form would push out the text that they are looked for in."""
 
 
 def _found(text: str) -> Iterator[Date]:
@@ -175,3 +184,7 @@ def whole_date(value: str) -> Date | None:
         return None
     around = value[: found[0].start], value[found[0].end :]
     return found[0] if all(_AROUND.fullmatch(part) for part in around) else None
+
+
+CACHES = (_dates_of_text, _dates_of_value)
+"""What is kept of a text."""

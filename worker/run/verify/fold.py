@@ -47,10 +47,10 @@ class Folded:
 
 def fold(text: str) -> Folded:
     """The text with every character folded. Time is linear in its length."""
-    return _fold_short(text) if len(text) <= _SHORT else _fold_long(text)
+    return _fold_short(text) if len(text) <= SHORT else _fold_long(text)
 
 
-_SHORT = 200
+SHORT = 200
 """Characters of a value or a label. Many of them are kept, and of whole texts few."""
 
 

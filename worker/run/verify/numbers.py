@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from worker.run.verify.fold import NARROW, folded
+from worker.run.verify.fold import NARROW, SHORT, folded
 from worker.run.verify.lexicon import CURRENCIES, SCALES, UNITS
 
 RUN = re.compile(rf"\d+(?:[.,'{NARROW}]\d+| \d{{3}}(?!\d))*")
@@ -98,10 +98,13 @@ Run = tuple[int, int, str]
 """Where digits begin and end in a text, and which of them are significant."""
 
 
-@lru_cache(maxsize=16)
 def runs(text: str) -> tuple[Run, ...]:
     """Every run of digits of a folded text. Where a space holds one together it may be several
     numbers: the whole comes first, then its parts."""
+    return _runs_of_text(text) if len(text) > SHORT else _runs(text)
+
+
+def _runs(text: str) -> tuple[Run, ...]:
     found: list[Run] = []
     for match in RUN.finditer(text):
         run, (start, end) = match[0], match.span()
@@ -110,6 +113,10 @@ def runs(text: str) -> tuple[Run, ...]:
             parts = _PART.finditer(run)
             found += [(start + p.start(), start + p.end(), significant(p[0])) for p in parts]
     return tuple(found)
+
+
+_runs_of_text = lru_cache(maxsize=16)(_runs)
+"""Values are not kept: those of a wide form would push out the text that they are looked for in."""
 
 
 @lru_cache(maxsize=16)
@@ -269,3 +276,7 @@ def _known_words(head: str | None, tail: str) -> bool:
 def json_number(value: float) -> Decimal:
     """A JSON number as a decimal: what was written, not what floating point makes of it."""
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+
+
+CACHES = (_runs_of_text, _by_digits, _known)
+"""What is kept of a text."""

@@ -162,7 +162,7 @@ def _texts(wanted: Wanted, view: View) -> Iterator[Rival]:
 def _label_lines(wanted: Wanted, text: str) -> Iterator[tuple[int, int]]:
     """From each word of the field's label to the end of its line, or of the next one where its own
     has no number."""
-    terms = [term for term in _terms(wanted.label, wanted.accepted) if term in text]
+    terms = _terms_in(_terms(wanted.label, wanted.accepted), text)
     places = sorted(at for term in terms for at in _all(term, text))
     seen = -1
     for at in places[:_MOST_PLACES]:
@@ -204,6 +204,14 @@ def _labels(field: Field, text: str) -> Iterator[tuple[int, int]]:
 def _terms(words: tuple[str, ...], accepted: frozenset[str]) -> tuple[str, ...]:
     terms = {term for term, name in CONCEPTS.terms.items() if name in accepted}
     return tuple(terms | ({" ".join(words)} if words else set()))
+
+
+def _terms_in(terms: Sequence[str], text: str) -> list[str]:
+    """Those that a text may hold. A text in ASCII has none of the terms of other scripts, and most
+    terms are of those."""
+    if text.isascii():
+        return [term for term in terms if term.isascii() and term in text]
+    return [term for term in terms if term in text]
 
 
 def _all(term: str, text: str) -> Iterator[int]:
