@@ -146,6 +146,9 @@ class LocalFolder:
             if isinstance(file, Refused):
                 yield file
                 continue
+            if not Path(file.key).is_file():  # a pipe would be waited for
+                yield not_had(file, NotFetched("unreadable", "not a regular file"))
+                continue
             try:
                 content = Path(file.key).open("rb")  # noqa: SIM115 - it is read until the next
             except OSError as exc:
@@ -248,18 +251,21 @@ class _Taking:
                 yield file
 
     def _from_file(self, opened: Opened) -> Iterator[Source]:
-        file = opened.file
         try:
-            sha256 = _sha256(opened.content)
+            yield from self._read(opened)
         except OSError as exc:
-            yield not_had(file, NotFetched("unreadable", exc.strerror or str(exc)))
-            return
+            yield not_had(opened.file, NotFetched("unreadable", exc.strerror or str(exc)))
+
+    def _read(self, opened: Opened) -> Iterator[Source]:
+        """Raises OSError."""
+        file = opened.file
+        sha256 = _sha256(opened.content)
         before = self._before.pop(file.name, None)
         fate = judged(before, sha256, has_twin=self._has_twin(sha256))
-        self._count(fate)
         if fate in (Fate.NEW, Fate.CHANGED):
-            self._taken.add(sha256)
             yield from documents_in(opened, self._watched.file_mb)
+            self._taken.add(sha256)
+        self._count(fate)
         self._ended.append((file, sha256))
 
     def _count(self, fate: Fate) -> None:

@@ -1,8 +1,9 @@
 """A folder that is watched: each file becomes a document once, whatever happens to the watch."""
 
+import errno
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from models.spec import make_spec
 from producer import folder as folder_module
 from producer import submit as submit_module
 from producer.folder import Fate, LocalFolder, Look, Watched
+from producer.places import Opened
+from producer.sources import Source, documents_in
 from tests.rows import Connection, column, value
 
 SPEC = make_spec({"asks": [{"ask": "Sum up.", "task": "summary"}]}, "test")
@@ -125,3 +128,25 @@ def test_a_folder_that_is_not_there_is_a_clear_error(look, inbox):
     inbox.rmdir()
     with pytest.raises(InputError, match="no such folder"):
         look()
+
+
+def test_what_is_no_file_or_breaks_off_is_refused_and_the_others_are_taken(
+    db, look, inbox, monkeypatch
+):
+    os.mkfifo(inbox / "a.pipe")
+    (inbox / "b.txt").write_text("one")
+    (inbox / "c.txt").write_text("two")
+
+    def breaks(opened: Opened, file_mb: int) -> Iterator[Source]:
+        if opened.file.name.endswith("b.txt"):
+            raise OSError(errno.EIO, "Input/output error")
+        return documents_in(opened, file_mb)
+
+    monkeypatch.setattr(folder_module, "documents_in", breaks)
+    found = look()
+    assert [(Path(each.path).name, each.category) for each in found.refused] == [
+        ("a.pipe", "unreadable"),
+        ("b.txt", "unreadable"),
+    ]
+    monkeypatch.undo()
+    assert sorted(paths(db)) == ["c.txt"]
