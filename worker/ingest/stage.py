@@ -239,17 +239,18 @@ class IngestStage:
         """What a document is cut for; the same for all of a batch in one language."""
         spoken = language(text.whole[:LOOKED_AT])
         key = row["batch_id"], row["configuration_id"], spoken
-        if key not in self._asked:
+        models = self._asked.get(key)  # other threads may clear them
+        if models is None:
             if len(self._asked) >= KEPT:
                 self._asked.clear()
-            self._asked[key] = asked_models(
+            models = self._asked[key] = asked_models(
                 row["asks"],
                 spoken,
                 local_only=row["local_only"],
                 config=row["config"],
                 learned=row["learned"],
             )
-        return self._asked[key]
+        return models
 
     async def finish(self, outcome: ReadOutcome) -> None:
         """Write chunks and jobs, or the failure."""
