@@ -18,6 +18,12 @@ AddressInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 """As `socket.getaddrinfo` gives it."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_NOT_PUBLIC = (
+    IPv6Network("::/96"),  # IPv4 in the form of RFC 4291, section 2.5.5.1
+    IPv6Network("64:ff9b:1::/48"),  # NAT64 of a building (RFC 8215)
+    IPv6Network("fec0::/10"),  # of a site (RFC 3879)
+)
+"""Which `ipaddress` does not count as private."""
 _SAID = "it leads to an address of a private network"
 
 
@@ -33,7 +39,8 @@ def is_public(address: str) -> bool:
 
 
 def _is_global(found: IPv4Address | IPv6Address) -> bool:
-    return found.is_global and not found.is_multicast
+    held_back = any(found in network for network in _NOT_PUBLIC)
+    return found.is_global and not found.is_multicast and not held_back
 
 
 def _inner(found: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

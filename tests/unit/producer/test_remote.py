@@ -31,6 +31,10 @@ from producer.remote.reach import is_public
         "64:ff9b::a00:1",
         "2002:7f00:1::",
         "2001:0:4136:e378:8000:63bf:f5ff:fffe",
+        "64:ff9b:1::a00:1",
+        "fec0::1",
+        "::127.0.0.1",
+        "::10.0.0.1",
     ],
 )
 def test_addresses_of_private_networks_are_not_reached_in_whatever_form(address):
