@@ -70,7 +70,9 @@ class Bucket(OnTheWeb):
             prefix += "/"
         empty, page = True, Listed((), "")
         while page.more is not None:
-            page = self._page(prefix, PAGE, page.more or None)
+            before, page = page.more, self._page(prefix, PAGE, page.more or None)
+            if before and page.more == before:
+                raise NotFetched("not_fetched", "its list begins again where it went on")
             for found in page.objects:
                 if not found.key.endswith("/") and not _HIDDEN.search(found.key[len(prefix) :]):
                     empty = False

@@ -177,6 +177,15 @@ def test_a_bucket_that_answers_otherwise_is_told(pages, aws, monkeypatch, answer
     assert says in told.message
 
 
+def test_a_list_that_goes_round_in_circles_is_left(pages, aws, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", pages.url)
+    goes_on = "<NextContinuationToken>7</NextContinuationToken></ListBucketResult>"
+    again = (200, LIST.replace("</ListBucketResult>", goes_on))
+    pages.answers = {"papers": [again], "papers/a.txt": [(200, "one")]}
+    assert "begins again" in refused("s3://papers").message
+    assert pages.asked.count("papers") == 2
+
+
 def test_an_object_that_may_not_be_read_says_who_has_to_allow_it(pages, aws, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", pages.url)
     pages.answers = {"papers": [(200, LIST)], "papers/a.txt": [(403, DENIED)]}
