@@ -7,7 +7,7 @@ from worker.calls.access import EngineAccess
 from worker.calls.ledger import CallRow, new_call_id, request_key
 from worker.db import Database
 from worker.jsonb import as_json
-from worker.llm.engine import Completion, EngineError, Request, Trouble
+from worker.llm.engine import Completion, EngineError, Request
 
 
 class PageCalls:
@@ -53,9 +53,9 @@ class PageCalls:
     async def _settle(self, row: CallRow) -> None:
         await self._db.run("calls/settle", calls=as_json([row]))
 
-    def shut(self, model: str, under_way: int) -> EngineError | None:
-        """Why the model is not to be asked now; None: it may be."""
+    def shut(self, model: str, under_way: int) -> str | None:
+        """Why the model is not to be shown one more page now; None: it may be."""
         for gate in (self.access.gate(""), self.access.gate(model)):
             if gate.shut is not None and (gate.room(0, under_way) or 0) <= 0:
-                return EngineError(Trouble.UNAVAILABLE, gate.shut.message)
+                return gate.shut.message
         return None

@@ -56,12 +56,18 @@ class ModelPages:
         """A page's text, or why there is none; NotNow where the engine is away."""
         if document is None:
             return ReadError("needs_ocr", f"{self.by} is shown pages of batches alone")
+        shut = self._calls.shut(self._model, self._under_way)
+        if shut is not None:
+            return NotNow("engine_away", shut)
+        self._under_way += 1  # before anything is waited for: a gate that is half open lets one in
         try:
             return await self._page(scan, name, document)
         except EngineError as error:
             return self._without(error)
         except ReadError as error:
             return error
+        finally:
+            self._under_way -= 1
 
     async def _page(self, scan: Scan, name: str, document: int) -> Text:
         """Raises EngineError and ReadError."""
@@ -70,18 +76,11 @@ class ModelPages:
         drawn = await self._processes.read(scan.data, scan.media_type, name, draw)
         if not drawn.scans:
             return scanned_page("")  # an empty sheet
-        self._under_way += 1
-        try:
-            text = await self._transcribed(document, drawn.scans[0].data)
-        finally:
-            self._under_way -= 1
+        text = await self._transcribed(document, drawn.scans[0].data)
         return scanned_page(text) if text else await self._by_another(scan, name, document)
 
     async def _look(self) -> None:
         """Raises EngineError where the engine is away, and ReadError where its model is blind."""
-        shut = self._calls.shut(self._model, self._under_way)
-        if shut is not None:
-            raise NotNow("engine_away", str(shut))
         if self._sees is None:
             said = await told(self._calls.access.engine, self._model)
             self._sees = said.images is not False

@@ -40,6 +40,7 @@ class Processes:
     async def read(self, data: bytes, media_type: str, name: str, read: Any) -> Text:
         if isinstance(self.drawn, ReadError):
             raise self.drawn
+        await asyncio.sleep(0)  # others come in between, as while a child draws
         assert read.keywords == {"number": 2, "megapixels": 100}
         return self.drawn
 
@@ -187,6 +188,18 @@ async def test_pages_wait_while_their_engine_is_away_and_it_is_not_asked_for_eac
     await rig.access.lift("see")
     await opened.wait()
     assert await rig.page() == scanned_page("Total 12")
+
+
+async def test_of_pages_that_come_together_one_tries_an_engine_that_may_be_back():
+    rig = Rig(*[EngineError(Trouble.TIMEOUT, "too slow")] * 4)
+    opened = asyncio.Event()
+    rig.access.changed = opened.set
+    await rig.page()
+    await rig.access.lift("see")
+    await opened.wait()
+    found = await asyncio.gather(*(rig.page() for _ in range(3)))
+    assert all(isinstance(one, NotNow) for one in found)
+    assert len(rig.engine.requests) == 2
 
 
 async def test_a_page_in_whose_call_the_engine_went_down_counts_as_dangerous():
