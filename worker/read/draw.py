@@ -2,7 +2,7 @@
 
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageStat
 
 from models.kinds import JPEG, PDF
 from worker.read import pdfium
@@ -36,8 +36,8 @@ def drawn(
 def shown(data: bytes, media_type: str, name: str, number: int, megapixels: int) -> Text:
     """Draw page `number`, from 0, for a model. See `ocr.show_scan`."""
     image = drawn(data, media_type, name, number, megapixels, SHOWN_PIXELS)
-    shades = image.convert("L").tobytes()
-    if max(shades) - min(shades) < INK:
+    [(darkest, brightest)] = ImageStat.Stat(image.convert("L")).extrema
+    if brightest - darkest < INK:
         return Text.of([""])
     buffer = BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY)
