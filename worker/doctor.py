@@ -15,11 +15,12 @@ import redis
 
 from models import database
 from models.catalogue import RETIRES, retires
-from models.config import Config, SeenBy
+from models.config import Config
 from models.configuration import contradictions, current, own_config, proposed
 from models.engines import STAND_IN
 from models.errors import ConfigError, DocmillError, NoKey
 from models.queue import redis_client, redis_url
+from models.reading import SeenBy
 from models.settings import settings
 from models.sql import load_sql
 from models.terminal import visible

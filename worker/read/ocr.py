@@ -5,8 +5,8 @@ from enum import StrEnum
 from importlib.util import find_spec
 from shutil import which
 
-from models.config import ReadingConfig
 from models.errors import ConfigError
+from models.reading import ReadingConfig
 from worker.read.kinds import Text
 
 

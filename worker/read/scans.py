@@ -12,8 +12,9 @@ from functools import partial
 from typing import Protocol, Self
 
 from models.archives import MEBIBYTE
-from models.config import Config, LimitsConfig, ReadingConfig
+from models.config import Config, LimitsConfig
 from models.errors import ReadError
+from models.reading import ReadingConfig
 from worker.read.kinds import (
     PAGE_BREAK,
     NeedsOcr,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.config import FRONTIER_TASKS, MAX_TOKENS, BuiltIn, Config, PinConfig, SeenBy
+from models.config import FRONTIER_TASKS, MAX_TOKENS, BuiltIn, Config, PinConfig
 from models.config_file import checked_config, explain, load_config
 from models.engines import (
     DEFAULT_FRONTIER_MODEL,
@@ -23,6 +23,7 @@ from models.engines import (
     OpenAIConfig,
 )
 from models.errors import ConfigError
+from models.reading import SeenBy
 from models.words import TaskType, Zone
 
 EXAMPLE = """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.config import ReadingConfig
 from models.errors import ConfigError
+from models.reading import ReadingConfig
 from worker.read.ocr import Ocr, chosen
 
 BOTH = (Ocr.RAPIDOCR, Ocr.TESSERACT)
