@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from models.database import Connection, ready_connection
 from models.errors import InputError
-from producer.places import File, NotFetched, Opened, Place, Refused, not_had, readable
+from producer.places import File, NotFetched, Opened, Place, Refused, not_had, opened_file, readable
 from producer.sources import Source, documents_in, files_in
 from producer.submit import submit
 
@@ -146,11 +146,8 @@ class LocalFolder:
             if isinstance(file, Refused):
                 yield file
                 continue
-            if not Path(file.key).is_file():  # a pipe would be waited for
-                yield not_had(file, NotFetched("unreadable", "not a regular file"))
-                continue
             try:
-                content = Path(file.key).open("rb")  # noqa: SIM115 - it is read until the next
+                content = opened_file(Path(file.key))
             except OSError as exc:
                 yield not_had(file, NotFetched("unreadable", exc.strerror or str(exc)))
                 continue

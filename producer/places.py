@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Protocol, Self
+from errno import EINVAL
+from pathlib import Path
+from typing import IO, BinaryIO, Protocol, Self
 
 from models.bounds import NOT_STORED
 
@@ -14,6 +16,13 @@ class NotFetched(Exception):
     def __init__(self, category: str, why: str) -> None:
         super().__init__(why)
         self.category = category
+
+
+def opened_file(path: Path) -> BinaryIO:
+    """A file of this host. Raises OSError, also where it is none: a pipe would be waited for."""
+    if not path.is_file():
+        raise OSError(EINVAL, "not a regular file")
+    return path.open("rb")
 
 
 @dataclass(frozen=True, slots=True)

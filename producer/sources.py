@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, TooMuch, growing, members
 from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
-from producer.places import NotFetched, Opened, Refused, readable
+from producer.places import NotFetched, Opened, Refused, opened_file, readable
 
 if TYPE_CHECKING:
     from producer.remote.access import Access
@@ -115,10 +115,7 @@ def _refused(path: Path, category: str, why: str) -> Refused:
 def _from_file(file: Path, file_mb: int) -> Iterator[Source]:
     name = readable(str(file))
     try:
-        if not file.is_file():
-            yield Refused(name, "unreadable", f"{name}: not a regular file")
-            return
-        with file.open("rb") as stream:
+        with opened_file(file) as stream:
             yield from _Opened(file_mb).sources(name, stream)
     except OSError as exc:
         yield Refused(name, "unreadable", f"{name}: {exc.strerror or exc}")
