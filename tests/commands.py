@@ -24,6 +24,22 @@ class Docmill:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def in_the_building(
+        cls, folder: Path, database_url: str, redis_url: str, ollama_url: str
+    ) -> "Docmill":
+        """With a local engine, and a frontier where nobody answers."""
+        return cls(
+            folder,
+            {
+                "DATABASE_URL": database_url,
+                "REDIS_URL": redis_url,
+                "OLLAMA_HOST": ollama_url,
+                "FRONTIER_BASE_URL": "http://127.0.0.1:9/v1",
+                "FRONTIER_API_KEY": "sk-none",
+            },
+        )
+
     def run(self, *words: str, stdin: str = "", code: int = 0) -> str:
         """Run a command to its end; what it printed. Fails unless it exits with `code`."""
         done = subprocess.run(

@@ -42,16 +42,7 @@ def docmill(tmp_path: Path, database_url: str, redis_url: str) -> Iterator[Docmi
         (tmp_path / "in" / name).write_bytes(data)
     (tmp_path / "docmill.toml").write_text('[reading]\nocr = "off"\n')
     with stub_process("ollama", "--models", "phi4-mini") as ollama:
-        yield Docmill(
-            tmp_path,
-            {
-                "DATABASE_URL": database_url,
-                "REDIS_URL": redis_url,
-                "OLLAMA_HOST": ollama.url,
-                "FRONTIER_BASE_URL": "http://127.0.0.1:9/v1",
-                "FRONTIER_API_KEY": "sk-none",
-            },
-        )
+        yield Docmill.in_the_building(tmp_path, database_url, redis_url, ollama.url)
 
 
 def test_each_document_has_its_fate_and_bytes_stay_for_what_can_still_be_read(

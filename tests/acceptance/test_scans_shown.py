@@ -22,16 +22,7 @@ def docmill(tmp_path: Path, database_url: str, redis_url: str, *knobs: str) -> I
     (tmp_path / "letter.pdf").write_bytes(scans.scanned("one", "two"))
     (tmp_path / "docmill.toml").write_text('[reading]\nocr = "local/qwen2.5vl:7b"\n')
     with stub_process("ollama", "--models", "phi4-mini,qwen2.5vl:7b", *knobs) as ollama:
-        yield Docmill(
-            tmp_path,
-            {
-                "DATABASE_URL": database_url,
-                "REDIS_URL": redis_url,
-                "OLLAMA_HOST": ollama.url,
-                "FRONTIER_BASE_URL": "http://127.0.0.1:9/v1",
-                "FRONTIER_API_KEY": "sk-none",
-            },
-        )
+        yield Docmill.in_the_building(tmp_path, database_url, redis_url, ollama.url)
 
 
 def test_a_scan_is_shown_page_by_page_and_its_text_is_asked_about_in_the_building(
