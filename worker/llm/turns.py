@@ -19,5 +19,5 @@ def turns(messages: Iterable[Message], *, system: bool = True) -> list[Message]:
             content = f"{before.content}\n\n{message.content}"
             found[-1] = replace(before, content=content, images=shown)
         else:
-            found.append(replace(message, role=role))
+            found.append(Message(role, message.content, message.images))
     return found
