@@ -100,7 +100,9 @@ class Connections:
                 connection.execute("")
                 return connection
             connection.close()
-        return connect()
+        made = connect()
+        made.prepare_threshold = None  # a plan that is kept for any batch looks at all of them
+        return made
 
     def _keep(self, connection: Connection) -> None:
         try:
