@@ -67,6 +67,7 @@ class House:
         await self._run("flow/end_holds")
         await self._reap()
         await self._run("flow/replace_documents", most=MOST_REPLACED)
+        await self._run("flow/sweep_cancelled")
         await self._fold()
         await self._close()
 
@@ -74,7 +75,6 @@ class House:
         await self._run("flow/forget_workers", silence_s=SILENCE_S)
         await self._run("flow/hold_engines")
         await self._run("flow/unhold_engines")
-        await self._run("flow/sweep_cancelled")
         await self._run("flow/reap_calls", lease_s=LEASE_S)
         await self._run("purge/begin_due")
         await self._run("purge/next_due", most=PURGED)
