@@ -20,7 +20,7 @@ BUSY = 0.97
 TEN_MINUTES_S = 600.0
 
 FILE = f'[tasks.classification]\nengine = "local"\nmodel = "{OTHER_MODEL}"\n'
-DONE = "SELECT sum(n) FROM counts WHERE what = 'job' AND state = 'done'"
+DONE = "SELECT coalesce(sum(n), 0) FROM counts WHERE what = 'job' AND state = 'done'"
 WARM_S = 15.0
 """Every host loads a model, and they share them out."""
 
