@@ -23,6 +23,9 @@ from worker.settings import LEASE_S
 AWAY_S = 1.5
 """How long an engine is away, and a storm lasts."""
 
+AWAY = (redis.RedisError, OSError, KombuError)
+"""Redis is down from an earlier fault: there is nothing in it to flush, and no queue to ring at."""
+
 Fault = Callable[[Scene, random.Random], None]
 
 
@@ -64,7 +67,7 @@ def stop(scene: Scene, draw: random.Random) -> None:
 
 
 def flush(scene: Scene, draw: random.Random) -> None:
-    with scene.redis() as client:
+    with suppress(*AWAY), scene.redis() as client:
         client.flushall()
 
 
@@ -169,11 +172,9 @@ def pause(scene: Scene, draw: random.Random) -> None:
 def repeat_messages(scene: Scene, draw: random.Random) -> None:
     """Messages of all queues, of empty ones too and of one that is nobody's, again and again."""
     queues = [row[0] for row in scene.ask("SELECT DISTINCT queue FROM lines")]
-    try:
+    with suppress(*AWAY):
         for queue in draw.choices([*queues, "ingest", "local/nobody-has-it"], k=96):
             ring(queue)
-    except (redis.RedisError, OSError, KombuError):
-        return  # Redis is down from an earlier fault: nothing to repeat
 
 
 def move_leases(scene: Scene, draw: random.Random) -> None:
