@@ -1,10 +1,12 @@
 """What the adapter of the embedded model is worth: the model with it beside the model without.
 
 python -m benchmarks.adapter [--adapter FILE] [--most N] [--only strangers,...] [--trained FOLDER]
+                             [--answers FOLDER]
 
 One server holds both; each request says which of them is asked, as workers ask it: the tuned model
 without examples in its prompts, the bare one with them. `strangers` is the honest part: mails and
-receipts that no template has (strangers/), and the sample mails under other labels.
+receipts that no template has (strangers/), and the sample mails under other labels. --answers
+writes what each said of the public receipts, for `python -m benchmarks.field_checks --given`.
 """
 
 import argparse
@@ -61,6 +63,8 @@ class Case:
     schema: Mapping[str, Any]
     text: str
     right: Mapping[str, Any]
+    id: str = ""
+    """Of a public text."""
 
     @property
     def task(self) -> TaskType:
@@ -149,7 +153,7 @@ def public(most: int) -> Iterator[Case]:
     rows = [row for row in rows if row["id"].startswith(("sroie", "receipt"))]
     for row in random.Random(1).sample(rows, min(most, len(rows))):
         schema = fields_schema(tuple(row["fields"]))
-        yield Case("public receipts", RECEIPT_ASK, schema, row["text"], row["fields"])
+        yield Case("public receipts", RECEIPT_ASK, schema, row["text"], row["fields"], row["id"])
 
 
 PARTS: Mapping[str, Callable[[int], Iterator[Case]]] = {
@@ -168,6 +172,8 @@ class Asked:
         self.alike: dict[tuple[str, str], list[bool]] = defaultdict(list)
         self.seconds: list[float] = []
         self.tokens: list[int] = []
+        self.public: dict[str, Any] = {}
+        """The answers to public texts, by their ids."""
 
     def count(self, case: Case, completion: Completion, seconds: float) -> None:
         """Take in one answer."""
@@ -175,8 +181,11 @@ class Asked:
             said = json.loads(completion.text)
         except ValueError:
             said = {}
+        said = said if isinstance(said, dict) else {}
+        if case.id:
+            self.public[case.id] = said
         for name, right in case.right.items():
-            value = said.get(name) if isinstance(said, dict) else None
+            value = said.get(name)
             for place in ((case.part, name), (case.part, "")):
                 self.exact[place].append(_plain(value) == _plain(right))
                 self.alike[place].append(same(value, right))
@@ -222,6 +231,15 @@ def report(found: Mapping[str, Asked]) -> None:
             f"{model}: {sum(asked.seconds) / count:.2f} s a call, "
             f"{sum(asked.tokens) / count:.0f} prompt tokens"
         )
+
+
+def write_answers(found: Mapping[str, Asked], folder: Path) -> None:
+    """A file for each model, a line for each public text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for model, asked in found.items():
+        path = folder / f"{'bare' if model == EMBEDDED_MODEL else 'tuned'}.jsonl"
+        lines = (json.dumps({"id": key, "value": said}) for key, said in asked.public.items())
+        path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
 async def latency(url: str, tuned: str, cases: list[Case]) -> None:
@@ -279,6 +297,7 @@ def main() -> None:
     parser.add_argument("--without", action="store_true", help="ask the bare model alone")
     parser.add_argument("--with", dest="tuned", action="store_true", help="the tuned one alone")
     parser.add_argument("--home", type=Path, help="keeps the model file for another run")
+    parser.add_argument("--answers", type=Path, help="a folder for those to public receipts")
     parser.add_argument("--latency", action="store_true")
     parser.add_argument("--trained", type=Path, help="what `docmill tune train` wrote")
     parser.add_argument("--pairs", type=Path, help="whose first prompts are asked of both")
@@ -296,10 +315,14 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory(prefix="docmill-adapter-") as new:
         home = chosen.home or Path(new)
+        home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o755)
         url = attach_llama(home, chosen.adapter, digest)
         if cases:
-            report(asyncio.run(ask_all(url, cases, names)))
+            found = asyncio.run(ask_all(url, cases, names))
+            report(found)
+            if chosen.answers:
+                write_answers(found, chosen.answers)
         if chosen.latency:
             asyncio.run(latency(url, tuned, list(strangers())[-10:]))
         if chosen.trained and chosen.pairs:
