@@ -48,9 +48,9 @@ from worker.wiring import (
     make_bulks,
     make_pages,
     make_reading,
+    page_calls,
     queue_of,
     queues_of,
-    shown_to,
 )
 
 STOP_S = 10.0
@@ -107,6 +107,7 @@ class WorkerProcess:
         self._services: dict[str, Service] = {}
         self._reader: DocumentReader | None = None
         self._shown: EngineAccess | None = None
+        """The engine that pages are shown to, where nothing else here asks it."""
         self._reading: Pump | None = None
         self._pump_of: dict[str, Pump] = {}
         self._running: asyncio.Task[None] | None = None
@@ -197,10 +198,12 @@ class WorkerProcess:
 
     def _read(self, shared: Shared, config: Config) -> None:
         readers = self._assignment.slots or READERS
-        pages = None
-        if self._assignment.shown is not None:
-            self._shown = shown_to(self._assignment.shown, shared, readers)
-            pages = make_pages(self._shown, shared, readers)
+        pages, shown = None, self._assignment.shown
+        if shown is not None:
+            beside = self._services.get(shown.name)
+            calls = page_calls(shown, beside, shared)
+            self._shown = None if beside else calls.access
+            pages = make_pages(calls, shared, readers)
         self._reader = make_reader(config, readers, pages)
         self._reading = make_reading(shared, self._reader, readers)
         self._pump_of[INGEST.name] = self._reading

@@ -34,11 +34,9 @@ class ModelPages:
         model: str,
         calls: PageCalls,
         processes: Reader,
-        at_once: int,
         limits: LimitsConfig,
         other: PageReader | None,
     ) -> None:
-        self.at_once = at_once
         self._model, self._calls, self._processes = model, calls, processes
         self._draw = partial(show_scan, megapixels=limits.ocr_megapixels)
         self._other = other
@@ -51,6 +49,11 @@ class ModelPages:
     def by(self) -> str:
         """ENGINE/MODEL."""
         return f"{self._calls.access.deployment.name}/{self._model}"
+
+    @property
+    def at_once(self) -> int:
+        """As many as there are slots for them, which other calls may hold."""
+        return self._calls.slots.size
 
     async def page(self, scan: Scan, name: str, document: int | None) -> Text | ReadError:
         """A page's text, or why there is none; NotNow where the engine is away."""
