@@ -151,4 +151,6 @@ def test_a_page_for_a_model_is_a_jpeg_and_an_empty_sheet_is_none():
         assert (shown.whole, scan.media_type) == ("", kinds.JPEG)
         with Image.open(io.BytesIO(scan.data)) as image:
             assert image.width * image.height < 1_700_000
+    faint = kept(scans.drawn(LETTER)[0].point([235 + n // 13 for n in range(256)]), "PNG")
+    assert show_scan(faint, kinds.PNG, "a", number=1, megapixels=10).scans
     assert show_scan(scans.scanned(""), kinds.PDF, "a", number=1, megapixels=10) == Text.of([""])
