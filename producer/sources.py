@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, TooMuch, growing, members
 from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
+from producer.lines import lines_within
 from producer.places import NotFetched, Opened, Refused, opened_file, readable
 
 if TYPE_CHECKING:
@@ -155,25 +156,16 @@ def documents_in(opened: Opened | Refused, file_mb: int) -> Iterator[Source]:
 def _from_stdin(stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
     most = file_mb * MEBIBYTE
     head = list[bytes]()
-    for line in _lines(stdin, most):
+    for line in lines_within(stdin, most):
         head.append(line)
         if line.strip():
             break
     if head and _is_jsonl(head[-1]):
-        yield from _from_lines("-", chain(head, _lines(stdin, most)), file_mb)
+        yield from _from_lines("-", chain(head, lines_within(stdin, most)), file_mb)
         return
     data = b"".join(head)
     data += stdin.read(max(0, most + 1 - len(data)))
     yield from _Opened(file_mb).sources("-", BytesIO(data))
-
-
-def _lines(file: IO[bytes], most: int) -> Iterator[bytes]:
-    """Lines as they come. Of one that is longer than `most` bytes only its beginning, since all of
-    it would fill the memory: the rest of it is passed over."""
-    while line := file.readline(most + 1):
-        yield line
-        while len(line) > most and not line.endswith(b"\n"):
-            line = file.readline(most + 1)
 
 
 class _Opened:
@@ -189,7 +181,8 @@ class _Opened:
         kind = kind_of(name, file)
         file.seek(0)
         if kind == JSONL:
-            yield from _from_lines(name, _lines(file, self._budget.member_bytes), self._file_mb)
+            lines = lines_within(file, self._budget.member_bytes)
+            yield from _from_lines(name, lines, self._file_mb)
         elif kind == GZIP and name.lower().endswith((".jsonl.gz", ".ndjson.gz")):
             yield from self._packed_lines(name, file)
         elif kind in HOLDING and depth < MOST_DEPTH:
@@ -201,7 +194,7 @@ class _Opened:
         try:
             with gzip.GzipFile(fileobj=file) as packed:
                 unpacked = growing(cast(IO[bytes], packed), file)
-                lines = _lines(unpacked, self._budget.member_bytes)
+                lines = lines_within(unpacked, self._budget.member_bytes)
                 yield from _from_lines(name, lines, self._file_mb)
         except TooMuch as exc:
             yield Refused(name, "archive_bomb", f"{name} {exc}")
