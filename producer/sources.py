@@ -178,12 +178,12 @@ class _Opened:
     def sources(self, name: str, file: BinaryIO, depth: int = 0) -> Iterator[Source]:
         """The documents in a file. Archives are walked, JSON lines read one by one, others taken
         whole."""
-        kind = kind_of(name, file)
+        kind = kind_of(_called(name), file)
         file.seek(0)
         if kind == JSONL:
             lines = lines_within(file, self._budget.member_bytes)
             yield from _from_lines(name, lines, self._file_mb)
-        elif kind == GZIP and name.lower().endswith((".jsonl.gz", ".ndjson.gz")):
+        elif kind == GZIP and _called(name).lower().endswith((".jsonl.gz", ".ndjson.gz")):
             yield from self._packed_lines(name, file)
         elif kind in HOLDING and depth < MOST_DEPTH:
             yield from self._inside(name, file, kind, depth)
@@ -192,7 +192,7 @@ class _Opened:
 
     def _packed_lines(self, name: str, file: BinaryIO) -> Iterator[Source]:
         try:
-            with gzip.GzipFile(fileobj=file) as packed:
+            with gzip.GzipFile(fileobj=file, mode="rb") as packed:
                 unpacked = growing(cast(IO[bytes], packed), file)
                 lines = lines_within(unpacked, self._budget.member_bytes)
                 yield from _from_lines(name, lines, self._file_mb)
@@ -203,7 +203,7 @@ class _Opened:
 
     def _inside(self, name: str, file: BinaryIO, kind: str, depth: int) -> Iterator[Source]:
         empty = True
-        for member in members(file, kind, name, self._budget):
+        for member in members(file, kind, _called(name), self._budget):
             empty = False
             inner = readable(f"{name}/{member.name}".rstrip("/"))
             if isinstance(member, Left):
@@ -225,6 +225,11 @@ class _Opened:
             message = f"{name}: of a kind that is not read; `docmill formats` lists those that are"
             return Refused(name, "unsupported_type", message)
         return Accepted(name, kind, data)
+
+
+def _called(name: str) -> str:
+    """How a file is called: without the hash that stands for the query of its address."""
+    return re.sub(r"\?[0-9a-f]{8}$", "", name)
 
 
 def _is_jsonl(line: bytes) -> bool:
