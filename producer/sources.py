@@ -50,7 +50,7 @@ def gather(
     unsupported_type, unreadable, bad_line; of addresses not_fetched, not_allowed, private_address
     and unsupported_source.
     """
-    seen: set[Path] = set()
+    seen = _Names(FILE_BYTES)
     for path in paths:
         if path == "-":
             yield from _from_stdin(stdin, file_mb)
@@ -61,8 +61,7 @@ def gather(
         for found in _files(path):
             if isinstance(found, Refused):
                 yield found
-            elif (resolved := found.resolve()) not in seen:
-                seen.add(resolved)
+            elif seen.take(str(found.resolve())):
                 yield from _from_file(found, file_mb)
 
 
@@ -73,12 +72,12 @@ def _files(path: str) -> Iterator[Path | Refused]:
         if given.is_dir():
             yield from files_in(given)
             return
-        matches = [given] if given.exists() else [Path(m) for m in glob.glob(path, recursive=True)]
+        matches = [path] if given.exists() else sorted(glob.glob(path, recursive=True))
     except (OSError, ValueError):
         matches = []  # too long a name, or a NUL in it: no such file
     if not matches:
         yield _refused(given, "not_found", "no such file or folder")
-    for match in sorted(matches):
+    for match in map(Path, matches):
         if match.is_dir():
             yield from files_in(match)
         else:
@@ -88,16 +87,19 @@ def _files(path: str) -> Iterator[Path | Refused]:
 def files_in(folder: Path) -> Iterator[Path | Refused]:
     """Every file below a folder but hidden ones, by name; and what is not entered, with why."""
     empty = True
-    left = [folder]
-    while left:
-        path = left.pop()
+    levels: list[Iterator[Path]] = [iter([folder])]
+    while levels:
+        path = next(levels[-1], None)
+        if path is None:
+            levels.pop()
+            continue
         try:
             if path is not folder and path.is_symlink() and not path.is_file():
                 there = "a folder" if path.is_dir() else "nothing that can be read"
                 yield _refused(path, "not_entered", f"this link to {there} was not followed")
             elif path.is_dir():
                 shown = (name for name in os.listdir(path) if not name.startswith("."))
-                left += map(path.joinpath, sorted(shown, reverse=True))
+                levels.append(map(path.joinpath, sorted(shown)))
                 continue
             else:
                 yield path
@@ -242,7 +244,7 @@ def _is_jsonl(line: bytes) -> bool:
 
 def _from_lines(path: str, lines: Iterable[bytes], file_mb: int) -> Iterator[Source]:
     """One document a line: {"text": ..., "id": ...}; without an id the line number names it."""
-    names = _Names()
+    names = _Names(LINE_BYTES)
     found = False
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -261,17 +263,21 @@ def _from_lines(path: str, lines: Iterable[bytes], file_mb: int) -> Iterator[Sou
         yield _empty(path)
 
 
-class _Names:
-    """The names that lines were given so far, as 64 bits of each in some 12 bytes: a file may have
-    ten million lines. Two that are taken for one, of a million once in 40 million files, cost the
-    second a longer name."""
+LINE_BYTES, FILE_BYTES = 8, 16
+"""What is kept of the name of each line, and of the path of each file."""
 
-    def __init__(self) -> None:
+
+class _Names:
+    """The names that were taken so far, as a hash of so many bytes each: there may be ten million.
+    Of 8 bytes, two of a million are taken for one once in 40 million files; of 16 never."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._tails: dict[bytes, bytearray] = {}
 
     def take(self, name: str) -> bool:
         """Whether it was still free; it is taken from now on."""
-        digest = blake2b(name.encode(), digest_size=8).digest()
+        digest = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=self._size).digest()
         tail, tails = digest[2:], self._tails.setdefault(digest[:2], bytearray())
         at = tails.find(tail)
         while at % len(tail) and at >= 0:  # it only looks like one, across the end of another
