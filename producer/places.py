@@ -84,6 +84,24 @@ class Place(Protocol):
         ...
 
 
+BROKE_OFF = "broke_off"
+"""The category of a list that ended too early: what else lies there is not known."""
+
+
+def listed(place: Place) -> Iterator[File | Refused]:
+    """What lies at a place, as far as its list goes; where it breaks off that is the last of it.
+    Raises NotFetched where it does not even begin."""
+    begun = False
+    try:
+        for found in place.files():
+            begun = True
+            yield found
+    except NotFetched as exc:
+        if not begun:
+            raise
+        yield Refused(place.name, BROKE_OFF, f"{place.name}: the list broke off: {exc}")
+
+
 def readable(name: str) -> str:
     """A file name or an id as text. What is no text in it is written as \\xe9."""
     return NOT_STORED.sub(_written, name)

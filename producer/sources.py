@@ -22,7 +22,15 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, TooMuch, growing, members
 from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
 from producer.lines import lines_within
-from producer.places import NotFetched, Opened, Refused, opened_file, readable
+from producer.places import (
+    BROKE_OFF,
+    NotFetched,
+    Opened,
+    Refused,
+    listed,
+    opened_file,
+    readable,
+)
 
 if TYPE_CHECKING:
     from producer.remote.access import Access
@@ -47,8 +55,8 @@ def gather(
     addresses are fetched; None: as by default, without a password.
 
     Categories of refusals: not_found, not_entered (folders and links), empty, too_large,
-    unsupported_type, unreadable, bad_line; of addresses not_fetched, not_allowed, private_address
-    and unsupported_source.
+    unsupported_type, unreadable, bad_line; of addresses not_fetched, not_allowed, private_address,
+    unsupported_source and broke_off: that is the last then, for what follows has to follow it.
     """
     seen = _Names(FILE_BYTES)
     for path in paths:
@@ -56,7 +64,10 @@ def gather(
             yield from _from_stdin(stdin, file_mb)
             continue
         if is_address(path):
-            yield from _from_address(path, file_mb, remote)
+            for source in _from_address(path, file_mb, remote):
+                yield source
+                if isinstance(source, Refused) and source.category == BROKE_OFF:
+                    return
             continue
         for found in _files(path):
             if isinstance(found, Refused):
@@ -140,7 +151,7 @@ def _from_address(address: str, file_mb: int, access: "Access | None") -> Iterat
 
     try:
         with place_at(address, access or Access(SourcesConfig())) as place:
-            for opened in place.contents(place.files()):
+            for opened in place.contents(listed(place)):
                 yield from documents_in(opened, file_mb)
     except NotFetched as exc:
         name = shown(address)
