@@ -24,7 +24,7 @@ import psycopg
 from models.config import Config
 from models.configuration import Configuration
 from models.words import INGEST, Pool
-from worker.calls.access import EngineAccess
+from worker.calls.access import ModelAccess
 from worker.calls.journal import Journal
 from worker.calls.rates import KeptRates
 from worker.calls.replay import Replay
@@ -106,7 +106,7 @@ class WorkerProcess:
         self._configs = Configs(self._db, known.number, known.config)
         self._services: dict[str, Service] = {}
         self._reader: DocumentReader | None = None
-        self._shown: EngineAccess | None = None
+        self._shown: ModelAccess | None = None
         self._reading: Pump | None = None
         self._pump_of: dict[str, Pump] = {}
         self._running: asyncio.Task[None] | None = None
@@ -189,6 +189,7 @@ class WorkerProcess:
             self._configs,
             {name: (one.access, one.pump) for name, one in self._services.items()},
             self._serve,
+            self._shown,
         )
         await self._serve()
         await self._presence.look()
@@ -283,7 +284,7 @@ class WorkerProcess:
         for service in self._services.values():
             await service.close()
         if self._shown is not None:
-            await self._shown.close()
+            await self._shown.access.close()
         try:
             await self._presence.leave()
         except (psycopg.OperationalError, psycopg.InterfaceError):

@@ -178,19 +178,20 @@ def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
     return Bulks(shared.db, shared.owner, engines, lacking)
 
 
-def shown_to(deployment: Deployment, shared: Shared, readers: int) -> EngineAccess:
-    """The engine that pages are shown to, so many at once."""
-    return make_access(deployment, shared, Slots(readers), lambda: None)
-
-
-def make_pages(access: EngineAccess, shared: Shared, readers: int) -> ModelPages:
-    """What shows pages to the model that docmill.toml names."""
-    config = shared.configs.current
-    seen_by = config.reading.seen_by
+def shown_to(deployment: Deployment, shared: Shared, readers: int) -> ModelAccess:
+    """The model that docmill.toml names to read pages, so many at once."""
+    seen_by = shared.configs.current.reading.seen_by
     assert seen_by is not None
+    access = make_access(deployment, shared, Slots(readers), lambda: None)
+    return ModelAccess(access, seen_by.model)
+
+
+def make_pages(shown: ModelAccess, shared: Shared, readers: int) -> ModelPages:
+    """What shows pages to that model."""
+    config = shared.configs.current
     return ModelPages(
-        seen_by.model,
-        PageCalls(access, shared.db, shared.owner),
+        shown.model,
+        PageCalls(shown.access, shared.db, shared.owner),
         page_processes(config, readers),
         readers,
         config.limits,

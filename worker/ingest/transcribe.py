@@ -5,6 +5,7 @@ circles is drawn from once more at a temperature; what the model still makes not
 the OCR of this host, where there is one.
 """
 
+import asyncio
 import re
 from functools import partial
 
@@ -22,6 +23,9 @@ from worker.read.scans import PageReader
 
 SECOND_DRAW = 0.4
 """The temperature of the second try: the same draw would end in the same circle."""
+
+ASKED_AGAIN_S = 60.0
+"""Whether a model sees that did not: another one may have been pulled under its name."""
 
 _FENCED = re.compile(r"```[\w-]*\n(.*?)\n?```", re.DOTALL)
 
@@ -44,8 +48,9 @@ class ModelPages:
         self._other = other
         """Who reads what the model makes nothing of."""
         self._under_way = 0
-        self._sees: bool | None = None
-        """None: the engine was not asked yet."""
+        self._sees = False
+        self._asked_again_at = 0.0
+        """From then on its engine is asked whether it sees, unless it did."""
 
     @property
     def by(self) -> str:
@@ -81,9 +86,11 @@ class ModelPages:
 
     async def _look(self) -> None:
         """Raises EngineError where the engine is away, and ReadError where its model is blind."""
-        if self._sees is None:
+        now = asyncio.get_running_loop().time()
+        if not self._sees and now >= self._asked_again_at:
             said = await told(self._calls.access.engine, self._model)
             self._sees = said.images is not False
+            self._asked_again_at = now + ASKED_AGAIN_S
         if not self._sees:
             why = f"{self.by} reads no images: name a model that does in reading.ocr"
             raise ReadError("needs_ocr", why)

@@ -9,11 +9,12 @@ import pytest
 from models.config import LimitsConfig
 from models.errors import ReadError
 from models.kinds import JPEG, PNG
+from tests.clock import virtual_time
 from tests.factories import OWNER, a_deployment, an_access
 from tests.fakes import FakeDatabase
 from tests.stubs.fake import FakeEngine
 from worker.calls.pages import PageCalls
-from worker.ingest.transcribe import ModelPages, transcript
+from worker.ingest.transcribe import ASKED_AGAIN_S, ModelPages, transcript
 from worker.llm.engine import Completion, EngineError, Finish, Told, Trouble
 from worker.read.kinds import NotNow, Scan, Text, scanned_page
 
@@ -26,8 +27,10 @@ class Seeing(FakeEngine):
     """An engine that tells whether its model sees."""
 
     images: bool | None = True
+    told = 0
 
     async def tell(self, model: str) -> Told:
+        self.told += 1
         return Told(images=self.images)
 
 
@@ -173,6 +176,23 @@ async def test_a_model_that_sees_nothing_is_not_asked_and_the_page_says_what_hel
     assert not isinstance(found, NotNow)
     assert str(found) == "local/see reads no images: name a model that does in reading.ocr"
     assert rig.engine.requests == []
+
+
+@virtual_time
+async def test_whether_a_model_sees_is_asked_again_a_minute_after_it_did_not():
+    rig = Rig("Total 12", "Total 13")
+    rig.engine.images = False
+    for _ in range(3):
+        assert isinstance(await rig.page(), ReadError)
+    rig.engine.images = True
+    await asyncio.sleep(ASKED_AGAIN_S / 2)
+    assert isinstance(await rig.page(), ReadError)
+    await asyncio.sleep(ASKED_AGAIN_S / 2)
+    assert await rig.page() == scanned_page("Total 12")
+    rig.engine.images = False
+    await asyncio.sleep(ASKED_AGAIN_S)
+    assert await rig.page() == scanned_page("Total 13")
+    assert rig.engine.told == 2
 
 
 async def test_pages_wait_while_their_engine_is_away_and_it_is_not_asked_for_each():
