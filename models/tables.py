@@ -1012,6 +1012,17 @@ calls = Table(
     comment="the ledger: one row per request to an engine, written before it is made",
 )
 
+sent_chunks = Table(
+    "sent_chunks",
+    metadata,
+    Column("call_id", Uuid, primary_key=True),
+    Column("chunk_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("batch_id", ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("sha256", LargeBinary, nullable=False, comment="of its text in UTF-8"),
+    Index("ix_sent_chunks_batch", "batch_id"),
+    comment="what calls were sent of documents that were read again since",
+)
+
 bulks = Table(
     "bulks",
     metadata,

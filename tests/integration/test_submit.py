@@ -9,7 +9,7 @@ import pytest
 from models.errors import InputError, NotFound
 from models.spec import make_spec
 from models.states import SubmitState
-from producer import query, submit
+from producer import control, query, submit
 from producer.places import BROKE_OFF, Refused
 from producer.sources import Accepted, Source
 from tests.rows import Connection, add_batch, column, value
@@ -109,6 +109,16 @@ def test_the_same_documents_go_on_where_it_stopped_and_none_is_stored_twice(
     assert query.status(batch)["submit"] == SubmitState.WHOLE
     assert value(db, "SELECT count(*) FROM waiting") == 9
     assert value(db, "SELECT count(*) FROM document_contents") == 9
+
+
+def test_reading_again_waits_until_the_submit_has_ended(db: Connection) -> None:
+    batch = cut_off_batch()
+    until_cut_off(batch)
+    db.execute("UPDATE documents SET state = 'done', missing = '[]'")
+    with pytest.raises(InputError, match=f"go on with it: `docmill submit --resume {batch}`"):
+        control.retry(batch, "partly")
+    assert submit.resume(batch, documents(5)).documents == 5
+    assert control.retry(batch, "partly").documents == 4
 
 
 def test_one_that_is_cut_off_again_goes_on_again(db: Connection) -> None:
