@@ -33,7 +33,7 @@ LONGEST_PATH = 4_096
 MOST_LIST = 64 * MEBIBYTE
 """Bytes of the list of a folder."""
 
-MOST_LISTED = 100_000
+MOST_LISTED = 200_000
 """Files and folders that are listed and were not looked at yet, in all folders together: of half a
 kilobyte each."""
 
