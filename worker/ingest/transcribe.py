@@ -113,7 +113,8 @@ class ModelPages:
         if isinstance(read, ReadError):
             raise read
         note = f"read by OCR ({self._other.by}): {self.by} made nothing of it"
-        return scanned_page(None if read.gaps else read.whole, [note, *read.notes])
+        boxes = read.pages[0].boxes
+        return scanned_page(None if read.gaps else read.whole, [note, *read.notes], boxes)
 
     def _without(self, error: EngineError) -> ReadError:
         """Why a call brought no text. The model's gate tells a page in trouble from an engine."""
