@@ -320,6 +320,17 @@ chunks = Table(
     comment="a run of a document's text with its page and character range",
 )
 
+page_boxes = Table(
+    "page_boxes",
+    metadata,
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("page", Integer, primary_key=True, autoincrement=False, comment="1-based"),
+    Column("char_start", Integer, nullable=False, comment="of the page, in the document's text"),
+    Column("ratio", Double, nullable=False, comment="the page's width by its height"),
+    Column("words", LargeBinary, nullable=False, comment="PageBoxes.compact of models/boxes.py"),
+    comment="where the words of a page stand on it",
+)
+
 jobs = Table(
     "jobs",
     metadata,

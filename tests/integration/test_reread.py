@@ -67,6 +67,7 @@ def read_again(db: Connection, batch: Batch, *texts: str) -> int:
         chunks=as_json(
             [{**at, "document_id": document, "ordinal": n, "text": text} for n, text in numbered]
         ),
+        boxes=as_json([]),
         jobs=as_json(
             [
                 {
