@@ -92,7 +92,7 @@ def _look(watched: "Watched", spec: Path, told: set[str], *, keep_on: bool) -> N
         if source.message not in told:
             told.add(source.message)
             refused(source)
-    if look.new or look.changed or not keep_on:
+    if look.is_news or not keep_on:
         typer.echo(f"{_now()} {look.sentence()}")
 
 
