@@ -29,7 +29,9 @@ from producer.gold import refuse_examples
 from producer.places import Refused
 from producer.prompts import refuse_prompts
 from producer.query import acceptance_of
+from producer.sentences import left_by_watch
 from producer.sources import Accepted, Source
+from producer.watched_files import watch_of
 
 BLOCK = 256
 """Documents per block: each is a transaction, and bounds the memory of a submit."""
@@ -124,7 +126,7 @@ def resume(
     """Go on with a submit that was cut off, given the same documents again.
 
     Raises NotFound where there is no such batch, InputError where it is complete, another submit
-    is at it, or the documents are others.
+    is at it, a watch submitted it, or the documents are others.
     """
     result = Submitted(batch, 0)
     with ready_connection() as connection:
@@ -152,6 +154,9 @@ def _begin_again(connection: Connection, batch: int) -> None:
     if whole or state in (BatchState.CANCELLED, BatchState.PURGED):
         has = "has all its documents" if whole else f"is {state}"
         raise InputError(f"batch {batch} {has}; submit a new one")
+    watch = watch_of(connection, batch)
+    if watch is not None:
+        raise InputError(f"batch {batch}: {left_by_watch(batch, watch)}")
     if not alone:
         raise InputError(f"batch {batch} is being submitted at this moment; let that end first")
 

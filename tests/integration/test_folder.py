@@ -20,6 +20,7 @@ from producer.fates import Fate
 from producer.folder import LocalFolder, Look, Watched
 from producer.places import File, Opened, Refused
 from producer.sources import Source, documents_in
+from producer.submit import resume
 from tests.rows import Connection, column, value
 
 SPEC = make_spec({"asks": [{"ask": "Sum up.", "task": "summary"}]}, "test")
@@ -127,6 +128,19 @@ def test_an_archive_that_was_cut_off_comes_once_under_any_name(db, look, inbox, 
     assert [each.category for each in found.refused] == ["unsupported_type"]
     assert sorted(paths(db)) == [f"{number}.txt" for number in range(4)]
     assert look().fates == {Fate.SAME: 1}
+
+
+def test_a_submit_that_is_to_go_on_with_the_batch_of_a_watch_says_what_does(
+    db, look, inbox, monkeypatch
+):
+    for number in range(3):
+        (inbox / f"{number}.txt").write_text(f"text {number}")
+    cut_off_after(monkeypatch, "2.txt", 0)
+    with pytest.raises(CutOff):
+        look()
+    [batch] = column(db, "SELECT id FROM batches")
+    with pytest.raises(InputError, match=f"`docmill watch-folder {inbox} --spec s` ends it"):
+        resume(batch, [])
 
 
 def test_what_is_refused_is_said_once_and_an_archive_is_one_file(db, look, inbox):
