@@ -279,6 +279,15 @@ def test_no_odd_file_stops_a_watch(db, look, inbox, monkeypatch):
     assert look().fates == {Fate.SAME: 3}
 
 
+def test_a_name_that_is_written_down_anew_in_a_look_does_not_hide_what_it_held(db, look, inbox):
+    for name, text in zip("abc", "abc", strict=True):
+        (inbox / f"{name}.txt").write_text(f"text {text}")
+    look()
+    for name, text in zip("abc", "dea", strict=True):
+        (inbox / f"{name}.txt").write_text(f"text {text}")
+    assert look().fates == {Fate.CHANGED: 2, Fate.TWIN: 1}
+
+
 def test_names_that_move_and_contents_that_come_back_are_submitted_once(db, look, inbox):
     for name in "abc":
         (inbox / f"{name}.txt").write_text(f"text {name}")
