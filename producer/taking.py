@@ -102,7 +102,7 @@ class Taking:
         try:
             reading = self._begun(opened, before)
             self._reading = reading
-            yield from reading.wanted(documents_in(opened, self.rules.file_mb))
+            yield from reading.wanted(_documents(opened, self.rules.file_mb))
             self._put_down(reading, is_whole=True)
         except OSError as exc:
             if self._reading is not None:
@@ -201,6 +201,16 @@ class _Reading:
     @property
     def _begun_at(self) -> int:
         return (self.taken.walked or 0) if self.taken is not None else 0
+
+
+def _documents(opened: Opened, file_mb: int) -> Iterator[Source]:
+    """Raises OSError, whatever a damaged file makes its reader raise: none may stop a watch."""
+    try:
+        yield from documents_in(opened, file_mb)
+    except OSError:
+        raise
+    except Exception as exc:
+        raise OSError(f"{type(exc).__name__}: {exc}") from exc
 
 
 def _sha256(content: IO[bytes]) -> bytes:

@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import struct
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -195,10 +196,13 @@ def test_what_is_no_file_or_breaks_off_is_refused_and_the_others_are_taken(
     os.mkfifo(inbox / "a.pipe")
     (inbox / "b.txt").write_text("one")
     (inbox / "c.txt").write_text("two")
+    (inbox / "d.txt").write_text("three")
 
     def breaks(opened: Opened, file_mb: int) -> Iterator[Source]:
         if opened.file.name.endswith("b.txt"):
             raise OSError(errno.EIO, "Input/output error")
+        if opened.file.name.endswith("d.txt"):
+            raise struct.error("unpack requires a buffer of 4 bytes")
         return documents_in(opened, file_mb)
 
     monkeypatch.setattr(taking_module, "documents_in", breaks)
@@ -206,6 +210,7 @@ def test_what_is_no_file_or_breaks_off_is_refused_and_the_others_are_taken(
     assert [(Path(each.path).name, each.category) for each in found.refused] == [
         ("a.pipe", "unreadable"),
         ("b.txt", "unreadable"),
+        ("d.txt", "unreadable"),
     ]
     monkeypatch.undo()
     assert sorted(paths(db)) == ["c.txt"]
