@@ -92,7 +92,7 @@ class Taking:
             self._remember(looks)
 
     def _remember(self, looks: list[tuple[str, Held]]) -> None:
-        """Write down how files look that a later look is to find unchanged."""
+        """Write down what names hold, beside any batch."""
         if looks:
             with self.rows.connection.cursor() as cursor:
                 self.rows.hold(cursor, looks)
@@ -124,6 +124,9 @@ class Taking:
             self._taken[reading.sha256] = Taken() if is_whole else reading.progress()
         if is_whole or reading.fate is Fate.AGAIN:
             self._holds.append((reading.file.name, reading.held(time.time_ns(), is_whole)))
+        if len(self._holds) >= AT_ONCE and not self._taken:  # none of them waits for documents
+            self._remember(self._holds)
+            self._holds.clear()
 
 
 @dataclass(slots=True)

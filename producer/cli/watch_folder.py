@@ -33,7 +33,8 @@ def watch_folder(
         typer.Option(
             min=0.0,
             metavar="SECONDS",
-            help="Files that were changed more recently are left to a later look.",
+            help="Files that were changed more recently are left to a later look, and so are "
+            "those whose time is to come or unknown, until two looks so far apart find them alike.",
         ),
     ] = 10.0,
     once: Annotated[bool, typer.Option("--once", help="Look once and end, as for cron.")] = False,

@@ -293,6 +293,20 @@ def test_a_name_that_is_written_down_anew_in_a_look_does_not_hide_what_it_held(d
     assert look().fates == {Fate.CHANGED: 2, Fate.TWIN: 1}
 
 
+def test_copies_are_written_down_as_they_are_found(db, look, inbox, monkeypatch):
+    monkeypatch.setattr(taking_module, "AT_ONCE", 2)
+    (inbox / "a.txt").write_text("one")
+    look()
+    for name in "bcde":
+        (inbox / f"{name}.txt").write_text("one")
+    (inbox / "z.txt").write_text("two")
+    cut_off_after(monkeypatch, "z.txt", 0)
+    with pytest.raises(CutOff):
+        look()
+    go_on(monkeypatch)
+    assert look().fates == {Fate.SAME: 5, Fate.NEW: 1}
+
+
 def test_names_that_move_and_contents_that_come_back_are_submitted_once(db, look, inbox):
     for name in "abc":
         (inbox / f"{name}.txt").write_text(f"text {name}")
