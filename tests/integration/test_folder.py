@@ -264,6 +264,17 @@ def test_what_was_refused_in_an_archive_alone_is_submitted_when_the_limit_is_rai
     assert watched(inbox, file_mb=3).look(SPEC).fates == {Fate.SAME: 1}
 
 
+def test_copies_of_an_archive_of_which_all_was_refused_come_once_when_the_limit_is_raised(
+    db, look, inbox
+):
+    for copy in "ab":
+        with zipfile.ZipFile(inbox / f"{copy}.zip", "w") as packed:
+            packed.writestr(zipfile.ZipInfo("long.txt"), MEGABYTE)
+    assert len(watched(inbox, file_mb=1).look(SPEC).refused) == 2
+    assert watched(inbox, file_mb=2).look(SPEC).fates == {Fate.NEW: 1, Fate.TWIN: 1}
+    assert paths(db) == ["long.txt"]
+
+
 def test_no_odd_file_stops_a_watch(db, look, inbox, monkeypatch):
     """Names too long for a key of Postgres, names that are no text, times that it cannot hold."""
     deep = inbox
