@@ -235,7 +235,7 @@ def _no_file(name: str) -> Left:
 _WALKS: Mapping[str, Callable[[BinaryIO, str, Budget], Iterator[Member | Left]]] = {
     ZIP: _zip,
     TAR: _tar,
-    GZIP: _packed(lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file))),
+    GZIP: _packed(lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb"))),
     BZIP2: _packed(lambda file: cast(IO[bytes], bz2.BZ2File(file))),
     XZ: _packed(lambda file: cast(IO[bytes], lzma.LZMAFile(file))),  # noqa: SIM115 - the walk closes it
     MBOX: _mbox,

@@ -15,7 +15,12 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, UndefinedTable
+from psycopg.errors import (
+    InsufficientPrivilege,
+    InvalidSchemaName,
+    ProgramLimitExceeded,
+    UndefinedTable,
+)
 
 from models.embedded import attach_postgres
 from models.errors import DocmillError, InputError, ServiceAway
@@ -160,9 +165,12 @@ def _ensure_schema(connection: Connection) -> None:
 @contextmanager
 def reachable() -> Iterator[None]:
     """Says what an operator can mend, instead of the driver's error: raises ServiceAway where
-    Postgres does not answer, DocmillError with the GRANT to give where it does not let us."""
+    Postgres does not answer, DocmillError where it refuses what is too large for it, or does not
+    let us: with the GRANT to give."""
     try:
         yield
+    except ProgramLimitExceeded as exc:  # one of psycopg's OperationalErrors, though it answers
+        raise DocmillError(f"Postgres at {safe_url()} says: {_first_line(exc)}") from exc
     except psycopg.OperationalError as exc:
         raise ServiceAway(
             f"Postgres does not answer at {safe_url()}: {_first_line(exc)}. "

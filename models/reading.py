@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from models.engines import Section
 
@@ -29,6 +29,9 @@ class ReadingConfig(Section):
         default=("eng",), min_length=1
     )
     """As Tesseract calls them: eng, hin, tam."""
+    slots: PositiveInt = 2
+    """Pages that a worker which reads shows to the model at once, unless it serves the model's
+    engine itself: then they take that engine's slots."""
 
     @field_validator("ocr")
     @classmethod

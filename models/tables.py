@@ -166,27 +166,59 @@ batches = Table(
     comment="what one submit creates: documents x asks, a policy, a priority, a budget",
 )
 
+watches = Table(
+    "watches",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("key", LargeBinary, nullable=False, unique=True, comment="SHA-256 of its name"),
+    Column("name", Text, nullable=False, comment="the folder and the spec"),
+    comment="folders, buckets and mailboxes that are watched, each with the spec of its batches",
+)
+
 watched_files = Table(
     "watched_files",
     metadata,
-    Column("watch", Text, primary_key=True, comment="the folder and the spec"),
-    Column("path", Text, primary_key=True),
-    Column("size", BigInteger, nullable=False),
-    Column("changed_ns", BigInteger, nullable=False, comment="mtime"),
-    Column("sha256", LargeBinary, nullable=False),
+    Column("watch_id", ForeignKey("watches.id", ondelete="CASCADE"), primary_key=True),
+    Column("path_sha256", LargeBinary, primary_key=True, comment="a path is too long for a key"),
+    Column("path", Text, nullable=False),
+    Column("size", BigInteger, nullable=False, comment="bytes; 0: unknown"),
+    Column("changed_ns", BigInteger, nullable=False, comment="mtime; 0: unknown"),
+    Column("etag", Text, nullable=False, comment="changes with the bytes, as a server says"),
     Column(
-        "batch_id", ForeignKey("batches.id", ondelete="SET NULL"), comment="NULL: it was refused"
-    ),
-    Column(
-        "etag",
-        Text,
+        "since_ns",
+        BigInteger,
         nullable=False,
-        server_default="",
-        comment="changes with the bytes, as a server says",
+        comment="when it was first seen as it looks, by the clock of the watch",
     ),
-    Index("ix_watched_files_bytes", "watch", "sha256"),
-    Index("ix_watched_files_batch", "batch_id"),
-    comment="files of watched folders that were submitted, as they were then",
+    Column("waits", Boolean, nullable=False, comment="whether it was not read as it looks"),
+    Column("sha256", LargeBinary, comment="of its bytes when they were read; NULL: never"),
+    Column(
+        "refused",
+        ARRAY(Text),
+        nullable=False,
+        comment="what of it was refused by more than its bytes: '' is the file itself",
+    ),
+    Column("refused_by", ARRAY(Text), nullable=False, comment="by what, one for each of refused"),
+    comment="what each name of a watched place holds, as it was when it was last looked at",
+)
+
+watched_bytes = Table(
+    "watched_bytes",
+    metadata,
+    Column("watch_id", ForeignKey("watches.id", ondelete="CASCADE"), primary_key=True),
+    Column("sha256", LargeBinary, primary_key=True, comment="of a file, whatever its name"),
+    Column(
+        "batch_id",
+        ForeignKey("batches.id", ondelete="SET NULL"),
+        index=True,
+        comment="which has its documents, or the last of them",
+    ),
+    Column(
+        "walked",
+        BigInteger,
+        comment="how many of the documents in it were stored or refused by then; NULL: all",
+    ),
+    comment="contents of files of watched places that became documents, once each",
 )
 
 asks = Table(
@@ -318,6 +350,17 @@ chunks = Table(
     Column("text", Text, nullable=False),
     UniqueConstraint("document_id", "ordinal"),
     comment="a run of a document's text with its page and character range",
+)
+
+page_boxes = Table(
+    "page_boxes",
+    metadata,
+    Column("document_id", ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    Column("page", Integer, primary_key=True, autoincrement=False, comment="1-based"),
+    Column("char_start", Integer, nullable=False, comment="of the page, in the document's text"),
+    Column("ratio", Double, nullable=False, comment="the page's width by its height"),
+    Column("words", LargeBinary, nullable=False, comment="PageBoxes.compact of models/boxes.py"),
+    comment="where the words of a page stand on it",
 )
 
 jobs = Table(
@@ -1010,6 +1053,17 @@ calls = Table(
     ),
     postgresql_partition_by="RANGE (id)",
     comment="the ledger: one row per request to an engine, written before it is made",
+)
+
+sent_chunks = Table(
+    "sent_chunks",
+    metadata,
+    Column("call_id", Uuid, primary_key=True),
+    Column("chunk_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("batch_id", ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("sha256", LargeBinary, nullable=False, comment="of its text in UTF-8"),
+    Index("ix_sent_chunks_batch", "batch_id"),
+    comment="what calls were sent of documents that were read again since",
 )
 
 bulks = Table(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from models.errors import InputError
-from models.states import BatchState, DocumentState
+from models.states import BatchState, DocumentState, SubmitState
 from producer.query import every, one, status
 
 RETRIED = 2_000
@@ -49,8 +49,12 @@ def cancel(batch: int) -> Changed:
 
 def retry(batch: int, reason: str | None = None) -> Changed:
     """Bring failed jobs and documents back, all or those of one category, which may also be a
-    state of documents: needs_ocr, needs_password or partly."""
+    state of documents: needs_ocr, needs_password or partly. Raises InputError for the last while
+    its submit did not end, which looks for the documents that there are."""
     require_open(batch)
+    if reason == DocumentState.PARTLY and status(batch)["submit"] != SubmitState.WHOLE:
+        goes_on = f"let its submit end first, or go on with it: `docmill submit --resume {batch}`"
+        raise InputError(f"batch {batch} has not all its documents; {goes_on}")
     jobs = documents = 0
     # Block by block, so that no other batch waits for a million rows.
     while (

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any, AnyStr, TextIO
 
 from models.errors import InputError
 
@@ -13,7 +13,6 @@ MOST_PROBLEMS = 20
 
 MOST_LINE = 10_000_000
 """Characters of a line."""
-
 
 MOST_LEVELS = 100
 """Of objects and lists in a JSON value: whoever walks one may do so by calling himself."""
@@ -71,15 +70,22 @@ class Problems:
             raise InputError(f"{self.path}: nothing was imported, for these lines:\n{named}")
 
 
+def lines_within(file: IO[AnyStr], most: int) -> Iterator[AnyStr]:
+    """Lines as they come. Of one that is longer than `most` only its beginning, which is longer
+    too, since all of it would fill the memory: the rest of it is passed over."""
+    while line := file.readline(most + 1):
+        yield line
+        while len(line) > most and ord(line[-1:]) != ord("\n"):
+            line = file.readline(most + 1)
+
+
 def json_lines(file: TextIO, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of a file of JSON lines, with their numbers from 1; empty lines are none."""
-    number = 0
-    while text := file.readline(MOST_LINE):
-        number += 1
+    for number, text in enumerate(lines_within(file, MOST_LINE), start=1):
         if not text.strip():
             continue
         try:
-            row = read_json(text)
+            row = _json_line(text)
         except ValueError as exc:
             problems.add(number, exc)
             continue
@@ -87,3 +93,10 @@ def json_lines(file: TextIO, problems: Problems) -> Iterator[tuple[int, dict[str
             yield number, row
         else:
             problems.add(number, "not a JSON object")
+
+
+def _json_line(text: str) -> Any:
+    """Raises ValueError."""
+    if len(text) > MOST_LINE:
+        raise ValueError(f"longer than {MOST_LINE:,} characters")
+    return read_json(text)

@@ -1,8 +1,9 @@
 """Places where documents lie, here or at an address: what they list, and what comes of a file."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from errno import EINVAL
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol, Self
@@ -38,8 +39,8 @@ class Refused:
 class File:
     """A file as its place lists it. `name` is how it is written down, `key` how it is found again.
 
-    `size` in bytes and `changed_ns` since 1970 are 0 where the place does not tell them; `etag`
-    changes whenever the bytes do, and is "" where there is none.
+    `size` in bytes and `changed_ns` since 1970 are 0 where the place does not tell them, or not
+    in a way that can be read; `etag` changes whenever the bytes do, and is "" where there is none.
     """
 
     name: str
@@ -47,6 +48,15 @@ class File:
     size: int = 0
     changed_ns: int = 0
     etag: str = ""
+
+
+def changed_ns(read: Callable[[str], datetime], said: str | None) -> int:
+    """When a file was changed, as `File` has it, by how its place writes times."""
+    try:
+        found = int(read(said or "").timestamp()) * 10**9
+    except (ValueError, TypeError, OverflowError, OSError):
+        return 0
+    return found if abs(found) < 2**63 else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,24 @@ class Place(Protocol):
     def contents(self, found: Iterable[File | Refused]) -> Iterator[Opened | Refused]:
         """These files, opened one by one in this order; what cannot be had, with why."""
         ...
+
+
+BROKE_OFF = "broke_off"
+"""The category of a list that ended too early: what else lies there is not known."""
+
+
+def listed(place: Place) -> Iterator[File | Refused]:
+    """What lies at a place, as far as its list goes; where it breaks off that is the last of it.
+    Raises NotFetched where it does not even begin."""
+    begun = False
+    try:
+        for found in place.files():
+            begun = True
+            yield found
+    except NotFetched as exc:
+        if not begun:
+            raise
+        yield Refused(place.name, BROKE_OFF, f"{place.name}: the list broke off: {exc}")
 
 
 def readable(name: str) -> str:

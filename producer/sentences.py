@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from shlex import quote
 from typing import Any
 
 from models.reasons import CostReason, FieldCode, HoldCode, StandsCode
@@ -252,6 +253,15 @@ def interrupted(batch: int, documents: int, paths: str = "PATHS") -> str:
     return (
         f"submit was interrupted: {documents:,} document{'' if documents == 1 else 's'} stored; "
         f"`docmill submit --resume {batch} {paths}` goes on, `docmill cancel {batch}` ends it"
+    )
+
+
+def left_by_watch(batch: int, watch: str) -> str:
+    """What goes on with a batch that a watch left, or ends it. `watch` is named PLACE with SPEC."""
+    place, _, spec = watch.rpartition(" with ")
+    return (
+        f"a watch submitted it: `docmill watch-folder {quote(place)} --spec {quote(spec)}` ends "
+        f"it at its next look, and submits what it lacks; `docmill cancel {batch}` ends it at once"
     )
 
 

@@ -21,7 +21,16 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Left, TooMuch, growing, members
 from models.kinds import GZIP, HOLDING, JSONL, PLAIN, READ, kind_of
-from producer.places import NotFetched, Opened, Refused, opened_file, readable
+from producer.lines import lines_within
+from producer.places import (
+    BROKE_OFF,
+    NotFetched,
+    Opened,
+    Refused,
+    listed,
+    opened_file,
+    readable,
+)
 
 if TYPE_CHECKING:
     from producer.remote.access import Access
@@ -46,22 +55,24 @@ def gather(
     addresses are fetched; None: as by default, without a password.
 
     Categories of refusals: not_found, not_entered (folders and links), empty, too_large,
-    unsupported_type, unreadable, bad_line; of addresses not_fetched, not_allowed, private_address
-    and unsupported_source.
+    unsupported_type, unreadable, bad_line; of addresses not_fetched, not_allowed, private_address,
+    unsupported_source and broke_off: that is the last then, for what follows has to follow it.
     """
-    seen: set[Path] = set()
+    seen = _Names(FILE_BYTES)
     for path in paths:
         if path == "-":
             yield from _from_stdin(stdin, file_mb)
             continue
         if is_address(path):
-            yield from _from_address(path, file_mb, remote)
+            for source in _from_address(path, file_mb, remote):
+                yield source
+                if isinstance(source, Refused) and source.category == BROKE_OFF:
+                    return
             continue
         for found in _files(path):
             if isinstance(found, Refused):
                 yield found
-            elif (resolved := found.resolve()) not in seen:
-                seen.add(resolved)
+            elif seen.take(str(found.resolve())):
                 yield from _from_file(found, file_mb)
 
 
@@ -72,12 +83,12 @@ def _files(path: str) -> Iterator[Path | Refused]:
         if given.is_dir():
             yield from files_in(given)
             return
-        matches = [given] if given.exists() else [Path(m) for m in glob.glob(path, recursive=True)]
+        matches = [path] if given.exists() else sorted(glob.glob(path, recursive=True))
     except (OSError, ValueError):
         matches = []  # too long a name, or a NUL in it: no such file
     if not matches:
         yield _refused(given, "not_found", "no such file or folder")
-    for match in sorted(matches):
+    for match in map(Path, matches):
         if match.is_dir():
             yield from files_in(match)
         else:
@@ -87,16 +98,19 @@ def _files(path: str) -> Iterator[Path | Refused]:
 def files_in(folder: Path) -> Iterator[Path | Refused]:
     """Every file below a folder but hidden ones, by name; and what is not entered, with why."""
     empty = True
-    left = [folder]
-    while left:
-        path = left.pop()
+    levels: list[Iterator[Path]] = [iter([folder])]
+    while levels:
+        path = next(levels[-1], None)
+        if path is None:
+            levels.pop()
+            continue
         try:
             if path is not folder and path.is_symlink() and not path.is_file():
                 there = "a folder" if path.is_dir() else "nothing that can be read"
                 yield _refused(path, "not_entered", f"this link to {there} was not followed")
             elif path.is_dir():
                 shown = (name for name in os.listdir(path) if not name.startswith("."))
-                left += map(path.joinpath, sorted(shown, reverse=True))
+                levels.append(map(path.joinpath, sorted(shown)))
                 continue
             else:
                 yield path
@@ -137,7 +151,7 @@ def _from_address(address: str, file_mb: int, access: "Access | None") -> Iterat
 
     try:
         with place_at(address, access or Access(SourcesConfig())) as place:
-            for opened in place.contents(place.files()):
+            for opened in place.contents(listed(place)):
                 yield from documents_in(opened, file_mb)
     except NotFetched as exc:
         name = shown(address)
@@ -155,25 +169,16 @@ def documents_in(opened: Opened | Refused, file_mb: int) -> Iterator[Source]:
 def _from_stdin(stdin: BinaryIO, file_mb: int) -> Iterator[Source]:
     most = file_mb * MEBIBYTE
     head = list[bytes]()
-    for line in _lines(stdin, most):
+    for line in lines_within(stdin, most):
         head.append(line)
         if line.strip():
             break
     if head and _is_jsonl(head[-1]):
-        yield from _from_lines("-", chain(head, _lines(stdin, most)), file_mb)
+        yield from _from_lines("-", chain(head, lines_within(stdin, most)), file_mb)
         return
     data = b"".join(head)
     data += stdin.read(max(0, most + 1 - len(data)))
     yield from _Opened(file_mb).sources("-", BytesIO(data))
-
-
-def _lines(file: IO[bytes], most: int) -> Iterator[bytes]:
-    """Lines as they come. Of one that is longer than `most` bytes only its beginning, since all of
-    it would fill the memory: the rest of it is passed over."""
-    while line := file.readline(most + 1):
-        yield line
-        while len(line) > most and not line.endswith(b"\n"):
-            line = file.readline(most + 1)
 
 
 class _Opened:
@@ -186,11 +191,12 @@ class _Opened:
     def sources(self, name: str, file: BinaryIO, depth: int = 0) -> Iterator[Source]:
         """The documents in a file. Archives are walked, JSON lines read one by one, others taken
         whole."""
-        kind = kind_of(name, file)
+        kind = kind_of(_called(name), file)
         file.seek(0)
         if kind == JSONL:
-            yield from _from_lines(name, _lines(file, self._budget.member_bytes), self._file_mb)
-        elif kind == GZIP and name.lower().endswith((".jsonl.gz", ".ndjson.gz")):
+            lines = lines_within(file, self._budget.member_bytes)
+            yield from _from_lines(name, lines, self._file_mb)
+        elif kind == GZIP and _called(name).lower().endswith((".jsonl.gz", ".ndjson.gz")):
             yield from self._packed_lines(name, file)
         elif kind in HOLDING and depth < MOST_DEPTH:
             yield from self._inside(name, file, kind, depth)
@@ -199,9 +205,9 @@ class _Opened:
 
     def _packed_lines(self, name: str, file: BinaryIO) -> Iterator[Source]:
         try:
-            with gzip.GzipFile(fileobj=file) as packed:
+            with gzip.GzipFile(fileobj=file, mode="rb") as packed:
                 unpacked = growing(cast(IO[bytes], packed), file)
-                lines = _lines(unpacked, self._budget.member_bytes)
+                lines = lines_within(unpacked, self._budget.member_bytes)
                 yield from _from_lines(name, lines, self._file_mb)
         except TooMuch as exc:
             yield Refused(name, "archive_bomb", f"{name} {exc}")
@@ -210,7 +216,7 @@ class _Opened:
 
     def _inside(self, name: str, file: BinaryIO, kind: str, depth: int) -> Iterator[Source]:
         empty = True
-        for member in members(file, kind, name, self._budget):
+        for member in members(file, kind, _called(name), self._budget):
             empty = False
             inner = readable(f"{name}/{member.name}".rstrip("/"))
             if isinstance(member, Left):
@@ -234,6 +240,11 @@ class _Opened:
         return Accepted(name, kind, data)
 
 
+def _called(name: str) -> str:
+    """How a file is called: without the hash that stands for the query of its address."""
+    return re.sub(r"\?[0-9a-f]{8}$", "", name)
+
+
 def _is_jsonl(line: bytes) -> bool:
     try:
         value = json.loads(line)
@@ -244,7 +255,7 @@ def _is_jsonl(line: bytes) -> bool:
 
 def _from_lines(path: str, lines: Iterable[bytes], file_mb: int) -> Iterator[Source]:
     """One document a line: {"text": ..., "id": ...}; without an id the line number names it."""
-    names = _Names()
+    names = _Names(LINE_BYTES)
     found = False
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -263,17 +274,21 @@ def _from_lines(path: str, lines: Iterable[bytes], file_mb: int) -> Iterator[Sou
         yield _empty(path)
 
 
-class _Names:
-    """The names that lines were given so far, as 64 bits of each in some 12 bytes: a file may have
-    ten million lines. Two that are taken for one, of a million once in 40 million files, cost the
-    second a longer name."""
+LINE_BYTES, FILE_BYTES = 8, 16
+"""What is kept of the name of each line, and of the path of each file."""
 
-    def __init__(self) -> None:
+
+class _Names:
+    """The names that were taken so far, as a hash of so many bytes each: there may be ten million.
+    Of 8 bytes, two of a million are taken for one once in 40 million files; of 16 never."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._tails: dict[bytes, bytearray] = {}
 
     def take(self, name: str) -> bool:
         """Whether it was still free; it is taken from now on."""
-        digest = blake2b(name.encode(), digest_size=8).digest()
+        digest = blake2b(name.encode("utf-8", "surrogateescape"), digest_size=self._size).digest()
         tail, tails = digest[2:], self._tails.setdefault(digest[:2], bytearray())
         at = tails.find(tail)
         while at % len(tail) and at >= 0:  # it only looks like one, across the end of another

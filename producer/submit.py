@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -26,10 +27,12 @@ from models.spec import Ask, Spec
 from models.states import BatchState
 from models.words import INGEST, Policy
 from producer.gold import refuse_examples
-from producer.places import Refused
+from producer.places import BROKE_OFF, Refused
 from producer.prompts import refuse_prompts
 from producer.query import acceptance_of
+from producer.sentences import left_by_watch
 from producer.sources import Accepted, Source
+from producer.watched_files import watch_of
 
 BLOCK = 256
 """Documents per block: each is a transaction, and bounds the memory of a submit."""
@@ -51,6 +54,12 @@ class Submitted:
     """Documents that need a password which was not among those that were given."""
     accept: Acceptance | None = None
     """What of its values is accepted, and what to expect for review."""
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether a list ended too early: the batch waits for its rest then, as one whose submit
+        was cut off."""
+        return bool(self.refused) and self.refused[-1].category == BROKE_OFF
 
     def as_json(self) -> dict[str, Any]:
         """The object that `submit --json` prints."""
@@ -111,7 +120,7 @@ def submit(
             stored(result)
             _ring()
         if result.batch is not None:
-            _complete(connection, result.batch)
+            _end(connection, result.batch, result)
     return result
 
 
@@ -124,7 +133,7 @@ def resume(
     """Go on with a submit that was cut off, given the same documents again.
 
     Raises NotFound where there is no such batch, InputError where it is complete, another submit
-    is at it, or the documents are others.
+    is at it, a watch submitted it, or the documents are others.
     """
     result = Submitted(batch, 0)
     with ready_connection() as connection:
@@ -136,7 +145,7 @@ def resume(
             result.documents += len(block)
             stored(result)
             _ring()
-        _complete(connection, batch)
+        _end(connection, batch, result)
     return result
 
 
@@ -152,28 +161,61 @@ def _begin_again(connection: Connection, batch: int) -> None:
     if whole or state in (BatchState.CANCELLED, BatchState.PURGED):
         has = "has all its documents" if whole else f"is {state}"
         raise InputError(f"batch {batch} {has}; submit a new one")
+    watch = watch_of(connection, batch)
+    if watch is not None:
+        raise InputError(f"batch {batch}: {left_by_watch(batch, watch)}")
     if not alone:
         raise InputError(f"batch {batch} is being submitted at this moment; let that end first")
+
+
+Told = tuple[str, bytes]
+"""Path and SHA-256 of a document."""
 
 
 def _after_those_stored(
     connection: Connection, batch: int, sources: Iterator[Source], result: Submitted
 ) -> Iterator[Source]:
-    """What follows the documents that are there: they are looked at again, one by one."""
-    for path, digest in _stored(connection, batch):
-        source = _next_accepted(sources, result.refused)
-        if source is None or _told(source) != (path, digest):
-            found = "nothing" if source is None else source.path
-            raise InputError(
-                f"batch {batch} was being submitted with other documents: {path} was next, "
-                f"found {found}; name the same paths, or cancel it and submit anew"
-            )
+    """What is not there yet. The documents that are there are looked at again, one by one; what
+    comes between them could not be had before."""
+    between: list[tuple[Told, Accepted]] = []
+    for stored in _stored(connection, batch):
+        known = next((one for one in between if one[0] == stored), None)
+        if known is not None:  # it came between others, and was stored after them
+            between.remove(known)
+        else:
+            _pass_over(stored, batch, sources, result, between)
         result.documents += 1
-    return sources
+    return chain((source for _, source in between), sources)
 
 
-def _stored(connection: Connection, batch: int) -> Iterator[tuple[str, bytes]]:
-    """Path and SHA-256 of each document that is there, in the order in which they were stored.
+def _pass_over(
+    stored: Told,
+    batch: int,
+    sources: Iterator[Source],
+    result: Submitted,
+    between: list[tuple[Told, Accepted]],
+) -> None:
+    """Look at the sources until a document that is there comes; what comes before it is added to
+    `between`, a block at most. Raises InputError where it does not come."""
+    while (source := _next_accepted(sources, result.refused)) is not None:
+        if (told := _told(source)) == stored:
+            return
+        between.append((told, source))
+        size = sum(len(one.data) for _, one in between)
+        if source.path == stored[0] or len(between) > BLOCK or size > BLOCK_BYTES:
+            break
+    if result.broke_off:
+        raise InputError(f"{result.refused[-1].message}; try again")
+    found = source or next((one for _, one in between), None)
+    raise InputError(
+        f"batch {batch} was being submitted with other documents: {stored[0]} was next, "
+        f"found {found.path if found else 'nothing'}; name the same paths, or cancel it and submit "
+        "anew"
+    )
+
+
+def _stored(connection: Connection, batch: int) -> Iterator[Told]:
+    """Each document that is there, in the order in which they were stored.
     Block by block: to read the files again may take long, and no transaction may last so."""
     last = 0
     while rows := connection.execute(
@@ -193,7 +235,7 @@ def _next_accepted(sources: Iterator[Source], refused: list[Refused]) -> Accepte
     return None
 
 
-def _told(source: Accepted) -> tuple[str, bytes]:
+def _told(source: Accepted) -> Told:
     return source.path, hashlib.sha256(source.data).digest()
 
 
@@ -287,8 +329,9 @@ def _copy_documents(
             copy.write_row((document_id, unlock(document.media_type, document.data)))
 
 
-def _complete(connection: Connection, batch: int) -> None:
-    connection.execute("UPDATE batches SET submitted_at = now() WHERE id = %s", (batch,))
+def _end(connection: Connection, batch: int, result: Submitted) -> None:
+    if not result.broke_off:
+        connection.execute("UPDATE batches SET submitted_at = now() WHERE id = %s", (batch,))
     connection.execute("SELECT pg_advisory_unlock_all()")
 
 

@@ -5,7 +5,7 @@ import asyncio
 import os
 import socket
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from models.database import conninfo, database_url
 from models.errors import ConfigError
 from models.sql import load_sql
 from models.words import Pool
-from worker.calls.access import EngineAccess
+from worker.calls.access import EngineAccess, ModelAccess
 from worker.configs import Configs
 from worker.db import Database, Row
 from worker.flow.pump import Pump
@@ -59,7 +59,8 @@ class GateRow:
 
 
 class Presence:
-    """One process's presence. `serve` is called when there may be queues to be served anew."""
+    """One process's presence. `serve` is called when there may be queues to be served anew; `shown`
+    is the model that pages are shown to."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Presence:
         configs: Configs,
         served: Mapping[str, tuple[EngineAccess, Pump]],
         serve: Callable[[], Awaitable[None]],
+        shown: ModelAccess | None = None,
     ) -> None:
         self._db = db
         self._owner = owner
@@ -76,6 +78,7 @@ class Presence:
         self._configs = configs
         self._served = served
         self._serve = serve
+        self._shown = shown
         self._unread = ""
         self._news = asyncio.Event()
         """Something is to be said at once."""
@@ -119,13 +122,28 @@ class Presence:
             "pid": os.getpid(),
             "configuration": self._configs.number,
             "servers": as_json([_server(*one) for one in self._served.values()]),
-            "gates": as_json([row for one in self._served.values() for row in _gates(*one)]),
+            "gates": as_json(self._shut()),
         }
         [lifted] = await self._db.run_once([("flow/presence", params)])
         for row in lifted:
-            await self._served[row["engine"]][0].lift(row["model"])
+            await self._lift(row["engine"], row["model"])
         if stood:
             self._hear(stood, await self._peers())
+
+    def _shut(self) -> list[GateRow]:
+        """What is not asked at present. A model that jobs and pages are for is said once."""
+        rows = [row for one in self._served.values() for row in _gates(*one)]
+        if self._shown is not None:
+            said = {(row.engine, row.model) for row in rows}
+            rows += [row for row in _shown_gate(self._shown) if (row.engine, row.model) not in said]
+        return rows
+
+    async def _lift(self, engine: str, model: str) -> None:
+        if engine in self._served:
+            await self._served[engine][0].lift(model)
+        shown = self._shown
+        if shown is not None and shown.is_meant(engine, model):
+            await shown.access.lift("")
 
     async def _peers(self) -> list[Row]:
         """In a transaction of its own: of two that say something at once each is to see it."""
@@ -146,7 +164,10 @@ class Presence:
 
     async def look(self) -> None:
         """Look how every engine is, and which models those of one's own have."""
-        await asyncio.gather(*(access.look() for access, _ in self._served.values()))
+        known = [access for access, _ in self._served.values()]
+        if self._shown is not None and self._shown.access.deployment.name not in self._served:
+            known.append(self._shown.access)
+        await asyncio.gather(*(access.look() for access in known))
 
     async def watch_models(self) -> None:
         """Look again and again, until cancelled."""
@@ -187,3 +208,13 @@ def _gates(access: EngineAccess, pump: Pump) -> list[GateRow]:
         said = SAID[solitude.standing]
         rows[""] = GateRow(name, "", solitude.standing, said, False, solitude.since, None)
     return list(rows.values())
+
+
+def _shown_gate(shown: ModelAccess) -> Iterator[GateRow]:
+    """The model that pages are shown to, where it or its engine is not asked for them. It holds no
+    jobs, and so is nothing lasting to them."""
+    gates = dict(shown.access.shut())
+    shut = gates.get("") or gates.get(shown.model)
+    if shut is not None:
+        engine = shown.access.deployment.name
+        yield GateRow(engine, shown.model, shut.code, shut.message, False, shut.since, shut.until)

@@ -24,7 +24,7 @@ import psycopg
 from models.config import Config
 from models.configuration import Configuration
 from models.words import INGEST, Pool
-from worker.calls.access import EngineAccess
+from worker.calls.access import ModelAccess
 from worker.calls.journal import Journal
 from worker.calls.rates import KeptRates
 from worker.calls.replay import Replay
@@ -48,9 +48,9 @@ from worker.wiring import (
     make_bulks,
     make_pages,
     make_reading,
+    page_calls,
     queue_of,
     queues_of,
-    shown_to,
 )
 
 STOP_S = 10.0
@@ -106,7 +106,7 @@ class WorkerProcess:
         self._configs = Configs(self._db, known.number, known.config)
         self._services: dict[str, Service] = {}
         self._reader: DocumentReader | None = None
-        self._shown: EngineAccess | None = None
+        self._shown: ModelAccess | None = None
         self._reading: Pump | None = None
         self._pump_of: dict[str, Pump] = {}
         self._running: asyncio.Task[None] | None = None
@@ -189,6 +189,7 @@ class WorkerProcess:
             self._configs,
             {name: (one.access, one.pump) for name, one in self._services.items()},
             self._serve,
+            self._shown,
         )
         await self._serve()
         await self._presence.look()
@@ -197,10 +198,11 @@ class WorkerProcess:
 
     def _read(self, shared: Shared, config: Config) -> None:
         readers = self._assignment.slots or READERS
-        pages = None
-        if self._assignment.shown is not None:
-            self._shown = shown_to(self._assignment.shown, shared, readers)
-            pages = make_pages(self._shown, shared, readers)
+        pages, shown = None, self._assignment.shown
+        if shown is not None:
+            beside = self._services.get(shown.name)
+            pages = make_pages(page_calls(shown, beside, shared), shared, readers)
+            self._shown = pages.shown
         self._reader = make_reader(config, readers, pages)
         self._reading = make_reading(shared, self._reader, readers)
         self._pump_of[INGEST.name] = self._reading
@@ -282,8 +284,9 @@ class WorkerProcess:
         await self._bulks.close()
         for service in self._services.values():
             await service.close()
-        if self._shown is not None:
-            await self._shown.close()
+        shown = self._shown
+        if shown is not None and shown.access.deployment.name not in self._services:
+            await shown.access.close()
         try:
             await self._presence.leave()
         except (psycopg.OperationalError, psycopg.InterfaceError):

@@ -178,21 +178,25 @@ def make_bulks(shared: Shared, services: Iterable[Service]) -> Bulks:
     return Bulks(shared.db, shared.owner, engines, lacking)
 
 
-def shown_to(deployment: Deployment, shared: Shared, readers: int) -> EngineAccess:
-    """The engine that pages are shown to, so many at once."""
-    return make_access(deployment, shared, Slots(readers), lambda: None)
+def page_calls(deployment: Deployment, beside: Service | None, shared: Shared) -> PageCalls:
+    """Calls that show pages to an engine. Where this process serves it, too, they take its slots;
+    else they have slots of their own, for nobody knows here which of the engine's are free."""
+    if beside is not None:
+        return PageCalls(beside.access, beside.slots, shared.db, shared.owner)
+    slots = Slots(shared.configs.current.reading.slots)
+    access = make_access(deployment, shared, slots, lambda: None)
+    return PageCalls(access, slots, shared.db, shared.owner)
 
 
-def make_pages(access: EngineAccess, shared: Shared, readers: int) -> ModelPages:
+def make_pages(calls: PageCalls, shared: Shared, readers: int) -> ModelPages:
     """What shows pages to the model that docmill.toml names."""
     config = shared.configs.current
     seen_by = config.reading.seen_by
     assert seen_by is not None
     return ModelPages(
         seen_by.model,
-        PageCalls(access, shared.db, shared.owner),
+        calls,
         page_processes(config, readers),
-        readers,
         config.limits,
         ocr_pages(config, readers),
     )

@@ -261,8 +261,8 @@ def _store(
     as_json: bool,
     watch: bool,
 ) -> int:
-    """Store documents and say so; exit code 1 when nothing could be submitted. One that is broken
-    off says what goes on with it."""
+    """Store documents and say so; exit code 1 when nothing could be submitted, or not all that was
+    listed. One that is broken off says what goes on with it."""
     from producer import render
     from producer.cli.look import follow, print_json
     from producer.unlock import Unlocker
@@ -288,7 +288,9 @@ def _store(
         print_json(result.as_json())
     else:
         render.submitted(result)
-    if result.batch is None:
+    if result.broke_off:
+        render.broken_off(result, _named(documents.paths))
+    if result.batch is None or result.broke_off:
         return 1
     if watch:
         follow(result.batch, as_json)

@@ -1,6 +1,8 @@
 """Watching a folder, a bucket or a mailbox: what is new in it becomes batches, look by look."""
 
+import os
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +33,8 @@ def watch_folder(
         typer.Option(
             min=0.0,
             metavar="SECONDS",
-            help="Files that were changed more recently are left to a later look.",
+            help="Files that were changed more recently are left to a later look, and so are "
+            "those whose time is to come or unknown, until two looks so far apart find them alike.",
         ),
     ] = 10.0,
     once: Annotated[bool, typer.Option("--once", help="Look once and end, as for cron.")] = False,
@@ -40,18 +43,28 @@ def watch_folder(
     """Submit what is new or changed in a folder, as it comes; files stay as they are."""
     from producer.cli.submit import spec_from_file
     from producer.folder import Watched
-    from producer.sources import is_address
 
     spec_from_file(spec, {})  # a wrong one is said at once
     place = _place(path, source_password_file)
-    named = place.name if is_address(path) else Path(path).absolute()
-    watched = Watched(place, f"{named} with {spec.absolute()}", here().limits.file_mb, age)
-    told = set[str]()
+    watch, before = _names(place, path, spec)
+    watched = Watched(place, watch, here().limits.file_mb, age, before)
+    told = _Told()
     while True:
         _look(watched, spec, told, keep_on=not once)
         if once:
             return
         time.sleep(every)
+
+
+def _names(place: "Place", path: str, spec: Path) -> tuple[str, str]:
+    """How this watch is known, however its folder is reached, and how Docmill knew it before."""
+    from producer.places import readable
+    from producer.sources import is_address
+
+    there, said = os.path.realpath(path), str(Path(path).absolute())
+    places = (place.name, place.name) if is_address(path) else (there, said)
+    watch, before = (readable(f"{each} with {spec.absolute()}") for each in places)
+    return watch, before
 
 
 def _place(path: str, password_file: Path | None) -> "Place":
@@ -73,7 +86,15 @@ def _place(path: str, password_file: Path | None) -> "Place":
         raise InputError(f"{shown(path)}: {exc}") from exc
 
 
-def _look(watched: "Watched", spec: Path, told: set[str], *, keep_on: bool) -> None:
+@dataclass(slots=True)
+class _Told:
+    """What the look before said, so that it is said once: no more than what is there now."""
+
+    error: str = ""
+    refused: frozenset[str] = frozenset()
+
+
+def _look(watched: "Watched", spec: Path, told: _Told, *, keep_on: bool) -> None:
     """One look, and what came of it; what goes wrong is said, and the next look tries again."""
     from models.errors import DocmillError
     from producer.cli.submit import spec_from_file
@@ -84,15 +105,15 @@ def _look(watched: "Watched", spec: Path, told: set[str], *, keep_on: bool) -> N
     except DocmillError as exc:
         if not keep_on:
             raise
-        if str(exc) not in told:
-            told.add(str(exc))
+        if str(exc) != told.error:
             typer.echo(f"{_now()} {exc}; looks again", err=True)
+        told.error = str(exc)
         return
     for source in look.refused:
-        if source.message not in told:
-            told.add(source.message)
+        if source.message not in told.refused:
             refused(source)
-    if look.new or look.changed or not keep_on:
+    told.error, told.refused = "", frozenset(source.message for source in look.refused)
+    if look.is_news or not keep_on:
         typer.echo(f"{_now()} {look.sentence()}")
 
 

@@ -16,7 +16,7 @@ from botocore.config import Config  # noqa: TID251
 from botocore.exceptions import BotoCoreError  # noqa: TID251
 from yarl import URL
 
-from producer.places import NotFetched
+from producer.places import NotFetched, changed_ns
 from producer.remote.bucket import Listed, Object
 from producer.remote.web import Answered, Request
 
@@ -98,6 +98,5 @@ def _object(entry: ElementTree.Element, written: Callable[[str], str]) -> Object
     def told(name: str) -> str:
         return entry.findtext(f"{{*}}{name}") or ""
 
-    changed = datetime.fromisoformat(told("LastModified"))
-    size, etag = int(told("Size")), told("ETag").strip('"')
-    return Object(written(told("Key")), size, int(changed.timestamp()) * 10**9, etag)
+    changed = changed_ns(datetime.fromisoformat, told("LastModified"))
+    return Object(written(told("Key")), int(told("Size")), changed, told("ETag").strip('"'))

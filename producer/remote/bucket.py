@@ -5,11 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from models.archives import MEBIBYTE
 from producer.places import File, NotFetched, Opened, Refused, readable
 from producer.remote.web import Answered, OnTheWeb, Request, Web
 
 PAGE = 1_000
 """Objects of a page: the most that S3 and Google give."""
+
+MOST_PAGE = 8 * MEBIBYTE
+"""Bytes of a page: a key has 1,024 at most, or three times as many where it is written for an
+address."""
 
 _HIDDEN = re.compile(r"(^|/)\.")
 
@@ -87,12 +92,13 @@ class Bucket(OnTheWeb):
 
     def _page(self, prefix: str, most: int, more: str | None) -> Listed:
         try:
-            answer = self._web.answer(self._dialect.listing(prefix, most, more))
+            asked = self._dialect.listing(prefix, most, more)
+            with self._web.answer(asked, MOST_PAGE) as answer:
+                return self._dialect.listed(answer.read())
         except Answered as exc:
             if why := self._dialect.explained(exc):
                 raise why from None
             return self._page(prefix, most, more)
-        return self._dialect.listed(answer)
 
     def contents(self, found: Iterable[File | Refused]) -> Iterator[Opened | Refused]:
         """As `Place` has it."""

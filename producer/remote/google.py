@@ -13,7 +13,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request as Transport
 from yarl import URL
 
-from producer.places import NotFetched
+from producer.places import NotFetched, changed_ns
 from producer.remote.bucket import Listed, Object
 from producer.remote.web import Answered, Request
 
@@ -88,6 +88,5 @@ def _credentials() -> Any:
 
 
 def _object(item: Mapping[str, str]) -> Object:
-    changed = datetime.fromisoformat(item["updated"])
-    changed_ns = int(changed.timestamp()) * 10**9
-    return Object(item["name"], int(item["size"]), changed_ns, item["generation"])
+    changed = changed_ns(datetime.fromisoformat, item["updated"])
+    return Object(item["name"], int(item["size"]), changed, item["generation"])

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from importlib import import_module
 from typing import Any
 
@@ -21,14 +22,20 @@ OPEN = ("http", "dav", "imap")
 
 
 def shown(address: str) -> str:
-    """An address without what may be secret in it: who asks, and the query, which may be signed."""
+    """An address without what may be secret in it: who asks, and the query, which may be signed. A
+    short hash takes its place, so that addresses that differ in it alone have two names."""
     try:
         url = URL(address)
-        return readable(str(url.with_user(None).with_query(None).with_fragment(None)))
+        plain = str(url.with_user(None).with_query(None).with_fragment(None))
+        return readable(plain) + _hashed(url.raw_query_string)
     except ValueError:
         scheme, _, rest = address.partition("://")
         kept = re.split("[?#]", rest.rpartition("@")[2])[0]
         return readable(f"{scheme}://{kept}")
+
+
+def _hashed(query: str) -> str:
+    return f"?{blake2b(query.encode(), digest_size=4).hexdigest()}" if query else ""
 
 
 def place_at(address: str, access: Access) -> Place:

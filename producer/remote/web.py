@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from io import BytesIO
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from threading import Thread
 from typing import IO, Any, Self, TypeVar, cast
@@ -35,9 +35,6 @@ CONNECT_S, SILENCE_S = 30.0, 60.0
 PART_BYTES = 65_536
 MOST_SAID = 4_096
 """Bytes of an error that are looked at."""
-
-MOST_LIST = 64 * MEBIBYTE
-"""Bytes of a list of files: a hundred thousand of them, or so."""
 
 AHEAD = 8
 """Files that are fetched at a time."""
@@ -96,11 +93,16 @@ class Web:
     def _start(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
-    def answer(self, request: Request) -> bytes:
-        """What a server answers, such as a list of files. Raises NotFetched."""
-        into = BytesIO()
-        self._start(self._fetched(request, into, _refuse_long_list)).result()
-        return into.getvalue()
+    def answer(self, request: Request, most: int) -> IO[bytes]:
+        """A list of files, of so many bytes at most. Raises NotFetched."""
+        into = _content()
+        try:
+            self._start(self._fetched(request, into, partial(_refuse_long_list, most))).result()
+        except BaseException:
+            into.close()
+            raise
+        into.seek(0)
+        return into
 
     def each(
         self,
@@ -131,7 +133,7 @@ class Web:
             asked = request(file)
         except NotFetched as exc:
             return not_had(file, exc)
-        content = cast(IO[bytes], SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 - _come closes it
+        content = _content()
         return _Coming(
             file, content, self._start(self._fetched(asked, content, self._refuse_larger))
         )
@@ -177,12 +179,11 @@ class Web:
                 request.method, url, headers=headers, data=request.body, allow_redirects=False
             )
             async with asked as response:
-                location = response.headers.get("Location")
-                if response.status not in REDIRECTS or location is None:
+                if not _is_elsewhere(request, response):
                     await _store(response, into, refuse)
                     return
-                url = url.join(URL(location))
-                headers = headers if _is_same_server(url, request.url) else {}
+                url = url.join(URL(response.headers["Location"]))
+                headers = headers if is_same_server(url, request.url) else {}
         raise NotFetched("not_fetched", f"more than {MOST_REDIRECTS} redirects")
 
     def _check(self, url: URL) -> None:
@@ -192,7 +193,14 @@ class Web:
         refuse_open_text(url.scheme, "https", self._config)
 
 
-def _is_same_server(one: URL, other: URL) -> bool:
+def _is_elsewhere(request: Request, response: aiohttp.ClientResponse) -> bool:
+    """Who asks for a list has to know where it comes from, and so follows by himself."""
+    is_redirect = response.status in REDIRECTS and "Location" in response.headers
+    return is_redirect and request.method == "GET"
+
+
+def is_same_server(one: URL, other: URL) -> bool:
+    """Whether what is said to one of them may be said to the other."""
     return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
 
 
@@ -229,9 +237,14 @@ def refuse_larger(size: int, config: SourcesConfig) -> None:
         raise NotFetched("too_large", f"{more} in docmill.toml")
 
 
-def _refuse_long_list(size: int) -> None:
-    if size > MOST_LIST:
-        why = f"its list of files is larger than {MOST_LIST // MEBIBYTE} MB; name a folder below it"
+def _content() -> IO[bytes]:
+    """What is fetched; whoever takes it closes it."""
+    return cast(IO[bytes], SpooledTemporaryFile(IN_MEMORY))
+
+
+def _refuse_long_list(most: int, size: int) -> None:
+    if size > most:
+        why = f"its list of files is larger than {most // MEBIBYTE} MB; name a folder below it"
         raise NotFetched("too_large", why)
 
 

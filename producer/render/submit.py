@@ -62,6 +62,8 @@ def refused(source: "Refused") -> None:
 
 def broken_off(result: "Submitted", paths: str) -> None:
     """What a submit had stored when it was broken off, and how it goes on."""
+    if result.broke_off and len(result.refused) > MOST_NAMED:
+        refused(result.refused[-1])
     if result.batch is not None:
         _complain(f"batch {result.batch}: {interrupted(result.batch, result.documents, paths)}")
 

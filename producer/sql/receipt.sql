@@ -1,17 +1,16 @@
 -- Every engine, host and model that saw any text of a batch, lost and refused calls included, with
 -- hashes over what it was sent (the SHA-256 of each chunk's text) and over the calls themselves,
--- each sorted and joined by commas. Of a purged batch the calls are left, if they were kept.
+-- each sorted and joined by commas; what was sent of documents that were read again since is among it.
+-- Of a purged batch the calls are left, if they were kept.
 WITH seen AS (
     SELECT *, zone AS tier, model_asked AS model FROM calls
     WHERE batch_id = %(batch)s AND state <> 'reused'
 ), texts AS (
-    SELECT DISTINCT s.tier, s.engine, s.kind, s.host, s.stand_in, s.model, t.id, t.sha256
-    FROM seen s JOIN jobs j ON j.id = s.job_id JOIN chunks t ON t.id = j.chunk_id
+    SELECT s.tier, s.engine, s.kind, s.host, s.stand_in, s.model, t.id, t.sha256
+    FROM seen s CROSS JOIN LATERAL docmill_sent(s.job_id) t
     UNION
-    SELECT DISTINCT s.tier, s.engine, s.kind, s.host, s.stand_in, s.model, t.id, t.sha256
-    FROM seen s JOIN jobs j ON j.id = s.job_id AND j.chunk_id IS NULL
-    JOIN chunks t ON t.document_id = j.document_id AND t.blank IS NULL
-        AND (j.level <> 1 OR t.ordinal BETWEEN j.first AND j.last)
+    SELECT s.tier, s.engine, s.kind, s.host, s.stand_in, s.model, t.chunk_id, t.sha256
+    FROM seen s JOIN sent_chunks t ON t.call_id = s.id AND t.batch_id = s.batch_id
 ), hashed AS (
     SELECT tier, engine, kind, host, stand_in, model, count(*) AS chunks,
            encode(sha256(convert_to(string_agg(encode(sha256, 'hex'), ','

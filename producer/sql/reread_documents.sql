@@ -1,11 +1,13 @@
 -- The next documents of a batch of which something is missing are read again, each as another one beside
 -- it, which takes its place once all of it is done (docmill_replace_documents). Not those whose jobs are
--- under way, nor those of which people have ruled on an answer: that would go with it. The batch is open
--- again with them, and locked: nobody closes it meanwhile.
+-- under way, nor those of which people have ruled on an answer: that would go with it. Nor of a
+-- batch whose submit did not end: what goes on with it looks for the documents that there are. The batch
+-- is open again with them, and locked: nobody closes it meanwhile.
 WITH again AS MATERIALIZED (
     SELECT d.id FROM documents d
     WHERE d.batch_id = %(batch)s AND d.missing IS NOT NULL AND d.state = 'done'
       AND d.replaces IS NULL
+      AND (SELECT submitted_at FROM batches WHERE id = %(batch)s) IS NOT NULL
       AND EXISTS (SELECT FROM document_contents WHERE document_id = d.id)
       AND NOT EXISTS (SELECT FROM documents WHERE replaces = d.id)
       AND NOT EXISTS (SELECT FROM jobs j WHERE j.document_id = d.id

@@ -148,6 +148,7 @@ def costs(request: Request) -> Response:
     return page(
         "costs.html",
         rows=rows,
+        readings=query.escalations(number),
         total=total(rows),
         currency=shown_currency(),
         by=by,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from models.boxes import PageBoxes
 from models.errors import NotFound
 from producer.query import (
     Row,
@@ -14,6 +15,7 @@ from producer.query import (
     result_row,
     value_keys,
 )
+from producer.web.facsimile import PageWords
 
 
 def page_batches(before: int | None, most: int) -> list[dict[str, Any]]:
@@ -61,6 +63,16 @@ def page_job(batch: int, job: int) -> dict[str, Any]:
 def page_job_texts(job: int, most: int) -> list[Row]:
     """The pieces of text that a job looks at, in their order."""
     return sorted(every("page_job_texts", job=job, most=most), key=lambda row: row["ordinal"])
+
+
+def page_job_boxes(job: int, at: int) -> PageWords | None:
+    """The page of a job's document on which character `at` of its text should stand; None: of none
+    before there it is known where its words stand."""
+    row = one("page_job_boxes", job=job, at=at)
+    if row is None:
+        return None
+    boxes = PageBoxes.of_compact(row["ratio"], row["words"])
+    return PageWords(row["page"], row["char_start"], boxes, row["pieces"] or [])
 
 
 def page_job_calls(job: int, most: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ changes nothing; what takes an answer or rules on it is a form.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -18,6 +18,7 @@ from producer import review
 from producer.corrections import Answer, at, find, leaves, named, open_fields
 from producer.query import require
 from producer.web import query as page_query
+from producer.web.facsimile import Facsimile, facsimile
 from producer.web.pages import PIECES
 from producer.web.params import path_number, read_form, wrong
 from producer.web.view import leaves as shown_leaves
@@ -31,6 +32,7 @@ QUOTED = "quoted by the check"
 """Beside the fields' names: what a check quotes from the text."""
 
 Form = Mapping[str, str]
+Spans = Mapping[str, Sequence[int]]
 
 
 def start(request: Request) -> Response:
@@ -67,6 +69,8 @@ def look(request: Request) -> Response:
     path = find(answer, wanted) if wanted else ()
     texts = page_query.page_job_texts(job["job"], PIECES)
     checks = job["fields"] or {}
+    spans = _spans(job, wanted, texts)
+    target = wanted if wanted in spans else QUOTED
     return page(
         "review.html",
         job=job,
@@ -77,7 +81,9 @@ def look(request: Request) -> Response:
         corrected=answer.rulings or {},
         claimed_by=None if answer.claimed_by == reviewer else answer.claimed_by,
         held=reviewer is not None and answer.claimed_by == reviewer,
-        spans=_spans(job, wanted, texts),
+        spans=spans,
+        target=target,
+        facsimile=_facsimile(job["job"], spans, target),
         leaves=list(shown_leaves(job["value"], job["spans"] or {}, checks)),
         texts=texts,
         quoted=QUOTED,
@@ -90,9 +96,7 @@ def _first(answer: Answer) -> str:
     return next(iter(open_fields(answer)), None) or next(paths, "")
 
 
-def _spans(
-    job: Mapping[str, Any], field: str, texts: list[Mapping[str, Any]]
-) -> dict[str, list[int]]:
+def _spans(job: Mapping[str, Any], field: str, texts: list[Mapping[str, Any]]) -> Spans:
     """Where the values stand, and under QUOTED the words that the check of the one that is looked
     at quotes."""
     checks = job["fields"] or {}
@@ -104,6 +108,14 @@ def _spans(
         if words and (place := quoted.search(piece["text"])):
             return {**found, QUOTED: [piece["char_start"] + each for each in place.span()]}
     return found
+
+
+def _facsimile(job: int, spans: Spans, target: str) -> Facsimile | None:
+    """The page on which the `target` stands; None: nobody knows where."""
+    if target not in spans:
+        return None
+    found = page_query.page_job_boxes(job, spans[target][0])
+    return facsimile(found, spans, target) if found else None
 
 
 async def decide(request: Request) -> Response:

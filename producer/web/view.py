@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 
 from models.reasons import FieldOutcome
 from producer.corrections import unruled
+from producer.costs import brought
 from producer.money import usd
 from producer.render import brief, worst
 from producer.sentences import asked, bulk, cost_reason, escalation, field_check
@@ -179,6 +180,7 @@ def runs(text: str, start: int, spans: Mapping[str, Any]) -> list[Run]:
 
 _templates.filters.update(
     usd=usd,
+    brought=brought,
     cost_reason=cost_reason,
     field_check=field_check,
     worst=worst,

@@ -9,27 +9,36 @@ from tests import scans
 from tests.commands import Docmill
 from tests.recount import offences
 from tests.rows import Connection, rows
-from tests.stubs.process import stub_process
+from tests.stubs.process import StubProcess, stub_process
 
 PROMPT = "Write down all text of this page"
 SAID = "The sender is Asha Rao of Pune."
+TOML = """
+[reading]
+ocr = "local/qwen2.5vl:7b"
+[engines.local]
+slots = 1
+"""
 ASK = ("--ask", "Who is the sender?", "--task", "extraction", "--fields", "sender")
 
 
 @contextmanager
-def docmill(tmp_path: Path, database_url: str, redis_url: str, *knobs: str) -> Iterator[Docmill]:
+def docmill(
+    tmp_path: Path, database_url: str, redis_url: str, *knobs: str
+) -> Iterator[tuple[Docmill, StubProcess]]:
     """With a letter of two scanned pages, and an Ollama that has a model for them."""
     (tmp_path / "letter.pdf").write_bytes(scans.scanned("one", "two"))
-    (tmp_path / "docmill.toml").write_text('[reading]\nocr = "local/qwen2.5vl:7b"\n')
+    (tmp_path / "docmill.toml").write_text(TOML)
     with stub_process("ollama", "--models", "phi4-mini,qwen2.5vl:7b", *knobs) as ollama:
-        yield Docmill.in_the_building(tmp_path, database_url, redis_url, ollama.url)
+        yield Docmill.in_the_building(tmp_path, database_url, redis_url, ollama.url), ollama
 
 
 def test_a_scan_is_shown_page_by_page_and_its_text_is_asked_about_in_the_building(
     tmp_path: Path, database_url: str, redis_url: str, db: Connection
 ) -> None:
-    answers = ("--vision", "true", "--answers", json.dumps({PROMPT: SAID}))
-    with docmill(tmp_path, database_url, redis_url, *answers) as command, command.worker("all"):
+    knobs = ("--vision", "true", "--latency", "0.2", "--answers", json.dumps({PROMPT: SAID}))
+    there = docmill(tmp_path, database_url, redis_url, *knobs)
+    with there as (command, ollama), command.worker("all"):
         batch = command.json("submit", "letter.pdf", *ASK)["batch"]
         status = command.until_over(batch)
         assert status["documents"] == {"done": 1}
@@ -43,6 +52,7 @@ def test_a_scan_is_shown_page_by_page_and_its_text_is_asked_about_in_the_buildin
         costs = {row["key"]: row["calls"] for row in command.json("costs", "--by", "task")}
         assert costs["pages shown"] == 2
         assert "scans are read by local/qwen2.5vl:7b" in command.run("doctor", code=1)
+        assert ollama.stats()["max_in_flight"] == 1
     shown = rows(
         db,
         "SELECT purpose, zone, state, model_asked, job_id, answer, input_tokens > 0 "
@@ -56,7 +66,7 @@ def test_a_scan_is_shown_page_by_page_and_its_text_is_asked_about_in_the_buildin
 def test_a_model_that_reads_no_images_leaves_the_scan_waiting_and_says_what_to_do(
     tmp_path: Path, database_url: str, redis_url: str
 ) -> None:
-    with docmill(tmp_path, database_url, redis_url) as command, command.worker("all"):
+    with docmill(tmp_path, database_url, redis_url) as (command, _), command.worker("all"):
         batch = command.json("submit", "letter.pdf", *ASK)["batch"]
         assert command.until_over(batch)["documents"] == {"needs_ocr": 1}
         [document] = command.json("documents", str(batch))

@@ -182,7 +182,9 @@ def test_a_list_that_goes_round_in_circles_is_left(pages, aws, monkeypatch):
     goes_on = "<NextContinuationToken>7</NextContinuationToken></ListBucketResult>"
     again = (200, LIST.replace("</ListBucketResult>", goes_on))
     pages.answers = {"papers": [again], "papers/a.txt": [(200, "one")]}
-    assert "begins again" in refused("s3://papers").message
+    [taken, told] = found("s3://papers")
+    assert taken.data == b"one"
+    assert "broke off: its list begins again" in told.message
     assert pages.asked.count("papers") == 2
 
 
@@ -280,6 +282,30 @@ def test_a_watched_bucket_gives_what_is_new_or_changed_and_keeps_what_it_has(db,
 def test_a_watched_bucket_that_is_not_there_is_a_clear_error(database_url, s3):
     with pytest.raises(InputError, match="s3://none-here: there is no such bucket"):
         Watched(place_at("s3://none-here", Access(ALLOWED)), "w", 50, age_s=0).look(SPEC)
+
+
+def test_of_a_list_that_breaks_off_all_that_it_named_is_submitted_or_refused(s3, monkeypatch):
+    monkeypatch.setattr(bucket_module, "PAGE", 6)
+    put(s3, **{f"in/{number}.txt": b"%d" % number for number in range(9)})
+    put(s3, **{"in/3.txt": b"x" * (2**20 + 1), "z.txt": b"never reached"})
+    page = bucket_module.Bucket._page
+    asked: list[str | None] = []
+
+    def broken(self, prefix, most, more):
+        asked.append(more)
+        if more:
+            raise NotFetched("not_fetched", "nobody answers")
+        return page(self, prefix, most, more)
+
+    monkeypatch.setattr(bucket_module.Bucket, "_page", broken)
+    *taken, large, four, five, last = list(
+        gather(["s3://papers/in", "s3://papers/z.txt"], io.BytesIO(), 1, Access(ALLOWED))
+    )
+    assert names(taken) == [f"s3://papers/in/{number}.txt" for number in range(3)]
+    assert (large.path, large.category) == ("s3://papers/in/3.txt", "too_large")
+    assert (four.data, five.data) == (b"4", b"5")
+    assert (last.path, last.category) == ("s3://papers/in", "broke_off")
+    assert last.message == "s3://papers/in: the list broke off: nobody answers"
 
 
 def test_a_list_that_breaks_off_is_taken_as_far_as_it_goes_and_told(db, look, monkeypatch, s3):

@@ -49,6 +49,16 @@ def test_a_connection_that_died_in_use_is_said_and_not_kept() -> None:
     assert backend() != first.info.backend_pid
 
 
+@pytest.mark.usefixtures("database_url")
+def test_what_is_too_large_for_postgres_is_not_said_to_be_its_absence() -> None:
+    row = "string_agg(md5(n::text), '') AS name FROM generate_series(1, 200) n"
+    with ready_connection() as connection:
+        connection.execute(f"CREATE TEMPORARY TABLE odd AS SELECT {row}")
+    with pytest.raises(DocmillError, match="index row") as told, ready_connection() as connection:
+        connection.execute("CREATE UNIQUE INDEX ON odd (name)")
+    assert not isinstance(told.value, ServiceAway)
+
+
 def test_reads_are_bounded_and_few_connections_are_kept(
     db: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

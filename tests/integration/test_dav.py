@@ -3,6 +3,7 @@
 import io
 import logging
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from models.config import SourcesConfig
 from models.spec import make_spec
 from producer.folder import Fate, Look, Watched
 from producer.places import Refused
+from producer.remote import dav
 from producer.remote.access import Access
 from producer.remote.place import place_at
 from producer.sources import Source, gather
@@ -113,11 +115,12 @@ def listed(*entries: str) -> tuple[int, str]:
     )
 
 
-def entry(href: str, *, folder: bool = False) -> str:
+def entry(href: str, *, folder: bool = False, more: str = "") -> str:
     kind = "<d:collection/>" if folder else ""
     return (
         f"<d:response><d:href>{href}</d:href><d:propstat><d:prop><d:resourcetype>{kind}"
-        "</d:resourcetype></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+        f"</d:resourcetype>{more}</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>"
+        "</d:response>"
     )
 
 
@@ -160,6 +163,82 @@ def test_a_folder_that_cannot_be_entered_is_named_and_the_rest_goes_on(pages):
     shut, text = found(f"{pages.url.replace('http', 'dav')}/in")
     assert (shut.category, text.data) == ("not_entered", b"two")
     assert shut.path.endswith("/in/a/")
+
+
+def test_a_share_that_was_moved_is_read_where_it_lies_now(pages):
+    address = pages.url.replace("http", "dav")
+    for status in (301, 302, 307, 308):
+        pages.answers = {
+            "in": [(status, "", {"Location": "/old"})],
+            "old": [(status, "", {"Location": f"{pages.url}/new/in/?from=in"})],
+            "new/in/": [listed(entry("/new/in/", folder=True), entry("/new/in/a.txt"))],
+            "new/in/a.txt": [(200, "one")],
+        }
+        [taken] = found(f"{address}/in")
+        assert (taken.path, taken.data) == (f"{address}/new/in/a.txt", b"one")
+    pages.answers["old"] = [(301, "", {"Location": "/in"})]
+    assert "more than 5 redirects" in refused(f"{address}/in").message
+
+
+def test_a_share_that_was_moved_to_another_server_says_where_and_tells_it_nothing(pages):
+    with Pages() as other:
+        moved_to = other.url.replace("http://", "http://bob:secret@") + "/b/?sig=secret"
+        pages.answers["in"] = [(301, "", {"Location": moved_to})]
+        told = refused(f"{pages.url.replace('http://', 'dav://ann@')}/in")
+        assert told.category == "not_fetched"
+        new = other.url.replace("http", "dav")
+        assert told.message.endswith(f"it was moved to {new}/b/; name that address")
+        assert other.asked == []
+
+
+def test_a_folder_below_that_leads_elsewhere_is_named_and_not_gone_round_in(pages):
+    pages.answers["in"] = [listed(entry("/in/a", folder=True), entry("/in/b", folder=True))]
+    pages.answers["in/a"] = [(301, "", {"Location": "/in/a/"})]
+    pages.answers["in/a/"] = [listed(entry("/in/a/c.txt"))]
+    pages.answers["in/a/c.txt"] = [(200, "three")]
+    pages.answers["in/b"] = [(301, "", {"Location": "/in"})]
+    taken, elsewhere = found(f"{pages.url.replace('http', 'dav')}/in")
+    assert (taken.data, elsewhere.category) == (b"three", "not_entered")
+    assert "it was moved to dav://" in elsewhere.message
+
+
+def test_a_file_whose_time_or_size_cannot_be_read_is_one_of_unknown_time_and_size(pages):
+    odd = (
+        "<d:getlastmodified>yesterday</d:getlastmodified>",
+        "<d:getlastmodified>Fri, 31 Dec 9999 23:59:59 GMT</d:getlastmodified>",
+        "<d:getcontentlength>many</d:getcontentlength>",
+        "<d:getlastmodified>Sun, 29 Nov 2026 10:00:00 GMT</d:getlastmodified>"
+        "<d:getcontentlength>4</d:getcontentlength>",
+    )
+    pages.answers["in"] = [listed(*(entry(f"/in/{n}.txt", more=m) for n, m in enumerate(odd)))]
+    with place_at(f"{pages.url.replace('http', 'dav')}/in", KNOWN) as place:
+        files = list(place.files())
+    known = 1_795_946_400 * 10**9
+    assert [(file.size, file.changed_ns) for file in files] == [(0, 0)] * 3 + [(4, known)]
+
+
+def test_a_list_is_read_entry_by_entry_within_bounds(pages, monkeypatch):
+    monkeypatch.setattr(dav, "MOST_LISTED", 3)
+    address = f"{pages.url.replace('http', 'dav')}/in"
+    pages.answers["in"] = [listed(*(entry(f"/in/{n}.txt") for n in range(4)))]
+    told = refused(address)
+    assert (told.category, "name a folder below it" in told.message) == ("too_large", True)
+    folders = [entry(f"/in/{n}/", folder=True) for n in range(3)]
+    pages.answers["in"] = [listed(*folders)]
+    pages.answers["in/0/"] = [listed(*(entry(f"/in/0/{n}/", folder=True) for n in range(2)))]
+    assert [one.category for one in found(address)] == ["not_entered"] * 3
+    pages.answers["in"] = [listed(entry("/in/a.txt", more="<d:x/>" * dav.MOST_PARTS))]
+    assert "does not answer as WebDAV does" in refused(address).message
+
+
+def test_a_long_list_takes_the_memory_of_an_entry():
+    long = listed(*(entry(f"/in/{n}.txt") for n in range(5_000)), "<d:x/>" * 50_000)[1].encode()
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in dav._entries(io.BytesIO(long))) == 5_000
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_folders_without_end_come_to_one(pages, monkeypatch):

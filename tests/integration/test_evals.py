@@ -200,7 +200,7 @@ def test_figures_follow_from_the_answers_and_say_which_model_is_enough(db: Conne
 
 @pytest.mark.usefixtures("bills")
 def test_an_eval_says_what_escalation_would_bring_within_its_cap(
-    db: Connection, monkeypatch: pytest.MonkeyPatch
+    db: Connection, monkeypatch: pytest.MonkeyPatch, client: TestClient
 ) -> None:
     """Twelve of thirty small answers are wrong, and the checks see it; a fifth may be asked
     again."""
@@ -219,6 +219,10 @@ def test_an_eval_says_what_escalation_would_bring_within_its_cap(
     render.eval_report(made)
     assert "asked again where a value is wrong by its checks" in out.getvalue()
     assert "0.800 [0.627, 0.905]" in out.getvalue()
+    page = see(client, f"/evals/{begun.eval}")
+    _, shown = page.split("Asked again where a value is wrong by its checks", 1)
+    for cell in (LARGE, "0.200", "0.600", '0.800 <span class="note">0.627–0.905', "$0.0010"):
+        assert cell in shown, cell
 
 
 @pytest.mark.usefixtures("bills")
@@ -538,6 +542,7 @@ def test_the_page_shows_evals_and_draws_cost_against_quality(
     assert "Not drawn, for what they cost is not known: local/gemma3:1b" in seen
     for words in ("is good enough", "[tasks.extraction]", "0.600", "the best"):
         assert words in seen, words
+    assert "Asked again" not in seen  # the checks call nothing wrong
     open_one = run.begin(ALL, plainly(SMALL), 1)
     assert "It is not over" in see(client, f"/evals/{open_one.eval}")
     assert client.get("/evals/999").status_code == 404

@@ -2,8 +2,12 @@
 
 import errno
 import os
+import secrets
+import struct
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +16,12 @@ from models.errors import InputError
 from models.spec import make_spec
 from producer import folder as folder_module
 from producer import submit as submit_module
-from producer.folder import Fate, LocalFolder, Look, Watched
-from producer.places import Opened
+from producer import taking as taking_module
+from producer.fates import Fate
+from producer.folder import LocalFolder, Look, Watched
+from producer.places import File, Opened, Refused
 from producer.sources import Source, documents_in
+from producer.submit import resume
 from tests.rows import Connection, column, value
 
 SPEC = make_spec({"asks": [{"ask": "Sum up.", "task": "summary"}]}, "test")
@@ -61,28 +68,80 @@ def test_what_is_new_or_changed_is_submitted_and_nothing_twice(db, look, inbox):
     assert (inbox / "a.txt").read_text() == "one"  # originals stay
 
 
-def test_a_watch_that_is_cut_off_goes_on_where_it_was(db, look, inbox, monkeypatch):
+class CutOff(BaseException):
+    """The process ends here: nothing of it goes on."""
+
+
+def cut_off_after(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
+    """From now on a watch ends when it has had so many documents of the file of this name."""
+
+    def cut_off(opened: Opened, file_mb: int) -> Iterator[Source]:
+        for given, source in enumerate(documents_in(opened, file_mb)):
+            if opened.file.name.endswith(name) and given == number:
+                raise CutOff
+            yield source
+        if opened.file.name.endswith(name):
+            raise CutOff
+
+    monkeypatch.setattr(taking_module, "documents_in", cut_off)
+
+
+def go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taking_module, "documents_in", documents_in)
+
+
+STATES = "SELECT docmill_submit_state(id) FROM batches ORDER BY id"
+
+
+def test_the_next_look_ends_a_batch_that_was_cut_off_and_submits_what_it_lacks_once(
+    db, look, inbox, monkeypatch
+):
     for number in range(5):
         (inbox / f"{number}.txt").write_text(f"text {number}")
-    documents_in = folder_module.documents_in
-
-    def cut_off(opened, *more):
-        if opened.file.name.endswith("4.txt"):
-            raise KeyboardInterrupt
-        return documents_in(opened, *more)
-
-    monkeypatch.setattr(folder_module, "documents_in", cut_off)
-    with pytest.raises(KeyboardInterrupt):
+    cut_off_after(monkeypatch, "4.txt", 0)
+    with pytest.raises(CutOff):
         look()
-    monkeypatch.undo()
-    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    stored = paths(db)
-    assert stored == ["0.txt", "1.txt", "2.txt", "3.txt"]
-    look()
-    again = paths(db)[len(stored) :]
-    # at most the last file of a block, whose end was not seen yet, comes twice
-    assert again in (["4.txt"], ["3.txt", "4.txt"])
-    assert look().batch is None
+    assert paths(db) == ["0.txt", "1.txt", "2.txt", "3.txt"]
+    assert column(db, STATES) == ["interrupted"]
+    go_on(monkeypatch)
+    found = look()
+    assert found.ended == column(db, "SELECT min(id) FROM batches")
+    assert found.fates == {Fate.SAME: 3, Fate.REST: 1, Fate.NEW: 1}
+    assert paths(db) == [f"{number}.txt" for number in range(5)]
+    assert column(db, STATES) == ["whole", "whole"]
+    assert look().ended == []
+
+
+@pytest.mark.parametrize("given", [3, 5])
+def test_an_archive_that_was_cut_off_comes_once_under_any_name(db, look, inbox, monkeypatch, given):
+    with zipfile.ZipFile(inbox / "all.zip", "w") as packed:
+        packed.writestr("bad.bin", b"\0\1\2")
+        for number in range(4):
+            packed.writestr(f"{number}.txt", f"text {number}")
+    cut_off_after(monkeypatch, "all.zip", given)
+    with pytest.raises(CutOff):
+        look()
+    assert paths(db) == [f"{number}.txt" for number in range(4 if given == 5 else 2)]
+    go_on(monkeypatch)
+    (inbox / "all.zip").rename(inbox / "renamed.zip")
+    found = look()
+    assert found.fates == {Fate.REST: 1}
+    assert [each.category for each in found.refused] == ["unsupported_type"]
+    assert sorted(paths(db)) == [f"{number}.txt" for number in range(4)]
+    assert look().fates == {Fate.SAME: 1}
+
+
+def test_a_submit_that_is_to_go_on_with_the_batch_of_a_watch_says_what_does(
+    db, look, inbox, monkeypatch
+):
+    for number in range(3):
+        (inbox / f"{number}.txt").write_text(f"text {number}")
+    cut_off_after(monkeypatch, "2.txt", 0)
+    with pytest.raises(CutOff):
+        look()
+    [batch] = column(db, "SELECT id FROM batches")
+    with pytest.raises(InputError, match=f"`docmill watch-folder {inbox} --spec s` ends it"):
+        resume(batch, [])
 
 
 def test_what_is_refused_is_said_once_and_an_archive_is_one_file(db, look, inbox):
@@ -100,7 +159,8 @@ def test_what_is_refused_is_said_once_and_an_archive_is_one_file(db, look, inbox
 def test_a_folder_whose_files_are_all_refused_makes_no_batch(db, look, inbox):
     (inbox / "empty.txt").write_text("")
     assert look().batch is None
-    assert look().fates == {Fate.SAME: 1}
+    again = look()
+    assert (again.fates, again.refused) == ({Fate.TOUCHED: 1}, [])
     assert value(db, "SELECT count(*) FROM batches") == 0
 
 
@@ -136,17 +196,176 @@ def test_what_is_no_file_or_breaks_off_is_refused_and_the_others_are_taken(
     os.mkfifo(inbox / "a.pipe")
     (inbox / "b.txt").write_text("one")
     (inbox / "c.txt").write_text("two")
+    (inbox / "d.txt").write_text("three")
 
     def breaks(opened: Opened, file_mb: int) -> Iterator[Source]:
         if opened.file.name.endswith("b.txt"):
             raise OSError(errno.EIO, "Input/output error")
+        if opened.file.name.endswith("d.txt"):
+            raise struct.error("unpack requires a buffer of 4 bytes")
         return documents_in(opened, file_mb)
 
-    monkeypatch.setattr(folder_module, "documents_in", breaks)
+    monkeypatch.setattr(taking_module, "documents_in", breaks)
     found = look()
     assert [(Path(each.path).name, each.category) for each in found.refused] == [
         ("a.pipe", "unreadable"),
         ("b.txt", "unreadable"),
+        ("d.txt", "unreadable"),
     ]
     monkeypatch.undo()
     assert sorted(paths(db)) == ["c.txt"]
+
+
+def watched(inbox: Path, file_mb: int = 50, age_s: float = 0, **more: str) -> Watched:
+    return Watched(LocalFolder(inbox), f"{inbox} with s", file_mb, age_s, **more)
+
+
+MEGABYTE = "word " * 210_000
+
+
+def test_what_a_limit_refused_is_told_once_and_submitted_when_the_limit_is_raised(db, look, inbox):
+    (inbox / "a.txt").write_text(MEGABYTE)
+    first = watched(inbox, file_mb=1).look(SPEC)
+    assert [each.category for each in first.refused] == ["too_large"]
+    again = watched(inbox, file_mb=1).look(SPEC)
+    assert (again.fates, again.refused) == ({Fate.SAME: 1}, [])
+    os.utime(inbox / "a.txt", ns=(1, 1))
+    again = watched(inbox, file_mb=1).look(SPEC)
+    assert (again.fates, again.refused) == ({Fate.TOUCHED: 1}, [])
+    (inbox / "b.txt").write_text(MEGABYTE)  # a copy is judged by itself
+    copy = watched(inbox, file_mb=1).look(SPEC)
+    assert (copy.fates, len(copy.refused)) == ({Fate.SAME: 1, Fate.NEW: 1}, 1)
+    raised = watched(inbox, file_mb=2).look(SPEC)
+    assert (raised.fates, raised.refused) == ({Fate.NEW: 1, Fate.TWIN: 1}, [])
+    assert paths(db) == ["a.txt"]
+    assert watched(inbox, file_mb=1).look(SPEC).fates == {Fate.SAME: 2}
+
+
+def test_a_kind_that_a_later_docmill_reads_is_submitted_then(db, look, inbox, monkeypatch):
+    (inbox / "a.txt").write_bytes(b"\0\1\2\3")
+    assert [each.category for each in look().refused] == ["unsupported_type"]
+    assert look().fates == {Fate.SAME: 1}
+    monkeypatch.setattr(folder_module, "READ", {"application/other"})
+    assert [each.category for each in look().refused] == ["unsupported_type"]
+    assert look().fates == {Fate.SAME: 1}
+
+
+def test_what_was_refused_in_an_archive_alone_is_submitted_when_the_limit_is_raised(
+    db, look, inbox
+):
+    with zipfile.ZipFile(inbox / "all.zip", "w") as packed:
+        for name, text in (("a.txt", "one"), ("b.txt", MEGABYTE), ("c.txt", "three")):
+            packed.writestr(name, text)
+    assert watched(inbox, file_mb=1).look(SPEC).documents == 2
+    assert watched(inbox, file_mb=1).look(SPEC).fates == {Fate.SAME: 1}
+    raised = watched(inbox, file_mb=2).look(SPEC)
+    assert (raised.documents, raised.fates) == (1, {Fate.AGAIN: 1})
+    assert paths(db) == ["a.txt", "c.txt", "b.txt"]
+    assert watched(inbox, file_mb=3).look(SPEC).fates == {Fate.SAME: 1}
+
+
+def test_copies_of_an_archive_of_which_all_was_refused_come_once_when_the_limit_is_raised(
+    db, look, inbox
+):
+    for copy in "ab":
+        with zipfile.ZipFile(inbox / f"{copy}.zip", "w") as packed:
+            packed.writestr(zipfile.ZipInfo("long.txt"), MEGABYTE)
+    assert len(watched(inbox, file_mb=1).look(SPEC).refused) == 2
+    assert watched(inbox, file_mb=2).look(SPEC).fates == {Fate.NEW: 1, Fate.TWIN: 1}
+    assert paths(db) == ["long.txt"]
+
+
+def test_no_odd_file_stops_a_watch(db, look, inbox, monkeypatch):
+    """Names too long for a key of Postgres, names that are no text, times that it cannot hold."""
+    deep = inbox
+    for _ in range(10):
+        deep = deep / secrets.token_hex(120)
+        deep.mkdir()
+    (deep / "a.txt").write_text("one")
+    (inbox / "b\udcff.txt").write_text("two")
+    (inbox / "c.txt").write_text("three")
+    there = LocalFolder.files
+
+    def odd(self: LocalFolder) -> Iterator[File | Refused]:
+        for file in there(self):
+            yield file if isinstance(file, Refused) else replace(file, changed_ns=2**80, size=2**80)
+
+    monkeypatch.setattr(LocalFolder, "files", odd)
+    assert look().documents == 3
+    assert look().fates == {Fate.SAME: 3}
+
+
+def test_a_name_that_is_written_down_anew_in_a_look_does_not_hide_what_it_held(db, look, inbox):
+    for name, text in zip("abc", "abc", strict=True):
+        (inbox / f"{name}.txt").write_text(f"text {text}")
+    look()
+    for name, text in zip("abc", "dea", strict=True):
+        (inbox / f"{name}.txt").write_text(f"text {text}")
+    assert look().fates == {Fate.CHANGED: 2, Fate.TWIN: 1}
+
+
+def test_copies_are_written_down_as_they_are_found(db, look, inbox, monkeypatch):
+    monkeypatch.setattr(taking_module, "AT_ONCE", 2)
+    (inbox / "a.txt").write_text("one")
+    look()
+    for name in "bcde":
+        (inbox / f"{name}.txt").write_text("one")
+    (inbox / "z.txt").write_text("two")
+    cut_off_after(monkeypatch, "z.txt", 0)
+    with pytest.raises(CutOff):
+        look()
+    go_on(monkeypatch)
+    assert look().fates == {Fate.SAME: 5, Fate.NEW: 1}
+
+
+def test_names_that_move_and_contents_that_come_back_are_submitted_once(db, look, inbox):
+    for name in "abc":
+        (inbox / f"{name}.txt").write_text(f"text {name}")
+    look()
+    for old, new in (("c", "d"), ("b", "c"), ("a", "b")):  # each holds what another one did
+        (inbox / f"{old}.txt").rename(inbox / f"{new}.txt")
+    assert Fate.CHANGED not in look().fates
+    (inbox / "b.txt").write_text("another text")
+    assert look().fates == {Fate.SAME: 2, Fate.CHANGED: 1}
+    (inbox / "b.txt").write_text("text a")
+    assert look().fates == {Fate.SAME: 2, Fate.TWIN: 1}
+    assert value(db, "SELECT count(*) FROM documents") == 4
+
+
+def test_a_file_whose_clock_is_ahead_is_read_when_two_looks_found_it_the_same(
+    db, look, inbox, monkeypatch
+):
+    now_s = time.time()
+    ahead_ns = int((now_s + 3_600) * 1e9)
+    monkeypatch.setattr("time.time_ns", lambda: int(now_s * 1e9))
+
+    def write(text: str) -> None:
+        (inbox / "a.txt").write_text(text)
+        os.utime(inbox / "a.txt", ns=(ahead_ns, ahead_ns))
+
+    def looks_after(seconds: float) -> int:
+        nonlocal now_s
+        now_s += seconds
+        return watched(inbox, age_s=10).look(SPEC).documents
+
+    write("half")
+    assert looks_after(0) == looks_after(9) == 0
+    write("half and half")
+    assert looks_after(9) == looks_after(9) == 0
+    assert looks_after(1) == 1
+    assert looks_after(10) == 0
+
+
+def test_a_folder_is_the_same_watch_however_it_is_reached_and_keeps_what_it_knew(
+    db, look, inbox, tmp_path
+):
+    link = tmp_path / "link"
+    link.symlink_to(inbox)
+    (inbox / "a.txt").write_text("one")
+    before = f"{link} with s"
+    assert Watched(LocalFolder(link), before, 50, age_s=0).look(SPEC).documents == 1
+    (inbox / "b.txt").write_text("two")
+    reached = Watched(LocalFolder(link), f"{inbox} with s", 50, 0, before)
+    assert reached.look(SPEC).fates == {Fate.SAME: 1, Fate.NEW: 1}
+    assert column(db, "SELECT name FROM watches") == [f"{inbox} with s"]
+    assert look().fates == {Fate.TWIN: 2}

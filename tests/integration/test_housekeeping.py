@@ -10,6 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from models.words import INGEST
+from tests.recount import offences
 from tests.rows import (
     FRONTIER,
     LOCAL,
@@ -29,7 +30,7 @@ from tests.rows import (
     value,
 )
 from tests.sessions import connect
-from tests.statements import Worker, run
+from tests.statements import Worker, as_json, run, run_producer
 from worker.flow import housekeeping
 from worker.flow.housekeeping import House
 from worker.settings import SILENCE_S
@@ -427,6 +428,29 @@ async def test_trouble_that_passes_holds_nothing(db: Connection, house: House) -
     say(db, Worker(db), {"model": "m", "lasting": False})
     await house.keep()
     assert Worker(db).take(LOCAL.queue) == jobs
+
+
+def test_the_model_that_reads_scans_is_tried_at_once_where_documents_wait_for_it(
+    db: Connection,
+) -> None:
+    batch, other = add_batch(db), add_batch(db)
+    [document] = add_unread(db, batch)
+    worker = Worker(db)
+    assert worker.take(INGEST) == [document]
+    error = {"category": "engine_away", "phase": "ingest", "retryable": True, "message": "pull it"}
+    failure = {"id": document, "state": "pending", "kills": 0, "delay_s": 30, "error": error}
+    run(db, "ingest/fail", rows=as_json([failure]), owner=worker.owner)
+    say(db, worker, {"model": "see", "lasting": False})
+    assert run_producer(db, "resume", batch=batch.id, max_cost=None) == []
+
+    add_configuration(db, reading={"ocr": "local/see"})
+    add_jobs(db, other, 1)
+    assert run_producer(db, "resume", batch=other.id, max_cost=None) == []
+    assert len(run_producer(db, "resume", batch=batch.id, max_cost=None)) == 1
+    assert column(db, "SELECT lifted FROM gates") == [True]
+    soon = "SELECT due_at BETWEEN now() AND now() + interval '4 seconds' FROM delayed"
+    assert column(db, soon) == [True]
+    assert offences(db) == []
 
 
 # --- the ledger's partitions ----------------------------------------------------------------------

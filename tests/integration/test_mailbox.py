@@ -207,3 +207,16 @@ def test_a_watched_mailbox_gives_each_message_once(db, look, server):
     assert look().fates == {Fate.SAME: 3}
     assert len(column(db, "SELECT path FROM documents")) == 2
     assert {path.parent.name for path in server.files()} == {"new"}
+
+
+def test_messages_that_are_numbered_anew_are_not_submitted_again(db, look, server, monkeypatch):
+    monkeypatch.setattr("producer.submit.BLOCK", 1)
+    for number, text in enumerate("abc"):
+        server.deliver(mail(text), number)
+    assert look().documents == 3
+    server.number_anew()
+    for number, text in enumerate("dea"):
+        server.deliver(mail(text), number)
+    assert look().fates[Fate.CHANGED] == 2
+    assert look().fates == {Fate.SAME: 3}
+    assert len(column(db, "SELECT path FROM documents")) == 5

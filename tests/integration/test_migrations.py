@@ -114,6 +114,37 @@ def test_the_schema_can_be_taken_back_and_brought_up_again(db: Connection) -> No
     assert database.current_revision() == database.head_revision()
 
 
+def test_what_watches_knew_is_known_by_its_bytes_and_can_be_taken_back(db: Connection) -> None:
+    batch = add_batch(db).id
+    database.downgrade("0025")
+    before = [
+        ("in with s", "in/a", 1, 2, b"a", batch, ""),
+        ("in with s", "in/b", 1, 2, b"a", None, "e"),
+    ]
+    for row in before:
+        db.execute("INSERT INTO watched_files VALUES (%s, %s, %s, %s, %s, %s, %s)", row)
+    database.upgrade()
+    assert rows(
+        db,
+        "SELECT w.name, b.sha256, b.batch_id, b.walked FROM watched_bytes b "
+        "JOIN watches w ON w.id = b.watch_id",
+    ) == [("in with s", b"a", batch, None)]
+    assert column(
+        db,
+        "SELECT path FROM watched_files WHERE path_sha256 = "
+        "sha256(convert_to(path, 'UTF8')) AND NOT waits ORDER BY path",
+    ) == ["in/a", "in/b"]
+    db.execute(
+        "INSERT INTO watched_files SELECT watch_id, 'long', string_agg(md5(n::text), ''), size, "
+        "changed_ns, etag, 0, false, sha256, refused, refused_by FROM watched_files, "
+        "generate_series(1, 200) n WHERE path = 'in/a' GROUP BY watch_id, path_sha256"
+    )
+    database.downgrade("0025")
+    kept = rows(db, "SELECT path, size, sha256, batch_id, etag FROM watched_files ORDER BY path")
+    assert kept == [("in/a", 1, b"a", batch, ""), ("in/b", 1, b"a", batch, "e")]
+    database.upgrade()
+
+
 @pytest.mark.usefixtures("database_url")
 def test_a_database_without_a_schema_gets_it_and_an_older_one_is_left_to_the_operator(
     db: Connection, monkeypatch: pytest.MonkeyPatch

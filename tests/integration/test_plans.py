@@ -326,6 +326,12 @@ def statements(live: Live) -> dict[str, Params]:
             "chunks": as_json(
                 [{**chunk, "document_id": i, "tokens": 1, "text": "x"} for i in live.documents]
             ),
+            "boxes": as_json(
+                [
+                    {"document_id": i, "page": 1, "char_start": 0, "ratio": 0.7, "words": "eA=="}
+                    for i in live.documents
+                ]
+            ),
             "jobs": as_json(
                 [
                     {**job, **place, "document_id": i, "task": "summary", "found_by": "user"}

@@ -49,8 +49,8 @@ def purge(db: Connection, batch: int, *, keep_costs: bool, most: int = 3) -> int
 
 def left(db: Connection) -> dict[str, int]:
     """How many rows the tables hold that may say something of a batch."""
-    tables = ("documents", "document_contents", "chunks", "asks", "jobs", "answers", "lines")
-    tables = (*tables, "waiting", "delayed", "holds", "failed_jobs")
+    tables = ("documents", "document_contents", "chunks", "page_boxes", "asks", "jobs")
+    tables = (*tables, "answers", "lines", "waiting", "delayed", "holds", "failed_jobs")
     counted = {table: value(db, f"SELECT count(*) FROM {table}") for table in tables}
     return {table: number for table, number in counted.items() if number}
 
@@ -68,12 +68,15 @@ def test_all_of_it_goes_block_by_block_and_nothing_of_others(db: Connection) -> 
     db.execute("UPDATE batches SET state = 'cancelled'")
     kept = add_batch(db, name="kept")
     add_jobs(db, kept, 2)
+    db.execute("INSERT INTO page_boxes SELECT id, 1, 0, 1, '' FROM documents")
     before = left(db)
 
     assert purge(db, batch.id, keep_costs=True) > 3
     assert before != left(db)
     assert column(db, "SELECT DISTINCT batch_id FROM jobs") == [kept.id]
-    assert set(left(db)) == {"documents", "chunks", "asks", "jobs", "lines", "waiting"}
+    kinds = {"documents", "chunks", "page_boxes", "asks", "jobs", "lines", "waiting"}
+    assert set(left(db)) == kinds
+    assert left(db)["page_boxes"] == left(db)["documents"]
     assert one(db, "SELECT name, state, purge_at FROM batches WHERE id = %s", batch.id) == (
         None,
         "purged",

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from fpdf import FPDF
 from PIL import Image
 
+from models.boxes import Word
 from models.errors import ReadError
 from models.kinds import PDF
 from tests.pdfs import LETTER, break_page, made, picture
@@ -224,6 +226,49 @@ def test_columns_are_those_that_people_see_however_their_page_is_turned(turn):
     table = [(x, y + 100, text) for x, y, text in TABLE]
     text = read(placed(*table, turn=turn), "bill.pdf").whole
     assert text.split("\n") == COLUMNS.split("\n")[2:5]
+
+
+def boxes(text: Text) -> dict[str, Word]:
+    """By what each word of a page says, where it stands."""
+    [page] = text.pages
+    assert page.boxes
+    return {page.text[word.start : word.end]: word for word in page.boxes}
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_each_word_has_the_box_in_which_people_see_it_however_its_page_is_turned(turn):
+    by_columns = [(20, 20, "Garden care"), *sorted(TABLE), (20, 60, "Thank you.")]
+    words = [(x, y + 100, text) for x, y, text in by_columns]
+    text = read(placed(*words, turn=turn), "bill.pdf")
+    seen = boxes(text)
+    assert list(seen) == text.whole.split()
+    rows = [["Description", "Qty", "Amount"], ["Task", "chair", "10"], ["Desk", "lamp", "6"]]
+    for row, below in pairwise(rows):
+        words = [seen[word] for word in row]
+        assert [word.right < other.left for word, other in pairwise(words)] == [True, True]
+        assert len({word.top for word in words}) == 1
+        assert words[0].bottom <= seen[below[0]].bottom
+    assert seen["Qty"].left == seen["10"].left == seen["6"].left
+    assert text.pages[0].boxes.ratio == pytest.approx(297 / 210 if turn % 180 else 210 / 297, 0.01)
+
+
+def test_a_word_stands_where_it_was_written():
+    word = boxes(read(placed((20, 30, "Invoice")), "bill.pdf"))["Invoice"]
+    assert word.left == pytest.approx(20 / 210, abs=0.003)
+    assert word.top < 29 / 297 < word.bottom < 33 / 297
+
+
+def test_parts_of_a_parted_word_have_a_box_each_and_what_is_filled_in_has_none():
+    pdf = FPDF()
+    pdf.set_font("helvetica", size=12)
+    pdf.add_page()
+    pdf.text(20, 20, "a com-")
+    pdf.text(20, 26, "piled list")
+    pdf.free_text_annotation("Paid", x=20, y=40, w=60, h=10)
+    text = read(bytes(pdf.output()), "deed.pdf")
+    seen = boxes(text)
+    assert (list(seen), text.whole.split()[-1]) == (["a", "com-", "piled", "list"], "Paid")
+    assert seen["com-"].bottom < seen["piled"].bottom
 
 
 def test_codes_without_a_letter_are_left_out_counted_and_not_invented():

@@ -1,7 +1,9 @@
 """Documents that lie at an address, fetched from a real server."""
 
 import asyncio
+import gzip
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -29,7 +31,14 @@ class Server(Served):
             raise web.HTTPFound(request.query["where"])
         if name == "slow":
             await asyncio.sleep(30)
-        bodies = {"a.txt": TEXT, "all.zip": office.zipped({"in/a.txt": TEXT}), "big": b"x" * 2**21}
+        bodies = {
+            "a.txt": TEXT,
+            "a.md": TEXT,
+            "a.jsonl.gz": gzip.compress(b'{"text": "a"}'),
+            "b.csv.gz": gzip.compress(b"a,b\n1,2\n"),
+            "all.zip": office.zipped({"in/a.txt": TEXT}),
+            "big": b"x" * 2**21,
+        }
         if name not in bodies:
             raise web.HTTPNotFound
         return web.Response(body=bodies[name])
@@ -52,11 +61,28 @@ def category(address: str, config: SourcesConfig = ALLOWED) -> str:
 
 
 def test_a_file_and_the_files_in_an_archive_are_documents(server):
-    [text] = found(f"{server.url}/a.txt?token=secret")
+    [text] = found(f"{server.url}/a.txt")
     assert text == Accepted(f"{server.url}/a.txt", "text/plain", TEXT)
     [packed] = found(f"{server.url}/all.zip")
     assert (packed.path, packed.data) == (f"{server.url}/all.zip/in/a.txt", TEXT)
     assert found(f"{server.url}/to?where=/a.txt")[0].data == TEXT
+
+
+def test_a_query_is_no_part_of_the_name_and_kind_of_a_file_but_tells_it_from_others(server):
+    names = {source.path for n in (1, 2) for source in found(f"{server.url}/a.md?n={n}&sig=secret")}
+    assert len(names) == 2
+    assert all(re.fullmatch(rf"{server.url}/a.md\?[0-9a-f]{{8}}", name) for name in names)
+    [text] = found(f"{server.url}/a.md?sig=secret")
+    assert text.media_type == "text/markdown"
+
+
+def test_what_is_compressed_is_opened(server):
+    for query in ("", "?sig=secret"):
+        [line] = found(f"{server.url}/a.jsonl.gz{query}")
+        assert (line.media_type, line.data) == ("text/plain", b"a")
+        [table] = found(f"{server.url}/b.csv.gz{query}")
+        assert table.path.endswith("/b.csv")
+        assert table.media_type == "text/csv"
 
 
 def test_what_cannot_be_had_is_refused_with_why(server):

@@ -67,6 +67,7 @@ def read_again(db: Connection, batch: Batch, *texts: str) -> int:
         chunks=as_json(
             [{**at, "document_id": document, "ordinal": n, "text": text} for n, text in numbered]
         ),
+        boxes=as_json([]),
         jobs=as_json(
             [
                 {
@@ -138,6 +139,57 @@ def test_what_was_read_before_goes_once_all_of_the_new_reading_is_done(db: Conne
     left = rows(db, "SELECT cost_usd, answer, answer_key FROM calls WHERE job_id IS NULL")
     assert left == [(1, None, None)] * 2
     assert replace(db) == 0
+
+
+def proved(db: Connection, batch: Batch) -> list[tuple[Any, ...]]:
+    """What the receipt says that each engine was sent."""
+    found = run_producer(db, "receipt", batch=batch.id)
+    return [(row["model"], row["calls"], row["chunks"], row["chunks_sha256"]) for row in found]
+
+
+def test_the_receipt_still_proves_what_was_sent_of_what_was_read_before(db: Connection) -> None:
+    batch = add_batch(db)
+    add_partly(db, batch)
+    db.execute("UPDATE jobs SET chunk_id = NULL WHERE id = (SELECT min(id) FROM jobs)")
+    reread(db, batch)
+    again = read_again(db, batch, "one", "two")
+    answer(db, batch)
+    [(*_, calls, chunks, _)] = before = proved(db, batch)
+    assert (calls, chunks) == (4, 4)
+    assert replace(db) == 1
+    assert proved(db, batch) == before
+    db.execute("UPDATE documents SET missing = %s WHERE id = %s", (Jsonb(GAPS), again))
+    db.execute("INSERT INTO document_contents VALUES (%s, '') ON CONFLICT DO NOTHING", (again,))
+    reread(db, batch)
+    read_again(db, batch, "three")
+    answer(db, batch)
+    before = proved(db, batch)
+    assert replace(db) == 1
+    assert proved(db, batch) == before
+    assert before[0][2] == 5
+
+
+def test_what_was_proved_goes_with_a_purge_of_its_batch(db: Connection) -> None:
+    batch = add_batch(db)
+    add_partly(db, batch)
+    reread(db, batch)
+    read_again(db, batch, "one")
+    answer(db, batch)
+    replace(db)
+    assert value(db, "SELECT count(*) FROM sent_chunks") == 2
+    db.execute("UPDATE batches SET state = 'purged', keeps_costs = true, finished_at = now()")
+    while value(db, "SELECT docmill_purge(%s, 10)", batch.id):
+        pass
+    assert value(db, "SELECT count(*) FROM sent_chunks") == 0
+    assert value(db, "SELECT count(*) FROM calls") == 3
+
+
+def test_documents_of_a_submit_that_did_not_end_are_not_read_again_yet(db: Connection) -> None:
+    batch = add_batch(db, submitted=False)
+    add_partly(db, batch)
+    assert reread(db, batch) == 0
+    db.execute("UPDATE batches SET submitted_at = now()")
+    assert reread(db, batch) == 1
 
 
 def test_answers_about_what_did_not_change_are_used_again(db: Connection) -> None:

@@ -13,6 +13,7 @@ import pytest
 from fpdf import FPDF
 from pebble import CONSTS
 
+from models.boxes import PageBoxes
 from models.errors import ReadError
 from models.kinds import PDF, PLAIN
 from worker.read.kinds import Page, Text
@@ -20,6 +21,9 @@ from worker.read.sandbox import Limits, Reader
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(wall_s=20, cpu_s=20, memory_bytes=1 << 30)
+
+
+BOXES = PageBoxes(0.7, bytes(range(14)))
 
 
 def act(data: bytes, media_type: str, name: str) -> Text:
@@ -44,7 +48,8 @@ def act(data: bytes, media_type: str, name: str) -> Text:
         os.kill(os.getpid(), signal.SIGTERM)
     if name == "encrypted":
         raise ReadError("encrypted", "needs a password")
-    return Text((Page(1, str(os.getpid())), Page(2, str(len(data)))), ("a note",))
+    second = Page(2, str(len(data)), boxes=BOXES)
+    return Text((Page(1, str(os.getpid())), second), ("a note",))
 
 
 async def fate(reader: Reader, name: str) -> str:
@@ -93,7 +98,7 @@ def gone(process: int) -> bool:
 
 async def test_a_text_comes_back_whole(reader):
     text = await reader.read(b"12345", PLAIN, "any")
-    assert text.pages[1] == Page(2, "5")
+    assert text.pages[1] == Page(2, "5", boxes=BOXES)
     assert text.notes == ("a note",)
 
 

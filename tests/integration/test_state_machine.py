@@ -198,7 +198,12 @@ class Machine(RuleBasedStateMachine):
             for i in ids
             for n in [sum(row["document_id"] == i for row in made)]
         ]
-        given = {"documents": documents, "chunks": [] if blank else chunks, "jobs": made}
+        given = {
+            "documents": documents,
+            "chunks": [] if blank else chunks,
+            "boxes": [],
+            "jobs": made,
+        }
         run(
             self.db,
             "ingest/finish",

@@ -9,8 +9,8 @@ import pytest
 from models.errors import InputError, NotFound
 from models.spec import make_spec
 from models.states import SubmitState
-from producer import query, submit
-from producer.places import Refused
+from producer import control, query, submit
+from producer.places import BROKE_OFF, Refused
 from producer.sources import Accepted, Source
 from tests.rows import Connection, add_batch, column, value
 from tests.waiting import wait_until
@@ -111,6 +111,16 @@ def test_the_same_documents_go_on_where_it_stopped_and_none_is_stored_twice(
     assert value(db, "SELECT count(*) FROM document_contents") == 9
 
 
+def test_reading_again_waits_until_the_submit_has_ended(db: Connection) -> None:
+    batch = cut_off_batch()
+    until_cut_off(batch)
+    db.execute("UPDATE documents SET state = 'done', missing = '[]'")
+    with pytest.raises(InputError, match=f"go on with it: `docmill submit --resume {batch}`"):
+        control.retry(batch, "partly")
+    assert submit.resume(batch, documents(5)).documents == 5
+    assert control.retry(batch, "partly").documents == 4
+
+
 def test_one_that_is_cut_off_again_goes_on_again(db: Connection) -> None:
     batch = cut_off_batch()
     told: list[submit.Submitted] = []
@@ -126,6 +136,42 @@ def test_one_that_had_stored_all_of_them_is_complete_after_a_resume(db: Connecti
     batch = cut_off_batch()
     assert submit.resume(batch, documents(4)).documents == 4
     assert query.status(batch)["submit"] == SubmitState.WHOLE
+
+
+def broken_off(*sources: Source) -> Iterator[Source]:
+    yield from sources
+    yield Refused("s3://b", BROKE_OFF, "s3://b: the list broke off: nobody answers")
+
+
+def test_a_list_that_breaks_off_is_stored_as_far_as_it_goes_and_resume_takes_the_rest(
+    db: Connection,
+) -> None:
+    result = submit.submit(SPEC, broken_off(*documents(5)))
+    assert result.batch is not None
+    assert (result.documents, result.broke_off) == (5, True)
+    assert query.status(result.batch)["submit"] == SubmitState.INTERRUPTED
+    with pytest.raises(InputError, match="s3://b: the list broke off: nobody answers; try again"):
+        submit.resume(result.batch, broken_off(*documents(3)))
+    until_cut_off(result.batch)
+    assert submit.resume(result.batch, broken_off(*documents(7))).broke_off
+    assert not submit.resume(result.batch, documents(8)).broke_off
+    assert paths(db, result.batch) == [f"{n}.txt" for n in range(8)]
+    assert query.status(result.batch)["submit"] == SubmitState.WHOLE
+
+
+def test_a_resume_takes_what_could_not_be_had_at_first_however_often_it_is_cut_off(
+    db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "BLOCK", 3)
+
+    def without(*numbers: int) -> Iterator[Source]:
+        return (one for one in documents(7) if one.path not in [f"{n}.txt" for n in numbers])
+
+    batch = submit.submit(SPEC, broken_off(*without(1, 2, 5))).batch
+    assert batch is not None
+    submit.resume(batch, broken_off(*without(2)))
+    assert submit.resume(batch, documents(7)).documents == 7
+    assert paths(db, batch) == [f"{n}.txt" for n in (0, 3, 4, 6, 1, 5, 2)]
 
 
 @pytest.mark.parametrize(

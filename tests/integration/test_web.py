@@ -258,6 +258,19 @@ def test_costs_say_what_is_unknown_and_who_stood_in(client: TestClient, db: Conn
     assert "there is no batch 9" in see(client, "/costs?batch=9", 404)
 
 
+def test_costs_end_with_what_second_readings_brought(client: TestClient, db: Connection) -> None:
+    batch, other = make_batch(db, ["a.txt"]), make_batch(db, ["b.txt"])
+    db.execute(
+        "INSERT INTO escalations (batch_id, jobs, fields, mended, usd, unknown) "
+        "VALUES (%s, 1, 2, 2, 0.0140, 0)",
+        (batch,),
+    )
+    said = f"batch {batch}: fields of 1 of 2 jobs were read a second time; 2 of 2 in question"
+    assert said in see(client, "/costs")
+    assert "USD 0.0140, 0.0070 for each" in see(client, f"/costs?batch={batch}")
+    assert "second time" not in see(client, f"/costs?batch={other}")
+
+
 DISPLAY = '[display]\ncurrency = "INR"\nusd_rate = "88.70"\nas_of = 2026-11-01\n'
 
 

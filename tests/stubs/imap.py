@@ -40,6 +40,11 @@ class MailServer:
         file.write_bytes(mail)
         return file
 
+    def number_anew(self) -> None:
+        """Forget the numbers of messages: they get others, and another UIDVALIDITY."""
+        for known in self._home.rglob("dovecot-uidlist"):
+            known.unlink()
+
     def files(self) -> Mapping[Path, bytes]:
         """All messages as they lie there: their names hold their flags."""
         found = [path for path in self._home.rglob("*") if path.parent.name in ("new", "cur")]

@@ -17,7 +17,7 @@ from tests.clock import settle, virtual_time
 from tests.factories import OWNER, a_config, a_deployment, an_access
 from tests.fakes import FakeDatabase
 from tests.stubs.fake import FakeEngine
-from worker.calls.access import EngineAccess
+from worker.calls.access import EngineAccess, ModelAccess
 from worker.configs import Configs
 from worker.flow.leases import Leases
 from worker.flow.pump import Lane, Pump
@@ -118,6 +118,56 @@ async def test_what_somebody_lifted_is_tried_at_once():
     await r.access.gate("phi4-mini")._opener
     assert r.access.room("phi4-mini", 0, 0) == 1
     await r.access.close()
+
+
+@virtual_time
+async def test_the_model_that_pages_are_shown_to_is_said_looked_at_and_lifted_too():
+    r = Rig()
+    shown = an_access(FakeEngine(models=("see",)), a_deployment())
+    r.presence = Presence(r.db, OWNER, Pool.ALL, r.configs, {}, r._serve, ModelAccess(shown, "see"))
+    for model, trouble in (("see", Trouble.MODEL_NOT_FOUND), ("", Trouble.AUTH)):
+        shown.trouble("see", EngineError(trouble, "no"))
+        await r.presence.say()
+        [gate] = r.said()["gates"].obj
+        assert (gate.engine, gate.model, gate.code, gate.lasting) == (
+            "local",
+            "see",
+            trouble,
+            False,
+        )
+        r.db.answers["flow/presence"] = [{"engine": "local", "model": model}]
+        await r.presence.say()
+        await shown.gate("see")._opener
+        assert shown.room("see", 0, 0) == 1
+    shown.answered("see")
+    await r.presence.say()
+    assert r.said()["gates"].obj == []
+    shown.engine.models = ("other",)
+    await r.presence.look()
+    await r.presence.say()
+    assert [gate.code for gate in r.said()["gates"].obj] == ["model_not_found"]
+    await shown.close()
+
+
+@virtual_time
+async def test_a_model_that_jobs_and_pages_are_for_is_said_once_and_lifted_for_both():
+    r = Rig()
+    shown = an_access(FakeEngine(models=("phi4-mini",)), a_deployment())
+    served = {"local": (r.access, r.pump)}
+    r.presence = Presence(
+        r.db, OWNER, Pool.ALL, r.configs, served, r._serve, ModelAccess(shown, "phi4-mini")
+    )
+    for access in (r.access, shown):
+        access.trouble("phi4-mini", EngineError(Trouble.MODEL_NOT_FOUND, "404"))
+    await r.presence.say()
+    [gate] = r.said()["gates"].obj
+    assert gate.lasting
+    r.db.answers["flow/presence"] = [{"engine": "local", "model": "phi4-mini"}]
+    await r.presence.say()
+    await settle()
+    for access in (r.access, shown):
+        assert access.room("phi4-mini", 0, 0) == 1
+        await access.close()
 
 
 @pytest.mark.parametrize(

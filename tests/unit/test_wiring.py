@@ -18,7 +18,7 @@ from worker.flow.leases import Leases
 from worker.llm.engine import Message, Request
 from worker.persist import Persist
 from worker.rates import RateBook
-from worker.wiring import Service, Shared, make_reading, queue_of, queues_of
+from worker.wiring import Service, Shared, make_pages, make_reading, page_calls, queue_of, queues_of
 
 
 @pytest.fixture(autouse=True)
@@ -212,3 +212,24 @@ async def test_readers_serve_the_queue_of_documents():
     pump = make_reading(Rig().shared, None, 2)  # type: ignore[arg-type]
     assert (set(pump.lanes), pump.slots.size) == ({INGEST.name}, 2)
     assert queue_of({"stage": "ingest", "engine": "", "model": ""}) == Queue(Stage.INGEST)
+
+
+SHOWN = a_config(reading={"ocr": "local/see", "slots": 3})
+
+
+async def test_pages_take_the_slots_of_an_engine_that_the_same_process_serves():
+    rig = Rig(SHOWN)
+    service = rig.service(a_deployment(slots=6))
+    calls = page_calls(service.access.deployment, service, rig.shared)
+    assert (calls.access, calls.slots) == (service.access, service.pump.slots)
+    pages = make_pages(calls, rig.shared, 2)
+    assert (pages.by, pages.at_once) == ("local/see", 6)
+    pages.close()
+
+
+async def test_elsewhere_they_have_slots_of_their_own_however_many_documents_are_read():
+    rig = Rig(SHOWN)
+    calls = page_calls(a_deployment(slots=6), None, rig.shared)
+    pages = make_pages(calls, rig.shared, 8)
+    assert pages.at_once == 3
+    pages.close()

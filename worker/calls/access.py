@@ -278,3 +278,7 @@ class ModelAccess:
     def room(self, waiting: int, engaged: int) -> int | None:
         """How many more jobs may be claimed for it now."""
         return self.access.room(self.model, waiting, engaged)
+
+    def is_meant(self, engine: str, model: str) -> bool:
+        """Whether it is that model, or one of an engine that is named as a whole."""
+        return engine == self.access.deployment.name and model in ("", self.model)

@@ -6,35 +6,44 @@ from uuid import UUID
 from worker.calls.access import EngineAccess
 from worker.calls.ledger import CallRow, new_call_id, request_key
 from worker.db import Database
+from worker.flow.slots import Slots
 from worker.jsonb import as_json
 from worker.llm.engine import Completion, EngineError, Request
 
 
 class PageCalls:
-    """Shows pages to a model of one engine. What a worker that goes away had under way is found
-    lost by the leader: its page is shown again."""
+    """Shows pages to a model of one engine, each in one of its `slots`. What a worker that goes
+    away had under way is found lost by the leader: its page is shown again."""
 
-    def __init__(self, access: EngineAccess, db: Database, owner: UUID) -> None:
-        self.access = access
+    def __init__(self, access: EngineAccess, slots: Slots, db: Database, owner: UUID) -> None:
+        self.access, self.slots = access, slots
         self._db, self._owner = db, owner
 
     async def ask(self, document: int, request: Request, version: str) -> Completion | None:
-        """Make one call; None: the document is somebody else's by now, or nobody's. Raises
-        EngineError."""
+        """Make one call, once a slot is free; None: the document is somebody else's by now, or
+        nobody's. Raises EngineError."""
         call_id = new_call_id()
-        if not await self._reserved(call_id, document, request.model_name):
-            return None
-        ledger, started = self.access.ledger, time.monotonic()
-        try:
-            completion = await self.access.complete(request)
-        except EngineError as error:
-            latency_ms = round((time.monotonic() - started) * 1000)
-            await self._settle(ledger.failed(call_id, request, error, latency_ms))
-            raise
+        async with self.slots:
+            # not before: whose document it is may change while it waits
+            if not await self._reserved(call_id, document, request.model_name):
+                return None
+            began = time.monotonic()
+            answer = await self._answer(request)
+        ledger = self.access.ledger
+        if isinstance(answer, EngineError):
+            latency_ms = round((time.monotonic() - began) * 1000)
+            await self._settle(ledger.failed(call_id, request, answer, latency_ms))
+            raise answer
         self.access.answered(request.model_name)
         key = request_key(request, version)
-        await self._settle(ledger.settled(call_id, request, key, completion))
-        return completion
+        await self._settle(ledger.settled(call_id, request, key, answer))
+        return answer
+
+    async def _answer(self, request: Request) -> Completion | EngineError:
+        try:
+            return await self.access.complete(request)
+        except EngineError as error:
+            return error
 
     async def _reserved(self, call_id: UUID, document: int, model: str) -> bool:
         deployment = self.access.deployment

@@ -45,6 +45,8 @@ class Piece:
     tokens: int
     """As `worker.tokens.estimate` counts, by the rates that it was cut by."""
     blank: str | None = None
+    repeated: int = 0
+    """Characters of headers that were repeated before its own words."""
 
 
 Rates = Mapping[Script, float]
@@ -68,9 +70,11 @@ def chunk(text: Text, budget_tokens: int, rates: Rates | None = None) -> list[Pi
     for run in _runs(text):
         for piece in _pieces(text, run, cutter):
             more = len(piece.text) - (piece.char_end - piece.char_start)
-            start, end = piece.char_start + repeated, piece.char_end + repeated + more
-            pieces.append(replace(piece, ordinal=len(pieces) + 1, char_start=start, char_end=end))
-            repeated += more
+            start, repeated = piece.char_start + repeated, repeated + more
+            end, number = piece.char_end + repeated, len(pieces) + 1
+            pieces.append(
+                replace(piece, ordinal=number, char_start=start, char_end=end, repeated=repeated)
+            )
     return pieces
 
 

@@ -13,6 +13,7 @@ from models.states import DocumentState, JobState
 from models.words import Scope, TaskType, Zone
 from worker.classify.cascade import Verdict, found_at_once
 from worker.classify.learned import Learned
+from worker.ingest.boxes import BoxesRow, box_rows
 from worker.ingest.chunk import Piece
 from worker.ingest.language import language
 from worker.ingest.private import Pins, union
@@ -66,6 +67,7 @@ class Ingested:
     missing: tuple[Gap, ...]
     skipped: Failure | None
     chunks: list[dict[str, Any]]
+    boxes: list[BoxesRow]
     jobs: list[dict[str, Any]]
 
 
@@ -99,6 +101,7 @@ def ingest(
         text.gaps if why is None else (),
         why,
         chunks,
+        list(box_rows(text, pieces)) if why is None else [],
         jobs if why is None else [],
     )
 

@@ -307,6 +307,7 @@ def _parts(
     size = 0
     for one in read:
         more = sum(len(chunk["text"]) for chunk in one[1].chunks)
+        more += sum(len(page.words) for page in one[1].boxes)
         if part and size + more > STATEMENT_CHARACTERS:
             yield part
             part, size = [], 0
@@ -321,6 +322,9 @@ def _read_rows(read: Sequence[tuple[int, Ingested]]) -> dict[str, Any]:
     return {
         "documents": as_json([_document_row(*one) for one in read]),
         "chunks": as_json([{**row, "document_id": n} for n, made in read for row in made.chunks]),
+        "boxes": as_json(
+            [{**asdict(row), "document_id": n} for n, made in read for row in made.boxes]
+        ),
         "jobs": as_json([{**row, "document_id": n} for n, made in read for row in made.jobs]),
     }
 

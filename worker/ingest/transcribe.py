@@ -5,11 +5,13 @@ circles is drawn from once more at a temperature; what the model still makes not
 the OCR of this host, where there is one.
 """
 
+import asyncio
 import re
 from functools import partial
 
 from models.config import LimitsConfig
 from models.errors import ReadError
+from worker.calls.access import ModelAccess
 from worker.calls.answer import after_thinking, went_round
 from worker.calls.pages import PageCalls
 from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble
@@ -23,6 +25,9 @@ from worker.read.scans import PageReader
 SECOND_DRAW = 0.4
 """The temperature of the second try: the same draw would end in the same circle."""
 
+ASKED_AGAIN_S = 60.0
+"""Whether a model sees that did not: another one may have been pulled under its name."""
+
 _FENCED = re.compile(r"```[\w-]*\n(.*?)\n?```", re.DOTALL)
 
 
@@ -34,23 +39,32 @@ class ModelPages:
         model: str,
         calls: PageCalls,
         processes: Reader,
-        at_once: int,
         limits: LimitsConfig,
         other: PageReader | None,
     ) -> None:
-        self.at_once = at_once
         self._model, self._calls, self._processes = model, calls, processes
         self._draw = partial(show_scan, megapixels=limits.ocr_megapixels)
         self._other = other
         """Who reads what the model makes nothing of."""
         self._under_way = 0
-        self._sees: bool | None = None
-        """None: the engine was not asked yet."""
+        self._sees = False
+        self._asked_again_at = 0.0
+        """From then on its engine is asked whether it sees, unless it did."""
 
     @property
     def by(self) -> str:
         """ENGINE/MODEL."""
         return f"{self._calls.access.deployment.name}/{self._model}"
+
+    @property
+    def shown(self) -> ModelAccess:
+        """The model that pages are shown to."""
+        return ModelAccess(self._calls.access, self._model)
+
+    @property
+    def at_once(self) -> int:
+        """As many as there are slots for them, which other calls may hold."""
+        return self._calls.slots.size
 
     async def page(self, scan: Scan, name: str, document: int | None) -> Text | ReadError:
         """A page's text, or why there is none; NotNow where the engine is away."""
@@ -81,9 +95,11 @@ class ModelPages:
 
     async def _look(self) -> None:
         """Raises EngineError where the engine is away, and ReadError where its model is blind."""
-        if self._sees is None:
+        now = asyncio.get_running_loop().time()
+        if not self._sees and now >= self._asked_again_at:
             said = await told(self._calls.access.engine, self._model)
             self._sees = said.images is not False
+            self._asked_again_at = now + ASKED_AGAIN_S
         if not self._sees:
             why = f"{self.by} reads no images: name a model that does in reading.ocr"
             raise ReadError("needs_ocr", why)
@@ -113,7 +129,8 @@ class ModelPages:
         if isinstance(read, ReadError):
             raise read
         note = f"read by OCR ({self._other.by}): {self.by} made nothing of it"
-        return scanned_page(None if read.gaps else read.whole, [note, *read.notes])
+        boxes = read.pages[0].boxes
+        return scanned_page(None if read.gaps else read.whole, [note, *read.notes], boxes)
 
     def _without(self, error: EngineError) -> ReadError:
         """Why a call brought no text. The model's gate tells a page in trouble from an engine."""

@@ -3,20 +3,17 @@
 What an HTTP library would take from the environment is read here, with errors that say so.
 """
 
-import asyncio
 import os
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx2
 
 from models.errors import ConfigError
-from worker.llm.engine import EngineError
-from worker.llm.faults import mentions, place
+from worker.llm.faults import place
 
 CONNECT_TIMEOUT_S = 5.0
 KEEPALIVE_S = 4.0
@@ -70,44 +67,6 @@ def proxy_for(address: httpx2.URL) -> str | None:
             f"http://host:port; name one, or add {address.host} to NO_PROXY"
         )
     return url
-
-
-def sdk_client(
-    make: Callable[..., httpx2.AsyncClient],
-    address: httpx2.URL,
-    timeout: httpx2.Timeout,
-    max_connections: int,
-    *,
-    proxied: bool,
-) -> httpx2.AsyncClient:
-    """The client that `make`, an SDK's own class, gives for an address.
-
-    `proxied` heeds HTTP_PROXY, SSL_CERT_FILE and their like; False sends to this address and
-    nowhere else. Raises ConfigError where proxy or certificates cannot be used.
-    """
-    limits = httpx2.Limits(max_connections=max_connections, keepalive_expiry=KEEPALIVE_S)
-    # Redirects are refused: a prompt goes to the address in the configuration, nowhere else.
-    return make(
-        timeout=timeout,
-        limits=limits,
-        follow_redirects=False,
-        verify=trusted(heed_environment=proxied),
-        proxy=proxy_for(address) if proxied else None,
-        trust_env=False,
-    )
-
-
-async def within(
-    limit_s: float, call: Awaitable[Any], error: Callable[[Exception], EngineError], secret: str
-) -> Any:
-    """What an SDK's call gives within so many seconds. The border: whatever SDK and network raise
-    ends here, as `error` has it. A server may repeat the secret in its own: then the cause is not
-    shown either."""
-    try:
-        async with asyncio.timeout(limit_s):
-            return await call
-    except Exception as exc:
-        raise error(exc) from None if mentions(exc, secret) else exc
 
 
 async def in_pieces(content: bytes) -> AsyncIterator[bytes]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 
 from models.archives import MEBIBYTE, MOST_DEPTH, Budget, Member, members
+from models.boxes import PageBoxes
 from models.errors import ReadError
 from models.kinds import HOLDING, JSON, JSONL, kind_of
 from worker.read.kinds import (
@@ -18,6 +19,7 @@ from worker.read.kinds import (
     Scan,
     Text,
     Why,
+    clean,
     gaps,
     read_document,
     unsupported,
@@ -44,6 +46,7 @@ class Attached:
     def __init__(self, pages: Iterable[str], notes: Iterable[str], bounds: Bounds) -> None:
         self._pages, self._notes, self._bounds = list(pages), list(notes), bounds
         self._missing, self._scans = dict[int, Why](), list[Scan]()
+        self._boxes = dict[int, PageBoxes]()
         self._to_scan = _MOST_SCANNED
         self._budget = Budget(_MOST_MEMBER, _MOST_FILES, _MOST_BYTES)
 
@@ -54,7 +57,8 @@ class Attached:
 
     def text(self) -> Text:
         """All pages, those of the document first."""
-        return Text.of(self._pages, self._notes, gaps(self._missing), self._scans)
+        missing = gaps(self._missing)
+        return Text.of(self._pages, self._notes, missing, self._scans, self._boxes)
 
     def _add(self, file: File, depth: int) -> None:
         kind = file.media_type or kind_of(file.name, BytesIO(file.data))
@@ -100,7 +104,12 @@ class Attached:
         before = len(self._pages)
         self._missing |= {before + n: gap.why for gap in text.gaps for n in gap.numbers}
         first, *more = [page.text for page in text.pages] or [""]
-        self._pages += [PAGE_BREAK.join(filter(None, (_heading(file.name), first))), *more]
+        headed = clean(PAGE_BREAK.join(filter(None, (_heading(file.name), first))))
+        self._pages += [headed, *more]
+        for page in text.pages:
+            if page.boxes:
+                by = len(headed) - len(first) if page.number == 1 else 0
+                self._boxes[before + page.number] = page.boxes.moved(by)
         self._notes += text.notes
         self._to_scan -= len(file.data) if text.scans else 0
         if self._to_scan >= 0:

@@ -10,11 +10,14 @@ import os
 import resource
 import signal
 import sys
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from models.boxes import PageBoxes
 from models.errors import ReadError
 from worker.read.kinds import Gap, NeedsOcr, Page, Scan, Text, Why
 
@@ -132,7 +135,7 @@ def save(text: Text, target: Path, document: bytes) -> None:
         if id(scan.data) not in files:
             files[id(scan.data)] = len(files)
             _beside(target, files[id(scan.data)]).write_bytes(scan.data)
-    pages = [[page.number, page.text, page.scanned] for page in text.pages]
+    pages = [[page.number, page.text, page.scanned, _plain(page.boxes)] for page in text.pages]
     gaps = [[gap.why, gap.pages] for gap in text.gaps]
     scans = [[s.page, files[id(s.data)], s.media_type, s.number] for s in text.scans]
     with target.open("w", encoding="utf-8", newline="") as file:
@@ -147,11 +150,19 @@ def load(target: Path, document: bytes) -> Text:
         if file not in files:
             files[file] = _beside(target, file).read_bytes()
     return Text(
-        tuple(Page(number, text, scanned) for number, text, scanned in pages),
+        tuple(Page(number, text, scanned, _boxes(of)) for number, text, scanned, of in pages),
         tuple(notes),
         tuple(Gap(Why(why), where) for why, where in gaps),
         tuple(Scan(page, files[file], kind, number) for page, file, kind, number in scans),
     )
+
+
+def _plain(boxes: PageBoxes | None) -> list[Any] | None:
+    return [boxes.ratio, b64encode(boxes.packed).decode()] if boxes else None
+
+
+def _boxes(plain: list[Any] | None) -> PageBoxes | None:
+    return PageBoxes(plain[0], b64decode(plain[1])) if plain else None
 
 
 def _beside(target: Path, file: int) -> Path:

@@ -2,19 +2,17 @@
 
 from io import BytesIO
 
-from PIL import Image, ImageStat
+from PIL import Image
 
 from models.kinds import JPEG, PDF
 from worker.read import pdfium
+from worker.read.blank import is_blank
 from worker.read.kinds import Scan, Text, damaged
 from worker.read.picture import picture
 from worker.read.reading import Damaged
 
 SHOWN_PIXELS = 1_600_000
 """Of a page that a model is shown: 1,060 x 1,500 of A4. Models scale down what is larger."""
-
-INK = 32
-"""Of 255 shades of grey: a page whose darkest and brightest differ by less is an empty sheet."""
 
 _QUALITY = 90
 
@@ -36,8 +34,7 @@ def drawn(
 def shown(data: bytes, media_type: str, name: str, number: int, megapixels: int) -> Text:
     """Draw page `number`, from 0, for a model. See `ocr.show_scan`."""
     image = drawn(data, media_type, name, number, megapixels, SHOWN_PIXELS)
-    [(darkest, brightest)] = ImageStat.Stat(image.convert("L")).extrema
-    if brightest - darkest < INK:
+    if is_blank(image):
         return Text.of([""])
     buffer = BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY)

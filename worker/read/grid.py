@@ -14,13 +14,20 @@ _WIDEST = 300
 
 
 class Run(NamedTuple):
-    """Words beside each other, and where they stand: from the left, and downwards."""
+    """Words beside each other, and where they stand: from the left, and downwards. `first` is the
+    number of the first of them among the words of its page, from 0, as its reader has them."""
 
     text: str
     left: float
     top: float
     right: float
     bottom: float
+    first: int = 0
+
+    @property
+    def words(self) -> range:
+        """Their numbers."""
+        return range(self.first, self.first + len(self.text.split()))
 
     @property
     def middle(self) -> float:
@@ -41,6 +48,13 @@ class Run(NamedTuple):
         return self.left >= other.right and self.is_in_line(other)
 
 
+class Row(NamedTuple):
+    """A line of text as it is written, and the numbers of its words."""
+
+    text: str
+    words: Sequence[int]
+
+
 def joint(runs: Sequence[Run]) -> Run:
     """All of them as one."""
     return Run(
@@ -49,10 +63,11 @@ def joint(runs: Sequence[Run]) -> Run:
         min(run.top for run in runs),
         max(run.right for run in runs),
         max(run.bottom for run in runs),
+        runs[0].first,
     )
 
 
-def grid(rows: Sequence[Sequence[Run]]) -> list[str]:
+def grid(rows: Sequence[Sequence[Run]]) -> list[Row]:
     """Rows with each cell about where it stands on the page; what no row of several cells needs of
     the space between columns is left out."""
     left, letter = min(cell.left for row in rows for cell in row), _letter(rows)
@@ -68,7 +83,9 @@ def grid(rows: Sequence[Sequence[Run]]) -> list[str]:
     shift = [0]
     for column in range(widest):
         shift.append(shift[-1] + (column not in taken))
-    return [_spaced([(start - shift[start], text) for start, text in row]) for row in placed]
+    texts = (_spaced([(start - shift[start], text) for start, text in row]) for row in placed)
+    words = ([number for cell in row for number in cell.words] for row in rows)
+    return list(map(Row, texts, words))
 
 
 def _letter(rows: Sequence[Sequence[Run]]) -> float:

@@ -3,11 +3,13 @@
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
+from types import MappingProxyType
 
+from models.boxes import MOST_OF_DOCUMENT, PageBoxes
 from models.errors import ReadError
 
 PAGE_BREAK = "\n\n"
@@ -23,11 +25,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 @dataclass(frozen=True)
 class Page:
     """One page of a document. `number` starts at 1; a page without text has the text "". `scanned`:
-    its text, or a part of it, is what OCR made of a picture."""
+    its text, or a part of it, is what OCR made of a picture. `boxes`: where its words stand, as far
+    as its reader knows."""
 
     number: int
     text: str
     scanned: bool = False
+    boxes: PageBoxes | None = None
 
 
 class Why(StrEnum):
@@ -99,9 +103,14 @@ class Text:
         notes: Iterable[str] = (),
         gaps: Iterable[Gap] = (),
         scans: Iterable[Scan] = (),
+        boxes: Mapping[int, PageBoxes] = MappingProxyType({}),
     ) -> "Text":
-        """Number the page texts from 1 and clean each (see `clean`)."""
-        pages = (Page(number, clean(text)) for number, text in enumerate(texts, 1))
+        """Number the page texts from 1 and clean each (see `clean`). `boxes`: by the page's number,
+        of a text that is clean already."""
+        pages = (
+            Page(number, clean(text), boxes=boxes.get(number))
+            for number, text in enumerate(texts, 1)
+        )
         return cls(tuple(pages), tuple(notes), tuple(gaps), tuple(scans))
 
     @cached_property
@@ -168,11 +177,13 @@ class NotNow(ReadError):
     `engine_away`, or `engine_died` where this page may be why."""
 
 
-def scanned_page(text: str | None, notes: Iterable[str] = ()) -> Text:
+def scanned_page(
+    text: str | None, notes: Iterable[str] = (), boxes: PageBoxes | None = None
+) -> Text:
     """A page as OCR has it; None: it was not sure of most that it saw."""
     if text is None:
         return Text.of([""], notes, gaps({1: Why.NEEDS_OCR}))
-    return Text.of([text], notes)
+    return Text.of([text], notes, boxes={1: boxes} if boxes else {})
 
 
 def unsupported(name: str) -> ReadError:
@@ -220,12 +231,21 @@ def read_document(
 
 
 def bounded(text: Text, name: str, max_pages: int, max_characters: int) -> Text:
-    """The text itself. Raises ReadError where it has more pages or characters than that."""
+    """The text itself, with boxes of as many words as are kept. Raises ReadError where it has more
+    pages or characters than that."""
     if len(text.pages) > max_pages:
         raise too_many_pages(name, len(text.pages), max_pages)
     if len(text.whole) > max_characters:
         raise too_much_text(name, max_characters)
-    return text
+    words = accumulate(len(page.boxes or ()) for page in text.pages)
+    over = {number for number, so_far in enumerate(words) if so_far > MOST_OF_DOCUMENT}
+    if not over:
+        return text
+    pages = (
+        replace(page, boxes=None) if number in over else page
+        for number, page in enumerate(text.pages)
+    )
+    return replace(text, pages=tuple(pages))
 
 
 def too_many_pages(name: str, pages: int, limit: int) -> ReadError:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from worker.read.grid import Run, grid, joint
+from worker.read.grid import Row, Run, grid, joint
 
 WIDE = 1.0
 """Of a line's height: from there on a gap parts two columns. Between the words of a justified line
@@ -61,12 +61,18 @@ _LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 
 class Line(NamedTuple):
     """A line as its reader has it, and its columns from left to right, or all of it as one. Without
-    any it stays where it is and as it is."""
+    any it stays where it is and as it is. `first` is the number of its first word, as in Run."""
 
     text: str
     cells: tuple[Run, ...] = ()
     is_clear: bool = False
     """Whether its gaps show that it has columns."""
+    first: int = 0
+
+    @property
+    def row(self) -> Row:
+        """As it is."""
+        return Row(self.text, range(self.first, self.first + len(self.text.split())))
 
     @property
     def extent(self) -> Run:
@@ -93,7 +99,8 @@ def line(text: str, words: Sequence[Run]) -> Line:
     cells = tuple(map(joint, columns))
     clear = bool(wide) and min(wide) >= CLEAR * max(narrow)
     even = len(wide) > 1 and len(cells) == len(words) and max(wide) < EVEN * min(wide)
-    return Line(text, cells, clear and not (even and not any(map(_is_figure, cells[1:]))))
+    clear = clear and not (even and not any(map(_is_figure, cells[1:])))
+    return Line(text, cells, clear, words[0].first)
 
 
 def stretched(lines: Sequence[Line]) -> set[int]:
@@ -132,13 +139,13 @@ def stand_beside(lines: Sequence[Line]) -> bool:
     )
 
 
-def laid_out(lines: Sequence[Line]) -> list[str]:
+def laid_out(lines: Sequence[Line]) -> list[Row]:
     """The lines of a page, with columns kept apart by spaces where there are some."""
     right_to_left = any(_RIGHT_TO_LEFT.search(line.text) for line in lines)
     if right_to_left or len(lines) > MOST_LINES:
-        return [line.text for line in lines]
+        return [line.row for line in lines]
     groups = _tied(list(_blocks(_beside_each_other(lines))))
-    return [text for group in groups for text in _written(group)]
+    return [row for group in groups for row in _written(group)]
 
 
 def _is_long(text: str) -> bool:
@@ -150,7 +157,8 @@ def _beside_each_other(lines: Iterable[Line]) -> Iterator[Line]:
     last: Line | None = None
     for line in lines:
         if last and last.cells and line.cells and _goes_on(last.extent, line.extent):
-            last = Line(f"{last.text}\n{line.text}", last.cells + line.cells, True)
+            both = f"{last.text}\n{line.text}"
+            last = Line(both, last.cells + line.cells, True, last.first)
             continue
         if last is not None:
             yield last
@@ -251,17 +259,17 @@ def _is_figure(cell: Run) -> bool:
     return digits > 0 and len(_LETTER.findall(cell.text)) <= 2 * digits
 
 
-def _written(group: Sequence[Block]) -> Iterator[str]:
+def _written(group: Sequence[Block]) -> Iterator[Row]:
     if len(group) > 1:
         yield from grid(_rows([line for block in group for line in block]))
         return
     [block] = group
     last = 0
     for first, end in _tables(block):
-        yield from (line.text for line in block[last:first])
+        yield from (line.row for line in block[last:first])
         yield from grid([list(line.cells) for line in block[first:end]])
         last = end
-    yield from (line.text for line in block[last:])
+    yield from (line.row for line in block[last:])
 
 
 def _rows(lines: Iterable[Line]) -> list[list[Run]]:

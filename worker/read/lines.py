@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from worker.read.boxes import WORD, Edges, boxes
 from worker.read.grid import ALIGNED, Run
 from worker.read.layout import Line, laid_out, line
-from worker.read.reading import Reading, reading
+from worker.read.reading import CONTROLS, Reading
 
 LEAST_SCORE = 0.5
 """Of 1: what an engine is less sure of is left out and counts as lost."""
@@ -66,12 +67,36 @@ def is_sparse(lines: Iterable[Sequence[Found]]) -> bool:
     return sum(one.characters for one in found) < LEAST_DENSITY * room
 
 
-def page(lines: Iterable[Sequence[Found]]) -> Reading:
-    """The text of a page whose lines are in the order of reading, with its columns kept apart."""
-    sure, lost = list[Line](), 0
+def page(lines: Iterable[Sequence[Found]], width: int, height: int) -> Reading:
+    """The text of a page, so many pixels wide and high, whose lines are in the order of reading,
+    with its columns kept apart."""
+    sure, edges, lost = list[Line](), list[Edges](), 0
     for found in lines:
-        words = [one.run for one in found if one.score >= LEAST_SCORE]
-        lost += sum(one.characters for one in found if one.score < LEAST_SCORE)
-        if words:
-            sure.append(line(" ".join(run.text for run in words), words))
-    return reading("\n".join(laid_out(sure)), lost)
+        runs = list[Run]()
+        for one in found:
+            run = one.run._replace(text=CONTROLS.sub("", one.run.text), first=len(edges))
+            if one.score < LEAST_SCORE:
+                lost += one.characters
+            else:
+                lost += len(one.run.text) - len(run.text)
+                runs.append(run)
+                edges += _words(run)
+        if runs:
+            sure.append(line(" ".join(run.text for run in runs), runs))
+    rows = laid_out(sure)
+    ordered = (edges[number] for row in rows for number in row.words)
+    text = "\n".join(row.text for row in rows)
+    return Reading(text, lost, boxes((0, 0, width, height), ordered))
+
+
+def _words(run: Run) -> Iterator[Edges]:
+    """Where the words of a run stand, as if all its characters were alike: from left to right, or
+    downwards where it is upright."""
+    width, height = run.right - run.left, run.height
+    is_upright = height > width and len(run.text) > 1
+    for word in WORD.finditer(run.text):
+        begin, end = (at / len(run.text) for at in word.span())
+        if is_upright:
+            yield run.left, run.top + begin * height, run.right, run.top + end * height
+        else:
+            yield run.left + begin * width, run.top, run.left + end * width, run.bottom

@@ -1,12 +1,14 @@
 """PDF: every page by pdfium, the doubtful ones by pypdf too, and what could not be read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from models.boxes import PageBoxes
 from models.errors import ReadError
 from models.kinds import PDF
 from worker.read import pdfium, second
+from worker.read.boxes import placed
 from worker.read.kinds import (
     MAX_CHARACTERS,
     MAX_PAGES,
@@ -14,6 +16,7 @@ from worker.read.kinds import (
     Scan,
     Text,
     Why,
+    clean,
     gaps,
     too_many_pages,
     too_much_text,
@@ -89,6 +92,7 @@ class _Reader:
     max_characters: int
     notes: list[str] = field(default_factory=list)
     missing: dict[int, Why] = field(default_factory=dict)
+    boxes: dict[int, PageBoxes] = field(default_factory=dict)
     lost: int = 0
     comments: int = 0
 
@@ -129,12 +133,15 @@ class _Reader:
         # What pdfium does not open it does not draw either.
         scans = self._scans() if opinion else ()
         if not read and self.missing:
-            raise self._nothing(Text.of(texts, self.notes[:MOST_NOTES], gaps(self.missing), scans))
+            raise self._nothing(self._whole(texts, scans))
         if self.lost:
             self.notes.append(f"{self.lost} characters without a letter in their fonts left out")
         if self.comments:
             self.notes.append(f"{self.comments} comments beside the text are not read")
-        return Text.of(texts, self.notes[:MOST_NOTES], gaps(self.missing), scans)
+        return self._whole(texts, scans)
+
+    def _whole(self, texts: Iterable[str], scans: Iterable[Scan]) -> Text:
+        return Text.of(texts, self.notes[:MOST_NOTES], gaps(self.missing), scans, self.boxes)
 
     def _scans(self) -> list[Scan]:
         return [
@@ -169,7 +176,10 @@ class _Reader:
             found = Reading("")
         self.lost += found.lost
         self.comments += sheet.comments
-        return "\n\n".join(filter(None, (found.text, "\n".join(sheet.filled))))
+        text = clean("\n\n".join(filter(None, (found.text, "\n".join(sheet.filled)))))
+        if boxes := placed(text, found.boxes):
+            self.boxes[number + 1] = boxes
+        return text
 
     def _nothing(self, text: Text) -> ReadError:
         """Why a file of which no page was read is not read."""

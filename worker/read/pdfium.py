@@ -3,7 +3,6 @@
 import ctypes
 import logging
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
 from typing import Any
@@ -12,12 +11,17 @@ import pypdfium2  # noqa: TID251 - the module that knows pdfium
 import pypdfium2.raw as raw  # noqa: TID251
 from PIL import Image
 
-from worker.read import layout
-from worker.read.grid import Run
-from worker.read.layout import Line
-from worker.read.reading import STAMPED, Damaged, Locked, Reading, Sheet, StrangeLock, reading
-
-Span = tuple[int, int]
+from worker.read.boxes import NOWHERE
+from worker.read.places import HYPHENS, Places, laid_out
+from worker.read.reading import (
+    CONTROLS,
+    STAMPED,
+    Damaged,
+    Locked,
+    Reading,
+    Sheet,
+    StrangeLock,
+)
 
 # It warns of forms in XFA, which are refused or read without it.
 logging.getLogger("pypdfium2").setLevel(logging.ERROR)
@@ -33,11 +37,10 @@ FONTS_ASKED = 9
 
 _DEPTH = 4
 _LONGEST_NAME = 128
-_HYPHENS = str.maketrans({"\x02": "-\n", "\ufffe": "-\n"})
-_HYPHEN = str.maketrans({"\x02": "-", "\ufffe": "-"})
-_LINE_END, _WORD = re.compile("[\n\x02\ufffe]"), re.compile(r"\S+")
-# Asked of so many characters: without types that are checked each time it takes half as long.
-_UNCHECKED = ctypes.CFUNCTYPE(ctypes.c_int)
+_EDGES, _BOX_BYTES = 4, ctypes.sizeof(raw.FS_RECTF)
+# Asked of so many characters: without types that are checked, and threads that are let in, each
+# time it takes half as long.
+_UNCHECKED = ctypes.PYFUNCTYPE(ctypes.c_int)
 _IS_LOST, _BOX_OF = (
     ctypes.cast(asked, _UNCHECKED)
     for asked in (raw.FPDFText_HasUnicodeMapError, raw.FPDFText_GetLooseCharBox)
@@ -202,81 +205,41 @@ def _read(page: Any, max_characters: int) -> tuple[Reading, tuple[str, ...]] | N
             text = "".join(map(chr, map(raw.FPDFText_GetUnicode, repeat(handle), kept)))
         asked = kept[:: len(kept) // FONTS_ASKED + 1]
         fonts = tuple(filter(None, (_font(handle, at) for at in asked)))
-        laid = _laid_out(text, _Places(page, handle, kept))
-        return reading(laid, count - len(kept)), fonts
+        text, kept = _without_controls(text, kept)
+        laid, boxes = laid_out(text, lambda ends: _look(page, plain, _those(kept, ends)))
+        return Reading(laid, count - len(kept), boxes), fonts
     finally:
         text_page.close()
 
 
-class _Places:
-    """Where characters of a page stand, as people see it: from the left, and downwards."""
-
-    def __init__(self, page: Any, text_page: Any, kept: Sequence[int]) -> None:
-        self._turn = raw.FPDFPage_GetRotation(page)
-        self._text_page, self._kept = ctypes.cast(text_page, ctypes.c_void_p), kept
-        self._first, self._last = raw.FS_RECTF(), raw.FS_RECTF()
-
-    def run(self, text: str, start: int, end: int) -> Run | None:
-        """Characters of a line, of which the ends are looked at; None: they do not stand in one."""
-        for at, box in ((start, self._first), (end - 1, self._last)):
-            if not _BOX_OF(self._text_page, self._kept[at], ctypes.byref(box)):
-                return None
-        left, top, end_of_first, bottom = self._seen(self._first)
-        _, last_top, right, last_bottom = self._seen(self._last)
-        if right < end_of_first or not last_top <= (top + bottom) / 2 <= last_bottom:
-            return None
-        return Run(text, left, min(top, last_top), right, max(bottom, last_bottom))
-
-    def _seen(self, box: Any) -> tuple[float, float, float, float]:
-        """Its left, top, right and bottom, on the page as it is turned."""
-        match self._turn:
-            case 0:
-                return box.left, -box.top, box.right, -box.bottom
-            case 1:
-                return box.bottom, box.left, box.top, box.right
-            case 2:
-                return -box.right, box.bottom, -box.left, box.top
-        return -box.top, -box.right, -box.bottom, -box.left
+def _look(page: Any, text_page: ctypes.c_void_p, characters: Sequence[int]) -> Places:
+    """Ask where characters of a page stand; that takes time, so that no more are asked about than
+    have to be."""
+    edges = (ctypes.c_float * (_EDGES * len(characters)))()
+    into = map(ctypes.byref, repeat(edges), range(0, ctypes.sizeof(edges), _BOX_BYTES))
+    known = list(map(_BOX_OF, repeat(text_page), characters, into))
+    if 0 in known:
+        for at in (at for at, is_known in enumerate(known) if not is_known):
+            edges[_EDGES * at : _EDGES * (at + 1)] = list(NOWHERE)
+    around = raw.FS_RECTF()
+    raw.FPDF_GetPageBoundingBox(page, around)
+    extent = around.left, around.top, around.right, around.bottom
+    return Places(edges[:], extent, raw.FPDFPage_GetRotation(page))
 
 
-def _laid_out(text: str, places: _Places) -> str:
-    """A page's text, with its columns kept apart where it has some."""
-    spans = list(_lines(text))
-    lines = [_line(text, span, places) for span in spans]
-    looked_at = layout.stretched(lines)
-    if not looked_at and not layout.stand_beside(lines):
-        return text.translate(_HYPHENS)
-    for number in looked_at:
-        lines[number] = _with_words(lines[number], text, spans[number], places)
-    return "\n".join(layout.laid_out(lines))
+def _those(kept: Sequence[int], numbers: Sequence[int]) -> Sequence[int]:
+    """Of the characters that were kept, those with these numbers."""
+    return numbers if isinstance(kept, range) else [kept[number] for number in numbers]
 
 
-def _lines(text: str) -> Iterator[Span]:
-    """Where each line begins and ends; a hyphen that pdfium found to part a word is its last."""
-    start = 0
-    for end in _LINE_END.finditer(text):
-        yield start, end.start() + (end[0] != "\n")
-        start = end.end()
-    yield start, len(text)
-
-
-def _line(text: str, span: Span, places: _Places) -> Line:
-    """A line as one run."""
-    said = text[slice(*span)].translate(_HYPHEN)
-    seen = said.strip()
-    if not seen:
-        return Line(said)
-    start = span[0] + said.index(seen)
-    run = places.run(seen, start, start + len(seen))
-    return Line(said, (run,) if run else ())
-
-
-def _with_words(line: Line, text: str, span: Span, places: _Places) -> Line:
-    """A line with its columns."""
-    words = [word.span() for word in _WORD.finditer(text, *span)]
-    runs = [places.run(text[a:b].translate(_HYPHEN), a, b) for a, b in words]
-    known = [run for run in runs if run is not None]
-    return layout.line(line.text, known) if len(known) == len(runs) else line
+def _without_controls(text: str, kept: Sequence[int]) -> tuple[str, Sequence[int]]:
+    """A text without control codes, other than the marks of hyphens; `kept`: the numbers of its
+    characters."""
+    gone = {code.start() for code in CONTROLS.finditer(text) if code[0] not in HYPHENS}
+    if not gone:
+        return text, kept
+    left = [at for at in range(len(text)) if at not in gone]
+    return "".join(text[at] for at in left), [kept[at] for at in left]
 
 
 def _font(text_page: Any, at: int) -> str:

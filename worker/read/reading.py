@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from unicodedata import category
 
+from worker.read.boxes import Boxes
+
 MOST_LOST = 0.3
 """A page of which more than this share has no letters is left to OCR: what is left misleads."""
 
@@ -26,7 +28,7 @@ _AS_MUCH, _CLEARLY = 0.8, 0.7
 """A second reading has to hold this share of the letters, and no more of the doubt, which has to be
 less by DOUBT too: in mathematics readers differ by a sign here and there."""
 
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _RULES = re.compile("[-._\u2010-\u2015\u2026\u2500-\u257f]")
 _WORD = re.compile(r"[^\W_]")
 # Signs of India that are written onto a letter: one that stands alone has lost its letter.
@@ -49,10 +51,12 @@ class Damaged(Exception):
 @dataclass(frozen=True)
 class Reading:
     """A page as one reader has it. `lost`: characters that no font gave a letter for, or that are
-    control codes; they are left out of the text."""
+    control codes; they are left out of the text. `boxes`: where its words stand, if that is
+    known."""
 
     text: str
     lost: int = 0
+    boxes: Boxes | None = None
 
     @property
     def share_lost(self) -> float:
@@ -104,10 +108,10 @@ class Sheet:
         return replace(self, reading=other, written=1.0)
 
 
-def reading(text: str, lost: int) -> Reading:
+def reading(text: str, lost: int, boxes: Boxes | None = None) -> Reading:
     """A page's text without control codes, which count as lost."""
-    kept, controls = _CONTROLS.subn("", text)
-    return Reading(kept, lost + controls)
+    kept, controls = CONTROLS.subn("", text)
+    return Reading(kept, lost + controls, boxes)
 
 
 # Languages whose letters tell that a text is not in them: by code, a run of their letters.

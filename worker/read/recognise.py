@@ -17,10 +17,11 @@ from typing import Any
 from PIL import Image
 
 from models.errors import ReadError
+from worker.read.boxes import placed
 from worker.read.child import die_with
 from worker.read.draw import drawn
 from worker.read.grid import Run
-from worker.read.kinds import Text, scanned_page
+from worker.read.kinds import Text, clean, scanned_page
 from worker.read.lines import Found, in_lines, is_sparse, page
 from worker.read.ocr import Ocr
 from worker.read.reading import MOST_LOST
@@ -45,11 +46,12 @@ def recognised(
     shown = drawn(data, media_type, name, number, megapixels, PIXELS[ocr])
     found = _by_rapidocr(shown) if ocr is Ocr.RAPIDOCR else _by_tesseract(shown, languages)
     lines = list(found)
-    read = page(lines)
+    read = page(lines, shown.width, shown.height)
     if read.share_lost > MOST_LOST or (ocr is Ocr.RAPIDOCR and is_sparse(lines)):
         return scanned_page(None)
     notes = [f"{read.lost} characters that OCR was not sure of left out"] if read.lost else []
-    return scanned_page(read.text, notes)
+    text = clean(read.text)
+    return scanned_page(text, notes, placed(text, read.boxes))
 
 
 @lru_cache
@@ -76,10 +78,15 @@ def _by_rapidocr(shown: Image.Image) -> Iterator[list[Found]]:
     if result.txts is None:
         return iter(())
     found = (
-        Found(Run(text, *map(float, (*box.min(axis=0), *box.max(axis=0)))), float(score))
+        Found(_run(text, box), float(score))
         for text, score, box in zip(result.txts, result.scores, result.boxes, strict=True)
     )
     return in_lines(found)
+
+
+def _run(text: str, corners: Any) -> Run:
+    left, top, right, bottom = map(float, (*corners.min(axis=0), *corners.max(axis=0)))
+    return Run(text, left, top, right, bottom)
 
 
 def _by_tesseract(shown: Image.Image, languages: tuple[str, ...]) -> Iterator[list[Found]]:

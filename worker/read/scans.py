@@ -188,7 +188,11 @@ def with_scans(text: Text, seen: Mapping[int, Text | ReadError], by: str) -> Tex
 
 def _with(page: Page, seen: Text) -> Page:
     words = PAGE_BREAK.join(filter(None, (page.text, seen.whole)))
-    return replace(page, text=words, scanned=True)
+    boxes = seen.pages[0].boxes
+    if boxes:
+        boxes = boxes.moved(len(words) - len(seen.whole))
+        boxes = page.boxes + boxes if page.boxes else boxes
+    return replace(page, text=words, scanned=True, boxes=boxes or page.boxes)
 
 
 def make_reader(config: Config, children: int, model: PageReader | None = None) -> DocumentReader:

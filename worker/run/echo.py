@@ -5,7 +5,6 @@ Both fit the schema, and small models give them where they have nothing to say (
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from models.words import TaskType
@@ -13,7 +12,7 @@ from worker.calls.answer import Invalid
 from worker.llm.grammar import grammar
 from worker.prompts.manner import Manner
 from worker.prompts.sketch import sketch
-from worker.run.verify.rules import SHORTEST_COPIED
+from worker.run.verify.copied import SHORTEST, is_an_examples, on_one_line
 
 SCHEMA_ECHO, COPIED_EXAMPLE = "schema_echo", "copied_example"
 
@@ -80,24 +79,13 @@ def _is_the_forms(said: str, schema: Mapping[str, Any]) -> bool:
 
 
 def _copies_example(how: Manner, said: Sequence[_Said], text: str) -> bool:
-    lines, shown = [_one_line(leaf.text) for leaf in said], _shown(how.said)
-    copied = [leaf for leaf in lines if leaf in shown]
-    if not copied:
+    from_examples = [leaf.text for leaf in said if is_an_examples(leaf.text, how.said)]
+    if not from_examples:
         return False
-    text = _one_line(text)  # a value may be broken over two lines of it
+    text = on_one_line(text)  # a value may be broken over two lines of it
+    copied = [line for line in map(on_one_line, from_examples) if line not in text]
     # a user's examples may well come to the same conclusion as many texts
     may_agree = how.examples is not None and how.prompt.name in MAY_AGREE
-    if not may_agree and any(len(one) >= A_SENTENCE and one not in text for one in copied):
+    if not may_agree and any(len(line) >= A_SENTENCE for line in copied):
         return True
-    tells = any(len(leaf) >= SHORTEST_COPIED for leaf in copied)
-    elsewhere = any(leaf in text for leaf in copied)
-    return tells and len(copied) == len(lines) and not elsewhere
-
-
-@lru_cache(maxsize=256)
-def _shown(said: frozenset[str]) -> frozenset[str]:
-    return frozenset(map(_one_line, said))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return len(copied) == len(said) and any(len(line) >= SHORTEST for line in copied)

@@ -88,7 +88,7 @@ async def test_everything_is_done_once_at_the_beginning(keeping):
         ("flow/forget_workers", ROUND_S),
         ("flow/hold_engines", ROUND_S),
         ("flow/unhold_engines", ROUND_S),
-        ("flow/sweep_cancelled", ROUND_S),
+        ("flow/sweep_cancelled", TURN_S),
         ("flow/reap_calls", ROUND_S),
         ("flow/move_heads", ROUND_S),
         ("flow/make_months", MONTHS_S),

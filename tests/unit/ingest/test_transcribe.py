@@ -9,11 +9,13 @@ import pytest
 from models.config import LimitsConfig
 from models.errors import ReadError
 from models.kinds import JPEG, PNG
+from tests.clock import settle, virtual_time
 from tests.factories import OWNER, a_deployment, an_access
 from tests.fakes import FakeDatabase
 from tests.stubs.fake import FakeEngine
 from worker.calls.pages import PageCalls
-from worker.ingest.transcribe import ModelPages, transcript
+from worker.flow.slots import Slots
+from worker.ingest.transcribe import ASKED_AGAIN_S, ModelPages, transcript
 from worker.llm.engine import Completion, EngineError, Finish, Told, Trouble
 from worker.read.kinds import NotNow, Scan, Text, scanned_page
 
@@ -26,8 +28,10 @@ class Seeing(FakeEngine):
     """An engine that tells whether its model sees."""
 
     images: bool | None = True
+    told = 0
 
     async def tell(self, model: str) -> Told:
+        self.told += 1
         return Told(images=self.images)
 
 
@@ -73,17 +77,18 @@ class Rig:
         drawn: Text | ReadError = PICTURE,
         other: Another | None = None,
         has_lease: bool = True,
+        slots: int = 2,
     ) -> None:
         self.engine = Seeing(deque(script), models=("see",))
         self.db = FakeDatabase(calls__reserve_page=[{"id": 1}] if has_lease else [])
         self.access = an_access(self.engine, a_deployment(context_tokens=8192))
-        calls = PageCalls(self.access, self.db, OWNER)  # type: ignore[arg-type]
+        self.slots = Slots(slots)
+        calls = PageCalls(self.access, self.slots, self.db, OWNER)  # type: ignore[arg-type]
         self.processes = Processes(drawn)
         self.pages = ModelPages(
             "see",
             calls,
             self.processes,  # type: ignore[arg-type]
-            2,
             LimitsConfig(),
             other,
         )
@@ -175,6 +180,23 @@ async def test_a_model_that_sees_nothing_is_not_asked_and_the_page_says_what_hel
     assert rig.engine.requests == []
 
 
+@virtual_time
+async def test_whether_a_model_sees_is_asked_again_a_minute_after_it_did_not():
+    rig = Rig("Total 12", "Total 13")
+    rig.engine.images = False
+    for _ in range(3):
+        assert isinstance(await rig.page(), ReadError)
+    rig.engine.images = True
+    await asyncio.sleep(ASKED_AGAIN_S / 2)
+    assert isinstance(await rig.page(), ReadError)
+    await asyncio.sleep(ASKED_AGAIN_S / 2)
+    assert await rig.page() == scanned_page("Total 12")
+    rig.engine.images = False
+    await asyncio.sleep(ASKED_AGAIN_S)
+    assert await rig.page() == scanned_page("Total 13")
+    assert rig.engine.told == 2
+
+
 async def test_pages_wait_while_their_engine_is_away_and_it_is_not_asked_for_each():
     rig = Rig(EngineError(Trouble.UNAVAILABLE, "nobody there"), "Total 12")
     opened = asyncio.Event()
@@ -220,6 +242,30 @@ async def test_a_worker_that_lost_the_document_shows_no_page_of_it():
     rig = Rig("Total 12", has_lease=False)
     assert isinstance(await rig.page(), NotNow)
     assert rig.engine.requests == []
+
+
+async def test_no_more_pages_are_shown_at_once_than_there_are_slots_whosever_they_are():
+    rig = Rig(slots=3)
+    await asyncio.gather(*(rig.page(document) for document in range(8)))
+    assert (len(rig.engine.requests), rig.engine.most_in_flight) == (8, 3)
+    assert (rig.pages.at_once, rig.slots.free) == (3, 3)
+
+
+async def test_a_page_waits_for_the_slot_that_a_job_holds_and_is_in_no_ledger_meanwhile():
+    rig = Rig("Total 12", slots=1)
+    await rig.slots.enter(alone=False)
+    page = asyncio.create_task(rig.page())
+    await settle()
+    assert (rig.engine.requests, rig.db.ran) == ([], [])
+    rig.slots.leave(alone=False)
+    assert await page == scanned_page("Total 12")
+
+
+async def test_a_slot_is_free_again_whatever_came_of_its_page():
+    error = EngineError(Trouble.BAD_REQUEST, "image too large")
+    for rig in (Rig(error), Rig("Total 12", has_lease=False)):
+        await rig.page()
+        assert rig.slots.free == 2
 
 
 async def test_a_page_of_no_batch_is_shown_to_nobody():

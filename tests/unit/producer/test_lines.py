@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from producer import lines
 from producer.corrections import Answer, Edit, Text, rule
 from producer.lines import MOST_LEVELS, Problems, json_lines, read_json
 
@@ -28,6 +29,18 @@ def test_a_line_that_is_too_deep_is_named_like_any_other_that_cannot_be_used():
     assert [number for number, _ in json_lines(file, problems)] == [1, 5]
     assert problems.found[0] == "line 2: nested more than 100 levels deep"
     assert problems.found[1].startswith("line 3: not JSON")
+
+
+def test_a_line_that_is_too_long_counts_as_one_whatever_its_length(monkeypatch):
+    monkeypatch.setattr(lines, "MOST_LINE", 40)
+    for length in (41, 80, 81, 82, 123, 200):
+        problems = Problems(Path("a.jsonl"))
+        file = io.StringIO("\n".join(['{"a": 1}', "x" * length, "{", '{"a": 2}', "x" * length]))
+        assert [number for number, _ in json_lines(file, problems)] == [1, 4]
+        first, second, third = problems.found
+        assert first == "line 2: longer than 40 characters"
+        assert second.startswith("line 3: not JSON")
+        assert third == "line 5: longer than 40 characters"
 
 
 def test_what_somebody_types_too_deep_stays_the_text_that_it_is():

@@ -4,9 +4,13 @@ import json
 
 import pytest
 
+from models.config import SourcesConfig
 from models.errors import ConfigError
 from models.spec import make_spec
-from producer.cli.submit import spec_from_asks
+from producer.cli.submit import _Documents, _store, spec_from_asks
+from producer.places import BROKE_OFF, Refused
+from producer.remote.access import Access
+from producer.submit import Submitted
 
 ASKS = ["Find the total and the IBAN."]
 
@@ -55,3 +59,15 @@ def test_what_cannot_be_is_said_with_what_can(given, said):
     with pytest.raises(ConfigError, match=r"options: asks\.0") as refused:
         spec(**given)
     assert said in str(refused.value)
+
+
+def test_a_submit_whose_list_broke_off_says_so_and_what_goes_on_with_it(capsys):
+    refused = [Refused(f"{n}", "empty", f"{n}: empty") for n in range(30)]
+    broke = Refused("s3://b/in", BROKE_OFF, "s3://b/in: the list broke off: nobody answers")
+    documents = _Documents(["s3://b/in"], (), Access(SourcesConfig()))
+    for many in ([], refused):
+        result = Submitted(7, 512, [*many, broke])
+        assert _store(lambda *_, made=result: made, documents, False, watch=True) == 1
+        said = capsys.readouterr().err
+        assert said.count("s3://b/in: the list broke off: nobody answers") == 1
+        assert "`docmill submit --resume 7 s3://b/in` goes on" in said

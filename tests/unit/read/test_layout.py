@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from worker.read import layout
 from worker.read.grid import Run
-from worker.read.layout import Line, laid_out, stand_beside, stretched
+from worker.read.layout import Line, stand_beside, stretched
 
 HIGH, WIDE = 10.0, 5.0
 """How high a line is, and how wide a letter."""
@@ -38,6 +38,10 @@ def page(*texts: str) -> list[Line]:
 def column(left: float, *texts: str, row: float = 0) -> list[Line]:
     """Lines below each other; "" leaves one out."""
     return [line(text, left, row + number) for number, text in enumerate(texts) if text]
+
+
+def laid_out(lines: Sequence[Line]) -> list[str]:
+    return [row.text for row in layout.laid_out(lines)]
 
 
 def as_they_are(lines: Sequence[Line]) -> list[str]:
@@ -209,15 +213,19 @@ def test_a_line_whose_place_is_not_known_stays_where_it_is():
         max_size=12,
     )
 )
-def test_no_word_is_ever_added_or_lost(rows):
-    lines = list[Line]()
+def test_no_word_is_ever_added_or_lost_and_each_row_knows_which_it_has(rows):
+    lines, known = list[Line](), list[str]()
     for row, cells in enumerate(rows):
         words = list(chain.from_iterable(runs(text, left * WIDE, row % 7) for text, left in cells))
         words.sort(key=lambda run: run.left)
+        words = [run._replace(first=len(known) + number) for number, run in enumerate(words)]
+        known += [run.text for run in words]
         said = " ".join(run.text for run in words)
         lines.append(layout.line(said, words) if words else Line(""))
     found = Counter(" ".join(laid_out(lines)).split())
     assert found == Counter(" ".join(as_they_are(lines)).split())
+    for row in layout.laid_out(lines):
+        assert [known[number] for number in row.words] == row.text.split()
 
 
 def test_a_page_of_more_lines_than_people_read_stays_as_it_is():

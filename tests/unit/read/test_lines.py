@@ -1,5 +1,6 @@
 """What OCR found, put together: from left to right, down the page, and what is left out."""
 
+from worker.read.boxes import placed
 from worker.read.grid import Run
 from worker.read.lines import Found, in_lines, is_sparse, page
 
@@ -31,12 +32,12 @@ def test_a_small_run_beside_a_large_one_does_not_draw_its_own_neighbours_in():
 
 def test_nothing_found_is_an_empty_page():
     assert texts() == []
-    assert page([]).text == ""
+    assert page([], 1, 1).text == ""
 
 
 def test_what_it_was_not_sure_of_is_left_out_and_counted():
     lines = [[found("TOTAL", 0, 0), found("9 90", 90, 0, score=0.4)], [found("x", 0, 30, score=0)]]
-    read = page(lines)
+    read = page(lines, 800, 600)
     assert (read.text, read.lost) == ("TOTAL", 4)
     assert read.share_lost == 4 / 9
 
@@ -59,8 +60,38 @@ def test_columns_of_a_receipt_are_kept_apart():
         [found(text, 200 * column, 30 * row) for column, text in enumerate(texts)]
         for row, texts in enumerate(rows)
     ]
-    assert page(lines).text.split("\n") == [
+    assert page(lines, 800, 600).text.split("\n") == [
         "ITEM          QTY  AMOUNT",
         "WING COMPASS  1    50.88",
         "PUNCH SET     12   50.00",
     ]
+
+
+def test_each_word_of_a_line_has_its_share_of_the_box_whatever_order_it_is_written_in():
+    lines = [
+        [found(text, 200 * column, 30 * row) for column, text in enumerate(texts)]
+        for row, texts in enumerate((("a a", "QTY"), ("WING", "1"), ("PUNCH", "12")))
+    ]
+    read = page(lines, 800, 600)
+    boxes = placed(read.text, read.boxes)
+    assert boxes
+    words = {read.text[word.start : word.end]: word for word in boxes}
+    assert list(words) == ["a", "QTY", "WING", "1", "PUNCH", "12"]
+    assert (words["QTY"].left, words["QTY"].right, words["12"].left) == (0.25, 0.35, 0.25)
+    assert (words["a"].left, words["a"].right) == (0.066, 0.1)
+    assert (words["PUNCH"].top, words["PUNCH"].bottom) == (0.1, 0.134)
+
+
+def test_words_of_an_upright_run_stand_above_each_other():
+    read = page([[Found(Run("up down", 0, 0, 20, 70), 0.9)]], 100, 100)
+    boxes = placed(read.text, read.boxes)
+    assert boxes
+    assert [(word.top, word.bottom) for word in boxes] == [(0.0, 0.2), (0.3, 0.7)]
+
+
+def test_control_codes_are_left_out_of_words_and_counted():
+    read = page([[found("TO\x01TAL \x02", 0, 0), found("12", 100, 0)]], 800, 600)
+    boxes = placed(read.text, read.boxes)
+    assert boxes
+    assert (read.text.split(), read.lost) == (["TOTAL", "12"], 2)
+    assert [read.text[word.start : word.end] for word in boxes] == ["TOTAL", "12"]

@@ -305,3 +305,10 @@ def test_the_same_private_sentence_is_pinned_however_it_comes(kind, data):
     reasons = Pins(PinConfig(patterns=["pan", "ifsc", "phone"])).reasons(chunk(text, 800))
     found = {name for why in reasons if why for name in why.split(", ")}
     assert found == {"pan", "ifsc", "phone"}
+
+
+def test_words_of_an_attached_pdf_stand_behind_the_heading_of_their_attachment():
+    attached = pdfs.made("Total 42", "Page two")
+    text = read(office.mail(files={"bill.pdf": attached}))
+    words = [page.text[word.start : word.end] for page in text.pages for word in page.boxes or ()]
+    assert words == ["Total", "42", "Page", "two"]

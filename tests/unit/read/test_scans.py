@@ -2,16 +2,28 @@
 
 import io
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from models import kinds
+from models.boxes import BOX, PageBoxes
 from models.errors import ReadError
 from models.kinds import kind_of
 from tests import office, scans
 from worker.read import mail
-from worker.read.kinds import Bounds, Gap, NeedsOcr, Page, Scan, Text, Why, read_document
+from worker.read.kinds import (
+    Bounds,
+    Gap,
+    NeedsOcr,
+    Page,
+    Scan,
+    Text,
+    Why,
+    read_document,
+    scanned_page,
+)
 from worker.read.ocr import Ocr, show_scan
 from worker.read.picture import picture, read
 from worker.read.scans import with_scans
@@ -130,6 +142,17 @@ def test_what_ocr_read_takes_its_place_and_the_rest_is_missing_still():
     )
 
 
+def test_boxes_of_what_ocr_read_stand_behind_those_of_what_stood_on_the_page():
+    box = BOX.pack(0, 0, 9, 9)
+    read = {2: scanned_page("Total 12", boxes=PageBoxes.of(1.0, [(6, 8)], [box]))}
+    stamp = PageBoxes.of(1.0, [(0, 1)], [box])
+    for own, words in ((stamp, ["7", "12"]), (None, ["12"])):
+        pages = (*SCANNED.pages[:1], Page(2, "7", boxes=own), *SCANNED.pages[2:])
+        page = with_scans(replace(SCANNED, pages=pages), read, Ocr.RAPIDOCR).pages[1]
+        assert page.boxes
+        assert [page.text[word.start : word.end] for word in page.boxes] == words
+
+
 def test_a_page_on_which_nothing_was_found_is_read_and_empty():
     text = with_scans(SCANNED, dict.fromkeys((2, 3, 4), Text.of([""])), Ocr.TESSERACT)
     assert text.gaps == (Gap(Why.UNREADABLE, "5"),)
@@ -151,4 +174,6 @@ def test_a_page_for_a_model_is_a_jpeg_and_an_empty_sheet_is_none():
         assert (shown.whole, scan.media_type) == ("", kinds.JPEG)
         with Image.open(io.BytesIO(scan.data)) as image:
             assert image.width * image.height < 1_700_000
+    faint = kept(scans.drawn(LETTER)[0].point([235 + n // 13 for n in range(256)]), "PNG")
+    assert show_scan(faint, kinds.PNG, "a", number=1, megapixels=10).scans
     assert show_scan(scans.scanned(""), kinds.PDF, "a", number=1, megapixels=10) == Text.of([""])

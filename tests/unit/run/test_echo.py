@@ -57,6 +57,8 @@ def test_a_word_of_the_form_that_stands_in_the_text_is_an_answer():
     [
         (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe"}, TEXT, COPIED_EXAMPLE),
         (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe", "total": "75.00"}, TEXT, COPIED_EXAMPLE),
+        (TaskType.EXTRACTION, {"seller": "BLUE\u200b LEAF CAFE"}, TEXT, COPIED_EXAMPLE),
+        (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe"}, "At Blu\u00ade\nLeaf Cafe.", None),
         (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe"}, "Dinner at Blue Leaf Cafe.", None),
         (TaskType.EXTRACTION, {"seller": "Blue Leaf Cafe", "city": "Pune"}, TEXT, None),
         (TaskType.CLASSIFICATION, {"label": "sport"}, TEXT, None),

@@ -50,7 +50,7 @@ UNPRICED = {
 
 
 def costs_page(rows: list[dict[str, Any]], currency: Currency | None) -> str:
-    more = {"by": "model", "keys": ("model",), "batch": None}
+    more = {"by": "model", "keys": ("model",), "batch": None, "readings": ()}
     response = page("costs.html", rows=rows, total=total(rows), currency=currency, **more)
     return bytes(response.body).decode()
 

@@ -37,9 +37,9 @@ _T = TypeVar("_T")
 class AnthropicBatches:
     """The batch API of a server that speaks Anthropic's Messages; see worker/llm/batches.py.
 
-    The arguments are those of worker/llm/anthropic/client.py, and `dialect` is what is known of the
-    models there. Requests go with the batch, and
-    nothing of ours stands on it but the names of its requests, which its replies repeat.
+    The arguments are those of worker/llm/sdk.py, and `dialect` is what is known of the models
+    there. Requests go with the batch, and nothing of ours stands on it but the names of its
+    requests, which its replies repeat.
     """
 
     bounds = Bounds(requests=100_000, bytes=250_000_000)

@@ -61,7 +61,6 @@ class _Batches:
             proxied=proxied,
             once=True,
         )
-        self._timeout_s = timeout_s
 
     async def find(self, order: Order, since: datetime) -> Sequence[str]:
         """The batches that may be this order's; one request for each page of the list, which has
@@ -87,7 +86,7 @@ class _Batches:
         """`begins`: it is the call that begins a batch, and so the one that may be billed: whatever
         comes instead of a plain refusal may have begun it."""
         with billed_if(begins):
-            return await self._client.send(call, self._timeout_s)
+            return await self._client.send(call)
 
     async def _object(self, call: Awaitable[Any], *, begins: bool = False) -> dict[str, Any]:
         raw = await self._send(call, begins=begins)
@@ -108,7 +107,7 @@ class _Batches:
 
     async def _pieces(self, reply: Any) -> AsyncGenerator[bytes, None]:
         """The body of a reply. Nothing that is only fetched is billed."""
-        async with aclosing(self._client.stream(reply, self._timeout_s)) as pieces:
+        async with aclosing(self._client.stream(reply)) as pieces:
             with billed_if(begins=False):
                 async for piece in pieces:
                     yield piece

@@ -39,7 +39,6 @@ class OpenAIEngine:
         proxied: bool = True,
         dialect: Dialect | None = None,
     ) -> None:
-        self._timeout_s = timeout_s
         self._in_the_building = not proxied
         self._dialect = dialect or Dialect(seeds=self._in_the_building)
         self._client = Client(
@@ -56,7 +55,7 @@ class OpenAIEngine:
             body = self._dialect.body(request)
             started = time.perf_counter()
             try:
-                raw = await self._client.send(self._create(body, request), self._timeout_s)
+                raw = await self._client.send(self._create(body, request))
             except EngineError as exc:
                 if self._learnt(request, body, exc):
                     continue

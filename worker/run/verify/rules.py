@@ -2,24 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, lru_cache
 
 from models.reasons import FieldCode, FieldOutcome, outcome_of
-from models.words import TaskType
 from worker.prompts import usual
 from worker.run.verify.absent import is_absent, why_absent
 from worker.run.verify.beside import qualifier
 from worker.run.verify.case import Case
+from worker.run.verify.copied import SHORTEST, is_an_examples
 from worker.run.verify.evidence import EVIDENCE
-from worker.run.verify.fold import folded
 from worker.run.verify.hollow import hollow, is_placeholder
 from worker.run.verify.labels import concepts_in
 from worker.run.verify.lexicon import AMOUNT, NAME
 from worker.run.verify.spots import Spot
 from worker.run.verify.steering import steering
-
-SHORTEST_COPIED = 4
-"""Characters of a value that two texts do not have in common by chance."""
 
 _CLEARLY = 2
 """The strength of a label from which on what stands beside it should have been given."""
@@ -78,11 +73,12 @@ def placeholder(case: Case) -> Finding | None:
 def copied(case: Case) -> Finding | None:
     """The example's value, which the text does not hold."""
     said = case.value.said
-    if len(said) < SHORTEST_COPIED or case.spots:
+    if len(said) < SHORTEST or case.spots:
         return None
-    if said not in _examples(case.task) and said not in _folded(case.shown):
-        return None
-    return Finding(FieldCode.EXAMPLE, said)
+    shown = (case.shown, usual(case.task).said)
+    if any(is_an_examples(said, examples) for examples in shown):
+        return Finding(FieldCode.EXAMPLE, said)
+    return None
 
 
 def nowhere(case: Case) -> Finding | None:
@@ -174,13 +170,3 @@ RULES: tuple[Rule, ...] = (
     unlabelled,
 )
 """From what is wrong in itself, over what the text says, to what nothing speaks against."""
-
-
-@cache
-def _examples(task: TaskType) -> frozenset[str]:
-    return _folded(usual(task).said)
-
-
-@lru_cache(maxsize=256)
-def _folded(said: frozenset[str]) -> frozenset[str]:
-    return frozenset(map(folded, said))

@@ -1,4 +1,4 @@
--- The chunks and jobs of documents that were read, their new states and the end of their bytes, but
+-- The chunks, boxes and jobs of documents that were read, their new states and the end of their bytes, but
 -- where pages are missing, in one statement. A document whose lease this worker lost in the meantime is left alone. Jobs of one
 -- ask follow each other, so that engines keep the fixed part of its prompt warm.
 WITH given AS (
@@ -34,6 +34,12 @@ WITH given AS (
         pinned text, text text)
     JOIN moved m ON m.id = c.document_id
     RETURNING id, document_id, ordinal
+), placed AS (
+    INSERT INTO page_boxes (document_id, page, char_start, ratio, words)
+    SELECT m.id, b.page, b.char_start, b.ratio, decode(b.words, 'base64')
+    FROM jsonb_to_recordset(%(boxes)s) AS b (
+        document_id bigint, page integer, char_start integer, ratio double precision, words text)
+    JOIN moved m ON m.id = b.document_id
 )
 INSERT INTO jobs (batch_id, local_only, pinned, document_id, chunk_id, ask_id, state,
                   classify_key, task, found_by, found_version, confidence, zone, engine, model,

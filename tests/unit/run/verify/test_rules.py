@@ -163,6 +163,7 @@ NOTE = (
         ("total", "Total", "form_words"),
         ("seller", "N/A", "placeholder"),
         ("seller", "Blue Leaf Cafe", "example"),
+        ("seller", "Blue\nLeaf  Cafe", "example"),
         ("total", None, "missed"),
         ("total", "", "missed"),
         (
