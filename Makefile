@@ -10,7 +10,7 @@ CHAOS_SEED ?= 1
 # What of the chaos every change meets; `make chaos` runs all of it, and longer.
 CHAOS = tests/chaos/test_chaos.py tests/chaos/test_bulk.py tests/chaos/test_loops.py tests/chaos/test_silence.py
 # Pure decisions: every branch of these has a test without I/O.
-DECISIONS = worker/route.py,worker/run/judge.py,worker/run/narrow.py,worker/run/reread.py,worker/run/merge.py,worker/run/lists.py,worker/run/wide.py,worker/run/parts.py,worker/run/outcome.py,worker/calls/retry.py,worker/classify/cascade.py,worker/classify/rules.py,worker/flow/adapt.py,worker/flow/affinity.py,worker/ingest/jobs.py,worker/bulk/decide.py,worker/bulk/deadline.py,worker/run/score.py,models/scores.py,models/resolve.py,models/shares.py,producer/fates.py,producer/evaluate/choose.py,producer/evaluate/stats.py
+DECISIONS = worker/route.py,worker/run/judge.py,worker/run/narrow.py,worker/run/reread.py,worker/run/merge.py,worker/run/lists.py,worker/run/wide.py,worker/run/parts.py,worker/run/outcome.py,worker/calls/retry.py,worker/classify/cascade.py,worker/classify/rules.py,worker/flow/adapt.py,worker/flow/affinity.py,worker/ingest/jobs.py,worker/bulk/decide.py,worker/bulk/deadline.py,worker/run/score.py,models/scores.py,models/resolve.py,models/shares.py,producer/watch/fates.py,producer/evaluate/choose.py,producer/evaluate/stats.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test chaos lint format bench classifier lock clean

@@ -32,7 +32,7 @@ from producer.prompts import refuse_prompts
 from producer.query import acceptance_of
 from producer.sentences import left_by_watch
 from producer.sources import Accepted, Source
-from producer.watched_files import watch_of
+from producer.watch.rows import watch_of
 
 BLOCK = 256
 """Documents per block: each is a transaction, and bounds the memory of a submit."""

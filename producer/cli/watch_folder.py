@@ -12,8 +12,8 @@ import typer
 from producer.cli.options import SourcePassword, access, here
 
 if TYPE_CHECKING:
-    from producer.folder import Watched
     from producer.places import Place
+    from producer.watch.look import Watched
 
 
 def watch_folder(
@@ -42,7 +42,7 @@ def watch_folder(
 ) -> None:
     """Submit what is new or changed in a folder, as it comes; files stay as they are."""
     from producer.cli.submit import spec_from_file
-    from producer.folder import Watched
+    from producer.watch.look import Watched
 
     spec_from_file(spec, {})  # a wrong one is said at once
     place = _place(path, source_password_file)
@@ -70,9 +70,9 @@ def _names(place: "Place", path: str, spec: Path) -> tuple[str, str]:
 def _place(path: str, password_file: Path | None) -> "Place":
     """What is watched. Raises InputError where its kind is not."""
     from models.errors import InputError
-    from producer.folder import LocalFolder
     from producer.places import NotFetched
     from producer.sources import is_address
+    from producer.watch.look import LocalFolder
 
     if not is_address(path):
         return LocalFolder(Path(path))

@@ -13,12 +13,12 @@ from moto.server import ThreadedMotoServer
 from models.config import SourcesConfig
 from models.errors import InputError
 from models.spec import make_spec
-from producer.folder import Fate, Look, Watched
 from producer.places import NotFetched, Refused
 from producer.remote import bucket as bucket_module
 from producer.remote.access import Access
 from producer.remote.place import place_at
 from producer.sources import Source, gather
+from producer.watch.look import Fate, Look, Watched
 from tests import office
 from tests.rows import column
 from tests.stubs.pages import Pages

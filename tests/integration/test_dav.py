@@ -13,12 +13,12 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 
 from models.config import SourcesConfig
 from models.spec import make_spec
-from producer.folder import Fate, Look, Watched
 from producer.places import Refused
 from producer.remote import dav
 from producer.remote.access import Access
 from producer.remote.place import place_at
 from producer.sources import Source, gather
+from producer.watch.look import Fate, Look, Watched
 from tests.rows import column
 from tests.stubs.pages import Pages
 

@@ -14,14 +14,14 @@ import pytest
 
 from models.errors import InputError
 from models.spec import make_spec
-from producer import folder as folder_module
 from producer import submit as submit_module
-from producer import taking as taking_module
-from producer.fates import Fate
-from producer.folder import LocalFolder, Look, Watched
 from producer.places import File, Opened, Refused
 from producer.sources import Source, documents_in
 from producer.submit import resume
+from producer.watch import look as look_module
+from producer.watch import taking as taking_module
+from producer.watch.fates import Fate
+from producer.watch.look import LocalFolder, Look, Watched
 from tests.rows import Connection, column, value
 
 SPEC = make_spec({"asks": [{"ask": "Sum up.", "task": "summary"}]}, "test")
@@ -245,7 +245,7 @@ def test_a_kind_that_a_later_docmill_reads_is_submitted_then(db, look, inbox, mo
     (inbox / "a.txt").write_bytes(b"\0\1\2\3")
     assert [each.category for each in look().refused] == ["unsupported_type"]
     assert look().fates == {Fate.SAME: 1}
-    monkeypatch.setattr(folder_module, "READ", {"application/other"})
+    monkeypatch.setattr(look_module, "READ", {"application/other"})
     assert [each.category for each in look().refused] == ["unsupported_type"]
     assert look().fates == {Fate.SAME: 1}
 

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from models.config import SourcesConfig
 from models.kinds import MAIL
 from models.spec import make_spec
-from producer.folder import Fate, Look, Watched
 from producer.places import Refused
 from producer.remote import mailbox as mailbox_module
 from producer.remote.access import Access
 from producer.remote.mailbox import encoded
 from producer.remote.place import place_at
 from producer.sources import Source, gather
+from producer.watch.look import Fate, Look, Watched
 from tests.rows import column
 from tests.stubs.imap import PASSWORD, USER, MailServer, Script
 

@@ -7,9 +7,9 @@ import pytest
 
 from models.errors import DocmillError
 from producer.cli.watch_folder import _look, _Told
-from producer.fates import Fate
-from producer.folder import Look
 from producer.places import Refused
+from producer.watch.fates import Fate
+from producer.watch.look import Look
 
 BAD, WORSE = (Refused(name, "empty", f"{name}: empty") for name in ("a", "b"))
 

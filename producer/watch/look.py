@@ -17,12 +17,22 @@ from typing import TYPE_CHECKING, Self
 from models.database import Connection, ready_connection
 from models.errors import InputError
 from models.kinds import READ
-from producer.fates import Fate, Moment, Rules
-from producer.places import File, NotFetched, Opened, Place, Refused, not_had, opened_file, readable
+from producer.places import (
+    File,
+    NotFetched,
+    Opened,
+    Place,
+    Refused,
+    listed,
+    not_had,
+    opened_file,
+    readable,
+)
 from producer.sources import files_in
 from producer.submit import submit
-from producer.taking import Taking
-from producer.watched_files import WatchedFiles
+from producer.watch.fates import Fate, Moment, Rules
+from producer.watch.rows import WatchedFiles
+from producer.watch.taking import Taking
 
 if TYPE_CHECKING:
     from models.spec import Spec
@@ -169,18 +179,9 @@ class Watched:
             connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (self.watch,))
 
     def _files(self, look: Look) -> Iterator[File]:
-        """Those that are there. Raises NotFetched where none could be listed; a list that breaks
-        off is given as far as it goes."""
-        found = 0
-        try:
-            for file in self.place.files():
-                found += 1
-                if not isinstance(file, Refused):
-                    yield file
-                elif file.category != "not_found":  # a folder may well be empty
-                    look.refused.append(file)
-        except NotFetched as exc:
-            if not found:
-                raise
-            name = self.place.name
-            look.refused.append(Refused(name, exc.category, f"{name}: the list broke off: {exc}"))
+        """Those that are there, as far as the list goes. Raises NotFetched where none begins."""
+        for found in listed(self.place):
+            if not isinstance(found, Refused):
+                yield found
+            elif found.category != "not_found":  # a folder may well be empty
+                look.refused.append(found)

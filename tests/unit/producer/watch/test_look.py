@@ -2,9 +2,9 @@
 
 import pytest
 
-from producer.fates import Fate
-from producer.folder import Look
 from producer.places import Refused
+from producer.watch.fates import Fate
+from producer.watch.look import Look
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from producer.fates import (
+from producer.places import File, NotFetched, Opened, Place, Refused, not_had
+from producer.sources import Source, documents_in
+from producer.watch.fates import (
     Fate,
     Held,
     Moment,
@@ -23,9 +25,7 @@ from producer.fates import (
     step,
     within,
 )
-from producer.places import File, NotFetched, Opened, Place, Refused, not_had
-from producer.sources import Source, documents_in
-from producer.watched_files import WatchedFiles
+from producer.watch.rows import WatchedFiles
 
 if TYPE_CHECKING:
     import psycopg

@@ -2,7 +2,9 @@
 
 import pytest
 
-from producer.fates import (
+from producer.places import File, Refused
+from producer.sources import Accepted
+from producer.watch.fates import (
     MOST_NS,
     MOST_REFUSED,
     Fate,
@@ -20,8 +22,6 @@ from producer.fates import (
     step,
     within,
 )
-from producer.places import File, Refused
-from producer.sources import Accepted
 
 OLD, NEW = b"old", b"new"
 S = 1_000_000_000

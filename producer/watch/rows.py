@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.database import Connection
-from producer.fates import Held, Refusal, Stamp, Taken
+from producer.watch.fates import Held, Refusal, Stamp, Taken
 
 if TYPE_CHECKING:
     import psycopg
