@@ -19,6 +19,12 @@ WINDOW_DAYS = 30
 """That tell today's volume; an installation that is younger has fewer."""
 
 
+FIGURES = ("right", "to the best", "sure/check/wrong %", "$ / 1,000", "$ / right", "p50 s", "p95 s",
+           "tokens/s")  # fmt: skip
+
+ESCALATION = ("escalated", "right before", "right after", "$ / right", "$ / further right")
+
+
 def evals(rows: Sequence[Row]) -> None:
     """Every eval."""
     if not rows:
@@ -58,20 +64,27 @@ def eval_report(made: "Report") -> None:
 
 
 def _eval_task(task: str, found: "Sequence[Figures]") -> None:
+    title = f"{task}: {found[0].right.n} texts, 95 % intervals"
+    _side_by_side(title, FIGURES, [(one.place, _eval_cells(one)) for one in found])
+
+
+def _side_by_side(
+    title: str, names: Sequence[str], columns: Sequence[tuple[str, Iterator[str]]]
+) -> None:
+    """Figures in a row each: as columns they would leave models no room on a narrow terminal."""
     table = plain_table()
-    table.title = f"{task}: {found[0].right.n} texts, 95 % intervals"
-    table.add_column("model", overflow="fold")
-    numbers = ("right", "to the best", "sure/check/wrong %", "$ / 1,000", "$ / right", "p50 s",
-               "p95 s", "tokens/s")  # fmt: skip
-    for column in numbers:
-        table.add_column(column, justify="right", no_wrap=True)
-    for one in found:
-        table.add_row(escape(one.place), _share(one.right), *_eval_cells(one))
+    table.title = title
+    table.add_column("", overflow="fold")
+    for head, _ in columns:
+        table.add_column(escape(head), justify="right", overflow="fold")
+    for name, *cells in zip(names, *(cells for _, cells in columns), strict=True):
+        table.add_row(name, *cells)
     console.print(table)
 
 
 def _eval_cells(one: "Figures") -> Iterator[str]:
     against, per_answer = one.against_best, one.usd_per_answer
+    yield _share(one.right)
     yield "the best" if against is None else f"{against.value:+.3f}, p {against.p:.3f}"
     values = max(one.sure + one.unsure + one.wrong, 1)
     checks = (one.sure, one.unsure, one.wrong)
@@ -103,21 +116,14 @@ def _eval_parts(
 def _eval_escalations(found: "Sequence[Escalation]") -> None:
     if not found:
         return
-    table = plain_table()
-    table.title = "asked again where a value is wrong by its checks"
-    for column in ("model", "then"):
-        table.add_column(column, overflow="fold")
-    for column in ("escalated", "right before", "right after", "$ / right", "$ / further right"):
-        table.add_column(column, justify="right", overflow="fold")
-    for one in found:
-        costs = (one.usd_per_right, one.usd_per_gained)
-        table.add_row(
-            escape(one.first),
-            escape(one.onward),
-            *map(_share, (one.escalated, one.before, one.after)),
-            *("unknown" if cost is None else usd(str(cost)) for cost in costs),
-        )
-    console.print(table)
+    columns = [(f"{one.first}, then {one.onward}", _escalation_cells(one)) for one in found]
+    _side_by_side("asked again where a value is wrong by its checks", ESCALATION, columns)
+
+
+def _escalation_cells(one: "Escalation") -> Iterator[str]:
+    yield from map(_share, (one.escalated, one.before, one.after))
+    for cost in (one.usd_per_right, one.usd_per_gained):
+        yield "unknown" if cost is None else usd(str(cost))
 
 
 def _eval_choice(made: "Report", task: str) -> None:
