@@ -73,3 +73,26 @@ def test_writing_makes_a_page_however_faint_or_little_it_is():
         Image.effect_noise(SIZE, 60),  # a photograph, from afar
     ):
         assert not is_blank(page)
+
+
+def test_a_page_full_of_faint_print_is_no_empty_sheet():
+    for size, leading, fainter, margin in (
+        (15, 1.2, 33, 100),
+        (20, 1.3, 40, 100),
+        (14, 1.0, 50, 0),
+        (10, 1.0, 60, 0),
+        (15, 1.2, 25, 0),
+    ):
+        for spread in (0, 3):
+            page = full(size, leading, fainter, margin)
+            assert not is_blank(grainy(page, spread) if spread else page)
+
+
+def full(size: int, leading: float, fainter: int, margin: int) -> Image.Image:
+    """A page with lines of print from margin to margin."""
+    page = paper()
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(size)
+    for y in range(margin, SIZE[1] - margin, round(size * leading)):
+        pen.text((margin, y), "minimum hum of women " * 20, fill=PAPER - fainter, font=font)
+    pen.rectangle((SIZE[0] - margin, 0, SIZE[0], SIZE[1]), fill=PAPER)
+    return page
