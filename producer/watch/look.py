@@ -6,6 +6,7 @@ nothing is moved or deleted.
 """
 
 import hashlib
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -86,6 +87,10 @@ def _counted(number: int, name: str) -> str:
     return f"{number:,} {name}{'s' * (number != 1)}"
 
 
+def _stamp(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_size, stat.st_mtime_ns
+
+
 class LocalFolder:
     """A folder of this host, with all that stands below it."""
 
@@ -107,8 +112,7 @@ class LocalFolder:
                 yield found
                 continue
             with suppress(OSError):  # it went away meanwhile
-                stat = found.stat()
-                yield File(readable(str(found)), str(found), stat.st_size, stat.st_mtime_ns)
+                yield File(readable(str(found)), str(found), *_stamp(found.stat()))
 
     def contents(self, found: Iterable[File | Refused]) -> Iterator[Opened | Refused]:
         """As `Place` has it."""
@@ -122,7 +126,8 @@ class LocalFolder:
                 yield not_had(file, NotFetched("unreadable", exc.strerror or str(exc)))
                 continue
             with content:
-                yield Opened(file, content)
+                if _stamp(os.fstat(content.fileno())) == (file.size, file.changed_ns):
+                    yield Opened(file, content)  # else it was written to: a later look has it
 
 
 @dataclass(slots=True)
