@@ -1,6 +1,8 @@
 """Calls that show a model a page of a document, each in the ledger before it is made."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 from worker.calls.access import EngineAccess
@@ -11,6 +13,13 @@ from worker.jsonb import as_json
 from worker.llm.engine import Completion, EngineError, Request
 
 
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """No call was made, and why."""
+
+    why: str
+
+
 class PageCalls:
     """Shows pages to a model of one engine, each in one of its `slots`. What a worker that goes
     away had under way is found lost by the leader: its page is shown again."""
@@ -19,14 +28,18 @@ class PageCalls:
         self.access, self.slots = access, slots
         self._db, self._owner = db, owner
 
-    async def ask(self, document: int, request: Request, version: str) -> Completion | None:
-        """Make one call, once a slot is free; None: the document is somebody else's by now, or
-        nobody's. Raises EngineError."""
+    async def ask(
+        self, document: int, request: Request, version: str, others: Callable[[], int]
+    ) -> Completion | Unasked:
+        """Make one call, once a slot is free, unless the document is somebody else's by then, or
+        the model's gate is shut; `others` says how many pages more are under way. Raises
+        EngineError."""
         call_id = new_call_id()
-        async with self.slots:
-            # not before: whose document it is may change while it waits
+        async with self.slots:  # what it waited for may have taken long
+            if (shut := self.shut(request.model_name, others())) is not None:
+                return Unasked(shut)
             if not await self._reserved(call_id, document, request.model_name):
-                return None
+                return Unasked("another worker has the document")
             began = time.monotonic()
             answer = await self._answer(request)
         ledger = self.access.ledger

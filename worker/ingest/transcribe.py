@@ -13,7 +13,7 @@ from models.config import LimitsConfig
 from models.errors import ReadError
 from worker.calls.access import ModelAccess
 from worker.calls.answer import after_thinking, went_round
-from worker.calls.pages import PageCalls
+from worker.calls.pages import PageCalls, Unasked
 from worker.llm.engine import Completion, EngineError, Finish, Message, Request, Trouble
 from worker.llm.probe import told
 from worker.prompts.files import PAGE, prompt
@@ -107,12 +107,17 @@ class ModelPages:
     async def _transcribed(self, document: int, jpeg: bytes) -> str | None:
         for temperature in (0.0, SECOND_DRAW):
             request = self._request(jpeg, temperature)
-            completion = await self._calls.ask(document, request, prompt(PAGE).version)
-            if completion is None:
-                raise NotNow("engine_away", "another worker has the document")
-            if not went_round(completion):
-                return transcript(completion)
+            version = prompt(PAGE).version
+            answer = await self._calls.ask(document, request, version, self._others)
+            if isinstance(answer, Unasked):
+                raise NotNow("engine_away", answer.why)
+            if not went_round(answer):
+                return transcript(answer)
         return None
+
+    def _others(self) -> int:
+        """Pages that are under way beside the one that asks."""
+        return self._under_way - 1
 
     def _request(self, jpeg: bytes, temperature: float) -> Request:
         """Half of the window is for what the model writes; a page takes the other, or less."""

@@ -261,6 +261,17 @@ async def test_a_page_waits_for_the_slot_that_a_job_holds_and_is_in_no_ledger_me
     assert await page == scanned_page("Total 12")
 
 
+async def test_a_page_is_not_shown_to_an_engine_that_went_away_while_it_waited_for_a_slot():
+    rig = Rig("Total 12", slots=1)
+    await rig.slots.enter(alone=False)
+    pages = [asyncio.create_task(rig.page()) for _ in range(3)]
+    await settle()
+    rig.access.trouble("see", EngineError(Trouble.UNAVAILABLE, "nobody there"))
+    rig.slots.leave(alone=False)
+    assert [type(found) for found in await asyncio.gather(*pages)] == [NotNow] * 3
+    assert (rig.engine.requests, rig.db.ran, rig.slots.free) == ([], [], 1)
+
+
 async def test_a_slot_is_free_again_whatever_came_of_its_page():
     error = EngineError(Trouble.BAD_REQUEST, "image too large")
     for rig in (Rig(error), Rig("Total 12", has_lease=False)):
