@@ -202,8 +202,10 @@ def _pass_over(
             return
         between.append((told, source))
         size = sum(len(one.data) for _, one in between)
-        if source.path == stored[0] or len(between) > BLOCK or size > BLOCK_BYTES:
+        if source.path == stored[0]:
             break
+        if len(between) > BLOCK or size > BLOCK_BYTES:
+            raise InputError(_too_many_between(batch, stored[0]))
     if result.broke_off:
         raise InputError(f"{result.refused[-1].message}; try again")
     found = source or next((one for _, one in between), None)
@@ -211,6 +213,14 @@ def _pass_over(
         f"batch {batch} was being submitted with other documents: {stored[0]} was next, "
         f"found {found.path if found else 'nothing'}; name the same paths, or cancel it and submit "
         "anew"
+    )
+
+
+def _too_many_between(batch: int, path: str) -> str:
+    return (
+        f"batch {batch}: more than {BLOCK} documents, or {BLOCK_BYTES // 2**20} MB of them, stand "
+        f"before {path} that are not in it: other paths, or so much that could not be had the "
+        "first time; name the same paths, or cancel it and submit anew"
     )
 
 
