@@ -181,10 +181,11 @@ def _is_whole(stamp: Stamp, moment: Moment) -> bool:
 
 def judged(held: Held | None, sha256: bytes, taken: Taken | None, rules: Rules) -> Fate:
     """What becomes of a file whose bytes were read."""
-    if taken is not None and taken.walked is not None:
-        return Fate.REST
-    if held is not None and held.sha256 == sha256:
+    is_cut_off = taken is not None and taken.walked is not None
+    if held is not None and held.sha256 == sha256 and (held.refused or not is_cut_off):
         return _fate_of_known(rules.lifted(held.refused), taken)
+    if is_cut_off:
+        return Fate.REST
     if taken is not None:
         return Fate.TWIN
     return Fate.NEW if held is None or held.sha256 is None else Fate.CHANGED
@@ -197,8 +198,10 @@ def _fate_of_known(lifted: Sequence[Refusal], taken: Taken | None) -> Fate:
         return Fate.TOUCHED
     if taken is None:
         return Fate.NEW
-    is_part = any(refusal.inner for refusal in lifted)
-    return Fate.AGAIN if is_part else Fate.TWIN  # all of it was refused: it came of another name
+    if any(refusal.inner for refusal in lifted):
+        return Fate.AGAIN
+    # all of it was refused: it came of another name, or a look was cut off in the midst of it
+    return Fate.TWIN if taken.walked is None else Fate.REST
 
 
 def after(walked: int, sources: Iterable[Source]) -> Iterator[Source]:

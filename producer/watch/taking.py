@@ -141,8 +141,6 @@ class _Reading:
     taken: Taken | None
     walked: int = 0
     """How much of what it holds was seen."""
-    tried: set[str] = field(default_factory=set)
-    """What of it was tried again by now."""
     refused: list[Refused] = field(default_factory=list)
     is_taken: bool = False
     """Whether a document came of it."""
@@ -161,7 +159,8 @@ class _Reading:
                 self.is_taken = True
                 return after(self._begun_at, sources)
             case Fate.AGAIN:
-                return within(self.rules.lifted(self._before_refused), self.file.name, sources)
+                left = after(self._begun_at, sources)
+                return within(self.rules.lifted(self._before_refused), self.file.name, left)
         return ()
 
     def _walked(self, sources: Iterable[Source]) -> Iterator[Source]:
@@ -170,16 +169,14 @@ class _Reading:
             yield source
 
     def _see(self, source: Source) -> None:
-        if self.fate is Fate.AGAIN:
-            self.tried.add(source.path.removeprefix(self.file.name))
         if isinstance(source, Refused):
             self.refused.append(source)
         else:
             self.is_taken = True
 
     def progress(self) -> Taken:
-        """How far its bytes have come; the whole is taken where only a part is tried again."""
-        return Taken() if self.fate is Fate.AGAIN else Taken(max(self.walked, self._begun_at))
+        """How far its bytes have come."""
+        return Taken(max(self.walked, self._begun_at))
 
     def held(self, now_ns: int, is_whole: bool) -> Held:
         """What its name holds."""
@@ -193,9 +190,10 @@ class _Reading:
         """What was refused before, and still is."""
         if self.fate not in (Fate.AGAIN, Fate.TOUCHED):
             return ()
-        gone = self.rules.lifted(self._before_refused) if is_whole else ()
-        kept = (each for each in self._before_refused if each not in gone)
-        return tuple(each for each in kept if each.inner not in self.tried)
+        if not is_whole:  # a later look goes on where this one was
+            return self._before_refused
+        gone = self.rules.lifted(self._before_refused)
+        return tuple(each for each in self._before_refused if each not in gone)
 
     @property
     def _before_refused(self) -> tuple[Refusal, ...]:

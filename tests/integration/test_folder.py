@@ -1,6 +1,7 @@
 """A folder that is watched: each file becomes a document once, whatever happens to the watch."""
 
 import errno
+import io
 import os
 import secrets
 import struct
@@ -261,6 +262,28 @@ def test_what_was_refused_in_an_archive_alone_is_submitted_when_the_limit_is_rai
     assert (raised.documents, raised.fates) == (1, {Fate.AGAIN: 1})
     assert paths(db) == ["a.txt", "c.txt", "b.txt"]
     assert watched(inbox, file_mb=3).look(SPEC).fates == {Fate.SAME: 1}
+
+
+@pytest.mark.parametrize("given", [2, 4])
+def test_what_is_tried_again_of_an_archive_comes_once_though_a_look_at_it_is_cut_off(
+    db, look, inbox, monkeypatch, given
+):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as packed:
+        for number in range(4):
+            packed.writestr(f"{number}.txt", f"{number} {MEGABYTE[: 2**19]}")
+    with zipfile.ZipFile(inbox / "all.zip", "w") as packed:
+        packed.writestr("a.txt", "one")
+        packed.writestr("inner.zip", inner.getvalue())
+        packed.writestr("z.txt", "last")
+    assert watched(inbox, file_mb=1).look(SPEC).documents == 2
+    cut_off_after(monkeypatch, "all.zip", given)
+    with pytest.raises(CutOff):
+        watched(inbox, file_mb=4).look(SPEC)
+    go_on(monkeypatch)
+    watched(inbox, file_mb=4).look(SPEC)
+    assert sorted(paths(db)) == ["0.txt", "1.txt", "2.txt", "3.txt", "a.txt", "z.txt"]
+    assert watched(inbox, file_mb=4).look(SPEC).fates == {Fate.SAME: 1}
 
 
 def test_copies_of_an_archive_of_which_all_was_refused_come_once_when_the_limit_is_raised(

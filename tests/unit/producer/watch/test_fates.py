@@ -134,7 +134,10 @@ WAITED = Held(PAST, 0, True)
         (SHUT, OLD, None, Fate.TOUCHED),
         (LIFTED, OLD, None, Fate.NEW),
         (LIFTED, OLD, Taken(), Fate.TWIN),  # another name with these bytes was tried before it
+        (LIFTED, OLD, Taken(2), Fate.REST),
+        (SHUT, OLD, Taken(2), Fate.TOUCHED),
         (PARTLY, OLD, Taken(), Fate.AGAIN),
+        (PARTLY, OLD, Taken(2), Fate.AGAIN),
         (LIFTED, NEW, Taken(), Fate.TWIN),
         (LIFTED, NEW, None, Fate.CHANGED),
     ],
