@@ -65,10 +65,10 @@ def run(limit: int | None = None) -> Iterator[Measured]:
     read = list(read_all(load(PUBLIC)[:limit]))
     show(read)
     fields = sum(each.fields for each in read)
-    yield Measured("p: jobs escalated", sum(each.escalated for each in read) / len(read))
-    yield Measured("p: fields right before", sum(each.right_before for each in read) / fields)
-    yield Measured("p: fields right after", sum(each.right_after for each in read) / fields)
-    yield Measured("p: for each field made right", float(_usd_per_right(read)), unit="USD")
+    yield Measured("q: jobs escalated", sum(each.escalated for each in read) / len(read))
+    yield Measured("q: fields right before", sum(each.right_before for each in read) / fields)
+    yield Measured("q: fields right after", sum(each.right_after for each in read) / fields)
+    yield Measured("q: for each field made right", float(_usd_per_right(read)), unit="USD")
 
 
 def read_all(rows: Sequence[Mapping[str, Any]]) -> Iterator[Read]:
