@@ -1,6 +1,7 @@
--- The chunks, boxes and jobs of documents that were read, their new states and the end of their bytes, but
--- where pages are missing, in one statement. A document whose lease this worker lost in the meantime is left alone. Jobs of one
--- ask follow each other, so that engines keep the fixed part of its prompt warm.
+-- The chunks, boxes and jobs of documents that were read, their new states and the end of their bytes,
+-- but where pages are missing, in one statement. A document whose lease this worker lost in the
+-- meantime is left alone. Jobs of one ask follow each other, so that engines keep the fixed part of
+-- its prompt warm.
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(%(documents)s) AS d (
         id bigint, state text, pages integer, language text, notes text[], missing jsonb,
