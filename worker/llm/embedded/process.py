@@ -12,7 +12,7 @@ from pathlib import Path
 import xllamacpp
 
 from models.engines import EMBEDDED_CONTEXT_TOKENS, EMBEDDED_MODEL, EMBEDDED_SLOTS
-from worker.llm.embedded.server import TEMPLATE
+from worker.llm.embedded.chat import CHAT
 
 _MOST_THREADS = 8
 """More make so small a model slower."""
@@ -50,7 +50,7 @@ def _params(model: str, port: int) -> xllamacpp.CommonParams:
     # Waiting threads sleep: spinning ones take the cores that the workers need.
     params.cpuparams.poll = 0
     params.use_jinja = True
-    params.chat_template = TEMPLATE.read_text("utf-8").rstrip("\n")
+    params.chat_template = CHAT
     params.warmup = True
     params.ui = False
     params.verbosity = _QUIET

@@ -24,8 +24,6 @@ from models.errors import ConfigError
 
 BARE = "llama"
 ADAPTER = "adapter.gguf"
-TEMPLATE = Path(__file__).with_name("chat.jinja")
-"""What puts messages together for the embedded model, which has no chat template of its own."""
 
 _ANSWER_S = 5.0
 _PACKAGES = Path(__file__).resolve().parents[3]

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from models.errors import InputError
-from worker.llm.embedded.server import TEMPLATE, model_file
+from worker.llm.embedded.chat import CHAT, rendered
+from worker.llm.embedded.server import model_file
 from worker.tune.pairs import Pair, Tokens
 
 
@@ -43,8 +43,7 @@ class Base:
             return pair.prompt
         messages = [dict(message) for message in pair.prompt]
         if self.template is not None:
-            made = ImmutableSandboxedEnvironment(autoescape=False).from_string(self.template)
-            return made.render(messages=messages)
+            return rendered(messages, self.template)
         if not getattr(self.tokenizer, "chat_template", None):
             raise InputError(
                 f"{self.path} has no chat template: give prompts as strings, not as messages"
@@ -87,6 +86,4 @@ def load_base(path: Path | None, folder: Path) -> Base:
     except (OSError, ValueError, KeyError) as exc:
         raise InputError(f"{path} cannot be read as a model: {exc}") from exc
     model = model.to("cuda" if gpu else "cpu").eval()
-    return Base(
-        model, tokenizer, path, TEMPLATE.read_text("utf-8").rstrip("\n") if embedded else None
-    )
+    return Base(model, tokenizer, path, CHAT if embedded else None)
