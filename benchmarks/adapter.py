@@ -79,7 +79,13 @@ class Case:
         messages = task_messages(self.task, self.ask, self.text, self.schema, how)
         form = bounded(limited(grammar(self.schema).schema, most), most)
         request = Request(
-            model, messages, most, EMBEDDED_CONTEXT_TOKENS, form, fixed=len(messages) - 1
+            model,
+            messages,
+            most,
+            EMBEDDED_CONTEXT_TOKENS,
+            form,
+            fixed=len(messages) - 1,
+            text="" if examples else self.text.strip(),
         )
         return prepared(request, Traits())
 
@@ -133,12 +139,14 @@ def renamed() -> Iterator[Case]:
 
 
 def strangers() -> Iterator[Case]:
-    """Mails and receipts that no template has."""
-    for trade in _yaml(STRANGERS / "mails.yaml")["trades"]:
-        schema = labels_schema(trade["key"], trade["labels"])
-        for mail in trade["mails"]:
-            right = {trade["key"]: mail["right"]}
-            yield Case("strangers: mails", trade["ask"], schema, mail["text"], right)
+    """Mails and receipts that no template has; `unseen`: nor did whoever chose how to ask."""
+    mails = _yaml(STRANGERS / "mails.yaml")
+    for part in ("trades", "unseen"):
+        for trade in mails[part]:
+            schema = labels_schema(trade["key"], trade["labels"])
+            for mail in trade["mails"]:
+                right = {trade["key"]: mail["right"]}
+                yield Case(f"strangers: mails, {part}", trade["ask"], schema, mail["text"], right)
     receipts = _yaml(STRANGERS / "receipts.yaml")
     schema = fields_schema(tuple(receipts["fields"]))
     for one in receipts["receipts"]:

@@ -198,6 +198,10 @@ class EngineConfig(Section):
         own = self.models.get(model)
         return own is None or own.examples
 
+    def weighs_labels(self, model: str) -> bool:
+        """Whether it weighs labels for a model, for which it is told the text apart."""
+        return False
+
     @property
     def stand_in(self) -> bool:
         """Whether the embedded model answers in place of a frontier model."""
@@ -341,6 +345,10 @@ class EmbeddedConfig(EngineConfig):
     def carries_examples(self, model: str) -> bool:
         """An adapter is trained on prompts without examples."""
         return not is_tuned(model) and super().carries_examples(model)
+
+    def weighs_labels(self, model: str) -> bool:
+        """The adapter that comes with Docmill never met most labels; one of one's own did."""
+        return self.adapter is None and is_tuned(model)
 
     def _named(self, model: str) -> str:
         return (STAND_IN if self.stand_in else "") + model

@@ -6,12 +6,14 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models.adapter import adapter_digest
 from models.engines import (
     EMBEDDED_CONTEXT_TOKENS,
     EMBEDDED_MODEL,
@@ -19,12 +21,17 @@ from models.engines import (
     EmbeddedConfig,
 )
 from models.errors import ConfigError
-from models.words import Zone
+from models.words import TaskType, Zone
 from tests.embedded_users import LLAMA, User, server_pid, temporary_home, wait_until_stopped
 from tests.lora import write_lora
+from worker.llm.embedded.chat import rendered
+from worker.llm.embedded.choice import BARE, View
 from worker.llm.embedded.server import attach_llama
+from worker.llm.embedded.weigher import Clock, Weigher
 from worker.llm.engine import Completion, Message, Request
 from worker.llm.kinds import KINDS, Reach
+from worker.llm.openai.client import Client
+from worker.prompts import manner, task_messages
 
 pytestmark = pytest.mark.model
 
@@ -133,7 +140,58 @@ def test_messages_become_plain_text_for_a_base_model(url: str) -> None:
     roles = ("system", "user", "assistant", "user")
     messages = [{"role": role, "content": str(n)} for n, role in enumerate(roles)]
     made = ask(f"{url.removesuffix('/v1')}/apply-template", {"messages": messages})
-    assert made["prompt"] == "0\n\n1\nAnswer:\n2\n\n3\nAnswer:\n"
+    assert made["prompt"] == rendered(messages) == "0\n\n1\nAnswer:\n2\n\n3\nAnswer:\n"
+
+
+def test_a_label_is_weighed_by_what_the_model_says_of_its_tokens(url: str) -> None:
+    asyncio.run(weighed_rightly(url))
+
+
+async def weighed_rightly(url: str) -> None:
+    """The likelihood of what the model would say anyway is the one that it states itself."""
+    read = "Text: The tap drips.\n\nIn other words, the"
+    said = ask(
+        f"{url}/completions", {"prompt": read, "max_tokens": 3, "temperature": 0, "logprobs": 1}
+    )
+    client = Client(url, None, timeout_s=60, max_connections=4, proxied=False)
+    try:
+        view = View(read, (said["choices"][0]["text"], " zebra crossing"), BARE, 0.5)
+        likely, unlikely = await Weigher(client).weighed(view, Clock())
+    finally:
+        await client.close()
+    stated = sum(one["logprob"] for one in said["choices"][0]["logprobs"]["content"])
+    assert likely == pytest.approx(0.5 * stated, abs=0.05)
+    assert unlikely < likely - 2
+
+
+def test_the_adapter_that_ships_chooses_among_labels_that_it_never_met(home: Path) -> None:
+    table = EmbeddedConfig(zone=Zone.LOCAL, adapter_digest=adapter_digest(None))
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as user:
+        told, again, plain = user.submit(chosen_by, table, home).result()
+    assert [json.loads(one.text) for one in (told, again)] == [{"note": "moan"}] * 2
+    assert told.usage.input_tokens == plain.usage.input_tokens
+    assert told.engine_seconds > again.engine_seconds > 0  # the usual weights are found once
+
+
+def chosen_by(table: EmbeddedConfig, home: Path) -> list[Completion]:
+    return asyncio.run(choices(table, home))
+
+
+async def choices(table: EmbeddedConfig, home: Path) -> list[Completion]:
+    """A label by weight, the same again, and one that the model chooses by itself."""
+    engine = KINDS["embedded"].make(table, Reach("", None, home))
+    text = "The eggs were cracked, three out of six, and the yolk had run all over the mushrooms."
+    labels = {"enum": ["pat on the back", "moan", "wish to know more"]}
+    schema = {"type": "object", "properties": {"note": labels}, "required": ["note"]}
+    how = manner(TaskType.CLASSIFICATION, table.served, "en", examples=False)
+    ask = "Our farm shop gets notes with the vegetable boxes. Which kind is this one?"
+    messages = task_messages(TaskType.CLASSIFICATION, ask, text, schema, how)
+    request = Request(table.served, messages, 48, EMBEDDED_CONTEXT_TOKENS, schema, text=text)
+    try:
+        asked = (request, request, replace(request, text=""))
+        return [await engine.complete(one) for one in asked]
+    finally:
+        await engine.close()
 
 
 def test_users_share_it_and_it_stops_with_the_last_one(home: Path) -> None:

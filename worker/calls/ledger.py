@@ -80,6 +80,7 @@ def request_key(request: Request, version: str) -> UUID:
         request.max_tokens,
         request.temperature,
         request.seed,
+        *(("weighed",) if request.text else ()),
     )
     return UUID(bytes=hashlib.sha256(canonical(parts)).digest()[:16])
 

@@ -29,7 +29,10 @@ def prepared(request: Request, traits: Traits) -> Request:
     markers = markers_in(traits.template)
     messages = tuple(_plain(one, markers) for one in request.messages)
     window = _window(request.context_tokens, traits)
-    request = replace(request, messages=messages, think=traits.think, context_tokens=window)
+    text = plain(request.text, markers)
+    request = replace(
+        request, messages=messages, text=text, think=traits.think, context_tokens=window
+    )
     return _with_rules(request, traits)
 
 

@@ -42,6 +42,9 @@ class Request:
     """How many messages at the front follow from the prompt's version alone."""
     chosen: int = 0
     """How many behind them are examples chosen for this text alone; then comes what is asked."""
+    text: str = ""
+    """The text that it asks about, for an engine that weighs labels: the last message ends with
+    it. Empty: it is not told apart."""
     idempotency_key: str | None = None
 
 

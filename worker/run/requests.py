@@ -49,8 +49,9 @@ class Requests:
 
     def about(self, schema: Mapping[str, Any], text: str) -> Request:
         """For the fields of a schema."""
-        job = self.job
-        return self._saying(task_messages(job.task, job.ask, text, schema, job.manner), schema)
+        job, model = self.job, self.job.place.model
+        request = self._saying(task_messages(job.task, job.ask, text, schema, job.manner), schema)
+        return replace(request, text=text.strip()) if self.engine.weighs_labels(model) else request
 
     def second(self, reading: Reading, text: str) -> Request:
         """For the fields that are read a second time."""
@@ -68,7 +69,7 @@ class Requests:
         if wrong.category in SAY_AGAIN:
             return replace(request, temperature=SECOND_TRY_TEMPERATURE, seed=request.seed + 1)
         messages = repair_messages(request.messages, completion.text, wrong.problem, schema)
-        return replace(request, messages=messages)
+        return replace(request, messages=messages, text="")
 
     def room(self, traits: Traits, rates: Mapping[Script, float]) -> int:
         """Tokens left for text once the fixed part and the answer have theirs. `traits` and

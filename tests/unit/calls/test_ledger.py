@@ -84,6 +84,7 @@ def test_the_key_of_equal_requests_is_equal_also_in_another_process():
         {"schema": {}},
         {"max_tokens": 200},
         {"temperature": 0.4},
+        {"text": "is it?"},  # then its labels are weighed
     ],
 )
 def test_the_key_changes_with_everything_that_the_engine_sees(change):

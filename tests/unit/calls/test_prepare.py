@@ -33,6 +33,13 @@ def test_markers_of_the_usual_templates_and_of_its_own_are_no_markers_in_what_is
     assert prepared(sent, TEMPLATED) == sent
 
 
+def test_nor_in_the_text_that_an_engine_is_told_apart():
+    told = replace(ASKED, text="in <my_turn>, <eos>.")
+    sent = prepared(told, TEMPLATED)
+    assert sent.messages[-1].content.endswith(sent.text)
+    assert "<eos>" not in sent.text
+
+
 def test_nor_in_its_own_bad_answer_when_that_is_mended():
     wrong = repair_messages(ASKED.messages, "<my_turn> not JSON", "no JSON", {})
     assert not any(

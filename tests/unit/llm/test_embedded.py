@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from models.embedded.server import load
-from models.engines import EMBEDDED_MODEL, STAND_IN, tuned_name
+from models.engines import EMBEDDED_MODEL, STAND_IN, EmbeddedConfig, tuned_name
 from models.errors import ConfigError
+from models.words import Zone
 from tests.factories import a_request
 from tests.lora import write_lora
 from worker.llm.embedded.engine import EmbeddedDialect
@@ -29,6 +30,23 @@ def test_the_models_name_says_whether_its_adapter_takes_part(model: str, strengt
     body = EmbeddedDialect(seeds=True).body(a_request(model_name=model))
     assert body["extra_body"] == {"lora": [{"id": 0, "scale": strength}]}
     assert body["model"] == model
+
+
+@pytest.mark.parametrize(
+    ("adapter", "model", "weighs"),
+    [
+        (None, tuned_name(DIGEST), True),
+        (None, STAND_IN + tuned_name(DIGEST), True),
+        (None, EMBEDDED_MODEL, False),
+        ("own.gguf", tuned_name(DIGEST), False),  # it has met the labels
+        ("", EMBEDDED_MODEL, False),
+    ],
+)
+def test_labels_are_weighed_for_the_adapter_that_ships(
+    adapter: str | None, model: str, weighs: bool
+) -> None:
+    table = EmbeddedConfig(zone=Zone.LOCAL, adapter=adapter, adapter_digest=DIGEST)
+    assert table.weighs_labels(model) is weighs
 
 
 def test_each_adapter_has_a_server_of_its_own_and_all_share_the_models_file(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from models.engines import is_tuned
+from worker.llm.embedded.choice import choice
+from worker.llm.embedded.weigher import Weigher
 from worker.llm.engine import Completion, Health, Request
 from worker.llm.openai.dialect import Dialect
 from worker.llm.openai.engine import OpenAIEngine
@@ -20,10 +22,17 @@ class EmbeddedEngine(OpenAIEngine):
         dialect = EmbeddedDialect(seeds=True)
         super().__init__(base_url, None, timeout_s=timeout_s, proxied=False, dialect=dialect)
         self._offered = models
+        self._weigher = Weigher(self._client)
 
     async def complete(self, request: Request) -> Completion:
-        """Answer one prompt. Raises EngineError. The server names its file, whichever was asked."""
-        completion = await super().complete(request)
+        """Answer one prompt; a label is weighed where that can be. Raises EngineError. The server
+        names its file, whichever was asked."""
+        asked = choice(request)
+        completion = (
+            await super().complete(request)
+            if asked is None
+            else await self._weigher.chosen(asked, request.text)
+        )
         return replace(completion, model_answered=request.model_name)
 
     async def health(self) -> Health:

@@ -55,7 +55,7 @@ def completion_in(
         latency_ms=latency_ms,
         usage=usage_in(reply),
         model_answered=_word(reply.get("model")),
-        engine_seconds=_engine_seconds(_object(reply.get("timings"))),
+        engine_seconds=engine_seconds(reply),
         reported_cost_usd=cost_in(reply),
         rate_limits=rate_limits(headers, datetime.now(UTC)),
         has_logprobs=bool(_object(choice.get("logprobs")).get("content")),
@@ -105,8 +105,10 @@ def _content(content: object) -> str | None:
     return _word(content)
 
 
-def _engine_seconds(timings: Mapping[str, Any]) -> float | None:
-    # llama-server states the milliseconds of prompt and answer.
+def engine_seconds(reply: Mapping[str, Any]) -> float | None:
+    """Seconds that the engine spent, where it says so: llama-server states the milliseconds of
+    prompt and answer."""
+    timings = _object(reply.get("timings"))
     return sum_of(tuple(seconds(timings.get(part), 1000) for part in ("prompt_ms", "predicted_ms")))
 
 
