@@ -18,6 +18,7 @@ from models.errors import ReadError
 from models.kinds import PDF, PLAIN
 from worker.read.kinds import Page, Text
 from worker.read.sandbox import Limits, Reader
+from worker.read.scratch import LOCK
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(wall_s=20, cpu_s=20, memory_bytes=1 << 30)
@@ -220,7 +221,8 @@ async def test_no_document_stays_on_disk(tmp_path, monkeypatch):
     with Reader(1, LIMITS, act) as reader:
         for name in ("any", "segfault", "bug", "any"):
             await fate(reader, name)
-        assert all(not file.is_file() or file.suffix == ".out" for file in tmp_path.rglob("*"))
+        left = [file for file in tmp_path.rglob("*") if file.is_file()]
+        assert all(file.name == LOCK or file.suffix == ".out" for file in left)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -262,3 +264,30 @@ async def test_children_die_with_a_parent_that_is_killed(fifo, tmp_path):
         child = int(await asyncio.to_thread(fifo.read_text))
         parent.kill()
     assert gone(child)
+
+
+async def test_what_a_killed_parent_left_of_a_document_is_removed_by_the_next(
+    fifo, tmp_path, monkeypatch
+):
+    script = tmp_path / "parent.py"
+    script.write_text(ORPHAN)
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, str(script), str(fifo)]
+    with subprocess.Popen(command, env=env, cwd=ROOT, stderr=subprocess.DEVNULL) as parent:
+        await asyncio.to_thread(fifo.read_text)
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with Reader(1, LIMITS):
+            pass
+        (living,) = read_folders(tmp_path)  # it still reads
+        (living / "0.out").write_text("as its child leaves a text")
+        parent.kill()
+    (
+        tmp_path / "docmill-read-beginning"
+    ).mkdir()  # no lock yet: its process may be about to take it
+    with Reader(1, LIMITS):
+        assert len(read_folders(tmp_path)) == 2
+    assert [path.name for path in read_folders(tmp_path)] == ["docmill-read-beginning"]
+
+
+def read_folders(place):
+    return list(place.glob("docmill-read-*"))

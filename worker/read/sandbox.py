@@ -8,14 +8,12 @@ files, so that a message in the pipe is never so large that it can be cut off ha
 import asyncio
 import os
 import signal
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from multiprocessing.context import SpawnContext, SpawnProcess
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -24,6 +22,7 @@ from pebble import ProcessExpired, ProcessPool
 from models.errors import ReadError
 from worker.read.child import OUT_OF_MEMORY, ReadFunction, Task, load, prepare, run
 from worker.read.kinds import NeedsOcr, Text, Why, read_document
+from worker.read.scratch import Scratch
 
 T = TypeVar("T")
 _Failure = tuple[str, str] | None
@@ -94,7 +93,7 @@ class Reader:
         read: ReadFunction = read_document,
     ) -> None:
         self._limits, self._read = limits or Limits(), read
-        self._folder = tempfile.TemporaryDirectory(prefix="docmill-read-")
+        self._scratch = Scratch()
         self._numbers = count()
         # Linux kills a child with the thread that started it: this one lives as long as we do.
         self._thread = ThreadPoolExecutor(1, "reader")
@@ -160,7 +159,7 @@ class Reader:
             return await asyncio.wrap_future(future)
 
     def _task(self, media_type: str, name: str) -> Task:
-        path = Path(self._folder.name) / str(next(self._numbers))
+        path = self._scratch.path / str(next(self._numbers))
         return Task(
             path.with_suffix(".in"),
             path.with_suffix(".out"),
@@ -210,7 +209,7 @@ class Reader:
             future.cancel()
         _end([child.pool for child in self._children])
         self._thread.shutdown()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def __enter__(self) -> Self:
         return self
