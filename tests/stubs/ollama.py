@@ -156,8 +156,11 @@ class OllamaStub(Stub):
         return None if fits or self._pending < self.knobs.max_queue else self.faults["503"]
 
     async def before(self, prompt: Prompt) -> Fault | None:
+        downs = self.downs
         if self._loaded.get(prompt.model) != self._num_ctx(prompt):
             await self._scheduled(prompt)
+        if self.downs > downs:
+            await asyncio.Event().wait()  # it went down with the server that it had come to
         if self.knobs.deadly and any(self.knobs.deadly in text for text in prompt.texts):
             self.record.deaths += 1
             await self.go_down(self.knobs.down_s)

@@ -54,6 +54,8 @@ class Stub:
             lambda request, name: self._failed(request, self._fault_of(name)),
             lambda: self.knobs.batch_s,
         )
+        self.downs = 0
+        """How often it went down by itself."""
         self._random = random.Random(knobs.seed)
         self._slots: asyncio.Semaphore | None = None
         self._slots_for = 0
@@ -120,6 +122,7 @@ class Stub:
 
     async def go_down(self, seconds: float) -> None:
         """Go down with all connections, and come back after so many seconds."""
+        self.downs += 1
         loop = asyncio.get_running_loop()
         loop.call_later(seconds, lambda: loop.create_task(self.set(outage="")))
         await self.set(outage="refuse")
