@@ -1,12 +1,13 @@
 """What the adapter of the embedded model is worth: the model with it beside the model without.
 
 python -m benchmarks.adapter [--adapter FILE] [--most N] [--only strangers,...] [--trained FOLDER]
-                             [--answers FOLDER]
+                             [--answers FOLDER] [--outright]
 
 One server holds both; each request says which of them is asked, as workers ask it: the tuned model
 without examples in its prompts, the bare one with them. `strangers` is the honest part: mails and
-receipts that no template has (strangers/), and the sample mails under other labels. --answers
-writes what each said of the public receipts, for `python -m benchmarks.field_checks --given`.
+receipts that no template has (strangers/), and the sample mails under other labels. --outright
+lets the tuned model write its labels, as workers let an adapter of one's own. --answers writes
+what each said of the public receipts, for `python -m benchmarks.field_checks --given`.
 """
 
 import argparse
@@ -72,8 +73,8 @@ class Case:
         labels = any("enum" in each for each in self.schema["properties"].values())
         return TaskType.CLASSIFICATION if labels else TaskType.EXTRACTION
 
-    def request(self, model: str, *, examples: bool) -> Request:
-        """As a worker sends it to the embedded engine."""
+    def request(self, model: str, *, examples: bool, weigh: bool = True) -> Request:
+        """As a worker sends it to the embedded engine; `weigh`: its labels are weighed."""
         most = EMBEDDED_MAX_TOKENS[self.task]
         how = manner(self.task, model, language(self.text), examples=examples)
         messages = task_messages(self.task, self.ask, self.text, self.schema, how)
@@ -85,7 +86,7 @@ class Case:
             EMBEDDED_CONTEXT_TOKENS,
             form,
             fixed=len(messages) - 1,
-            text="" if examples else self.text.strip(),
+            text=self.text.strip() if weigh else "",
         )
         return prepared(request, Traits())
 
@@ -206,14 +207,17 @@ def _plain(value: Any) -> Any:
     return " ".join(value.split()) if isinstance(value, str) else value
 
 
-async def ask_all(url: str, cases: list[Case], names: tuple[str, ...]) -> dict[str, Asked]:
+async def ask_all(
+    url: str, cases: list[Case], names: tuple[str, ...], *, weigh: bool
+) -> dict[str, Asked]:
     """Ask each model about each case, the models taking turns so that a busy machine meets all."""
     engine = EmbeddedEngine(url, timeout_s=TIMEOUT_S, models=names)
     found = {name: Asked() for name in names}
     for at, case in enumerate(cases):
         for name in names:
             began = time.perf_counter()
-            answer = await engine.complete(case.request(name, examples=name == EMBEDDED_MODEL))
+            request = case.request(name, examples=name == EMBEDDED_MODEL, weigh=weigh)
+            answer = await engine.complete(request)
             found[name].count(case, answer, time.perf_counter() - began)
             print(f"{at + 1}/{len(cases)} {name} {case.right} -> {answer.text}", flush=True)
     await engine.close()
@@ -256,7 +260,7 @@ async def latency(url: str, tuned: str, cases: list[Case]) -> None:
     took: dict[str, list[float]] = {EMBEDDED_MODEL: [], tuned: []}
     for case in cases:
         for name in took:
-            request = case.request(name, examples=False)
+            request = case.request(name, examples=False, weigh=False)
             began = time.perf_counter()
             answer = await engine.complete(request)
             tokens = (answer.usage.input_tokens or 0) + (answer.usage.output_tokens or 0)
@@ -307,6 +311,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="keeps the model file for another run")
     parser.add_argument("--answers", type=Path, help="a folder for those to public receipts")
     parser.add_argument("--latency", action="store_true")
+    parser.add_argument("--outright", action="store_true", help="labels are not weighed")
     parser.add_argument("--trained", type=Path, help="what `docmill tune train` wrote")
     parser.add_argument("--pairs", type=Path, help="whose first prompts are asked of both")
     chosen = parser.parse_args()
@@ -327,7 +332,8 @@ def main() -> None:
         home.chmod(0o755)
         url = attach_llama(home, chosen.adapter, digest)
         if cases:
-            found = asyncio.run(ask_all(url, cases, names))
+            weigh = chosen.adapter == SHIPPED and not chosen.outright
+            found = asyncio.run(ask_all(url, cases, names, weigh=weigh))
             report(found)
             if chosen.answers:
                 write_answers(found, chosen.answers)

@@ -54,6 +54,9 @@ STAND_IN = "stand-in/"
 SHIPPED_ADAPTER_FOR = frozenset({TaskType.EXTRACTION, TaskType.CLASSIFICATION})
 """The tasks that the adapter which comes with Docmill was found better at (docs/adapter.md)."""
 
+WEIGHING = "weighed/1"
+"""How labels are weighed. Another way has another number: its answers are no copies of these."""
+
 _WITH = "+"
 _DIGEST_SHOWN = 8
 
@@ -198,9 +201,10 @@ class EngineConfig(Section):
         own = self.models.get(model)
         return own is None or own.examples
 
-    def weighs_labels(self, model: str) -> bool:
-        """Whether it weighs labels for a model, for which it is told the text apart."""
-        return False
+    def weighing(self, model: str) -> str:
+        """How it weighs labels for a model, for which it is told the text apart; empty: it lets the
+        model write them."""
+        return ""
 
     @property
     def stand_in(self) -> bool:
@@ -346,9 +350,9 @@ class EmbeddedConfig(EngineConfig):
         """An adapter is trained on prompts without examples."""
         return not is_tuned(model) and super().carries_examples(model)
 
-    def weighs_labels(self, model: str) -> bool:
+    def weighing(self, model: str) -> str:
         """The adapter that comes with Docmill never met most labels; one of one's own did."""
-        return self.adapter is None and is_tuned(model)
+        return WEIGHING if self.adapter is None and is_tuned(model) else ""
 
     def _named(self, model: str) -> str:
         return (STAND_IN if self.stand_in else "") + model

@@ -156,7 +156,7 @@ async def weighed_rightly(url: str) -> None:
     client = Client(url, None, timeout_s=60, max_connections=4, proxied=False)
     try:
         view = View(read, (said["choices"][0]["text"], " zebra crossing"), BARE, 0.5)
-        likely, unlikely = await Weigher(client).weighed(view, Clock())
+        likely, unlikely = await Weigher(client, timeout_s=60).weighed(view, Clock())
     finally:
         await client.close()
     stated = sum(one["logprob"] for one in said["choices"][0]["logprobs"]["content"])

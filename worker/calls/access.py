@@ -89,8 +89,8 @@ class EngineAccess:
         gateway's models are its own; local hosts with the same weights answer for each other."""
         engine, host = self.deployment.config, self.deployment.host
         at = f"@{host}" if self.deployment.zone is Zone.FRONTIER else ""
-        digest = self.seen.digest(model)
-        return f"{engine.kind}{at}/{engine.context_tokens}/{engine.short_answers}/{digest}"
+        how = f"{engine.context_tokens}/{engine.short_answers}/{self.seen.digest(model)}"
+        return f"{engine.kind}{at}/{how}{engine.weighing(model)}"
 
     def _name(self, model: str) -> str:
         name = f"engine {self.deployment.name} at {self.deployment.host}"

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+from models.engines import WEIGHING
 from models.failure import Failure
 from models.reasons import CostReason
 from models.states import CallState
@@ -80,7 +81,7 @@ def request_key(request: Request, version: str) -> UUID:
         request.max_tokens,
         request.temperature,
         request.seed,
-        *(("weighed",) if request.text else ()),
+        *((WEIGHING,) if request.text else ()),
     )
     return UUID(bytes=hashlib.sha256(canonical(parts)).digest()[:16])
 

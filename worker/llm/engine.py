@@ -237,7 +237,8 @@ class Told:
 
 
 class Engine(Protocol):
-    """Something that answers a prompt. Implementations hold one connection pool and no state."""
+    """Something that answers a prompt. Implementations hold one connection pool, and no state but
+    what they have learnt of their server."""
 
     async def complete(self, request: Request) -> Completion:
         """Answer one prompt. Raises EngineError, and nothing else of the network's."""

@@ -49,9 +49,10 @@ class Requests:
 
     def about(self, schema: Mapping[str, Any], text: str) -> Request:
         """For the fields of a schema."""
-        job, model = self.job, self.job.place.model
+        job = self.job
         request = self._saying(task_messages(job.task, job.ask, text, schema, job.manner), schema)
-        return replace(request, text=text.strip()) if self.engine.weighs_labels(model) else request
+        weighs = job.task is TaskType.CLASSIFICATION and self.engine.weighing(job.place.model)
+        return replace(request, text=text.strip()) if weighs else request
 
     def second(self, reading: Reading, text: str) -> Request:
         """For the fields that are read a second time."""
@@ -67,7 +68,8 @@ class Requests:
             most = 2 * request.max_tokens
             return replace(request, max_tokens=most, schema=self._grammar(schema, most))
         if wrong.category in SAY_AGAIN:
-            return replace(request, temperature=SECOND_TRY_TEMPERATURE, seed=request.seed + 1)
+            seed = request.seed + 1
+            return replace(request, temperature=SECOND_TRY_TEMPERATURE, seed=seed, text="")
         messages = repair_messages(request.messages, completion.text, wrong.problem, schema)
         return replace(request, messages=messages, text="")
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
+from models.engines import EMBEDDED_MODEL, tuned_name
 from tests.clock import virtual_time
 from tests.factories import a_deployment, an_access, the_frontier
 from tests.fakes import FakeDatabase
@@ -259,6 +260,15 @@ async def test_local_hosts_with_the_same_weights_answer_for_each_other_and_no_ot
 def test_a_gateway_answers_for_itself_alone():
     urls = ("https://a.example", "https://b.example")
     assert len({an_access(None, the_frontier(base_url=url)).answerer("a") for url in urls}) == 2
+
+
+def test_answers_whose_labels_were_weighed_are_no_copies_of_others():
+    said = {
+        an_access(None, a_deployment(kind="embedded", adapter=adapter)).answerer(model)
+        for adapter in (None, "own.gguf")
+        for model in (tuned_name("ab" * 32), EMBEDDED_MODEL)
+    }
+    assert len(said) == 2
 
 
 # --- what all processes keep back -----------------------------------------------------------------

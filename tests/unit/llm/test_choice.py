@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from models.engines import EMBEDDED_MODEL, tuned_name
 from tests.factories import TEXT, a_request
 from worker.llm.embedded.choice import (
     BARE,
+    MOST_CHARACTERS,
     MOST_LABELS,
     ORDINARY,
     TUNED,
@@ -21,6 +23,7 @@ from worker.llm.embedded.choice import (
 from worker.llm.engine import Message
 
 ROOT = Path(__file__).parents[3]
+MODEL = tuned_name("ab" * 32)
 RULES = Message("system", "Choose.")
 ASKED = Message("user", f"Task: Which?\nText:\n{TEXT}")
 
@@ -30,7 +33,7 @@ def schema(*labels: object, key: str = "mail_type", **more: object) -> dict[str,
 
 
 TWO = schema("fresh_start", "moan")
-REQUEST = a_request(messages=(RULES, ASKED), schema=TWO, text=TEXT)
+REQUEST = a_request(model_name=MODEL, messages=(RULES, ASKED), schema=TWO, text=TEXT)
 CHOICE = Choice(
     "mail_type", ("fresh_start", "moan"), (RULES, replace(ASKED, content="Task: Which?\nText:\n"))
 )
@@ -39,6 +42,7 @@ CHOICE = Choice(
 def test_a_request_for_one_label_of_a_text_is_a_choice() -> None:
     assert choice(REQUEST) == CHOICE
     assert choice(replace(REQUEST, schema=schema(*map(str, range(MOST_LABELS))))) is not None
+    assert choice(replace(REQUEST, temperature=0.4)) == CHOICE  # after an engine that was away
 
 
 @pytest.mark.parametrize(
@@ -46,13 +50,16 @@ def test_a_request_for_one_label_of_a_text_is_a_choice() -> None:
     [
         {"text": ""},  # not told apart
         {"text": "another text"},
-        {"temperature": 0.4},  # draws
+        {"model_name": EMBEDDED_MODEL},
+        {"chosen": 2},  # examples for this text alone: usual weights would be found for it alone
         {"schema": None},
         {"schema": {"type": "array"}},
         {"schema": {"type": "object", "properties": {"total": {"type": "string"}}}},
         {"schema": schema("a", "b", reason={"type": "string"})},
         {"schema": schema("a")},
         {"schema": schema("a", None)},
+        {"schema": schema("a", "")},
+        {"schema": schema("a", "b" * MOST_CHARACTERS)},
         {"schema": schema(1, 2)},
         {"schema": schema(*map(str, range(MOST_LABELS + 1)))},
         {"messages": (RULES, replace(ASKED, content=f"{ASKED.content}\nBriefly."))},

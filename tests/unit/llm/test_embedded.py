@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.embedded.server import load
-from models.engines import EMBEDDED_MODEL, STAND_IN, EmbeddedConfig, tuned_name
+from models.engines import EMBEDDED_MODEL, STAND_IN, WEIGHING, EmbeddedConfig, tuned_name
 from models.errors import ConfigError
 from models.words import Zone
 from tests.factories import a_request
@@ -46,7 +46,7 @@ def test_labels_are_weighed_for_the_adapter_that_ships(
     adapter: str | None, model: str, weighs: bool
 ) -> None:
     table = EmbeddedConfig(zone=Zone.LOCAL, adapter=adapter, adapter_digest=DIGEST)
-    assert table.weighs_labels(model) is weighs
+    assert table.weighing(model) == (WEIGHING if weighs else "")
 
 
 def test_each_adapter_has_a_server_of_its_own_and_all_share_the_models_file(tmp_path: Path) -> None:

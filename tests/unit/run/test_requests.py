@@ -7,6 +7,8 @@ from models.words import TaskType, Zone
 from tests.factories import a_job
 from worker.calls.answer import Invalid
 from worker.llm.engine import Completion, Finish
+from worker.prompts import manner, task_messages
+from worker.prompts.files import numbers
 from worker.run.requests import Requests
 
 LABELS = {"type": "object", "properties": {"label": {"enum": ["a", "b"]}}, "required": ["label"]}
@@ -26,9 +28,23 @@ def test_an_engine_that_weighs_labels_is_told_the_text_apart() -> None:
     assert asked_of("gemma-3-270m").about(LABELS, "It rains.").text == ""
 
 
+def test_what_is_read_out_of_a_text_is_not_weighed() -> None:
+    job = a_job()
+    engine = Requests(replace(job, place=replace(job.place, model=tuned_name(DIGEST))), EMBEDDED)
+    assert engine.about(job.answer_schema, "It rains.").text == ""
+
+
+def test_every_version_of_the_prompt_ends_with_the_text() -> None:
+    for number in numbers("classification"):
+        how = manner("classification", tuned_name(DIGEST), number=number, examples=False)
+        messages = task_messages(TaskType.CLASSIFICATION, "Which?", "It rains.", LABELS, how)
+        assert messages[-1].content.endswith("It rains.")
+
+
 def test_a_bad_answer_is_mended_by_the_model_itself() -> None:
     requests = asked_of(tuned_name(DIGEST))
     first = requests.about(LABELS, "It rains.")
-    bad = Invalid("bad_answer", "no such label")
-    mended = requests.repair(first, Completion("{}", Finish.STOP, 5), bad, LABELS)
-    assert mended.text == ""
+    said = Completion("{}", Finish.STOP, 5)
+    for category in ("bad_answer", "empty", "loop"):
+        mended = requests.repair(first, said, Invalid(category, "no such label"), LABELS)
+        assert mended.text == ""

@@ -10,12 +10,18 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
+from typing import Any
 
+from models.engines import is_tuned
 from worker.llm.embedded.chat import rendered
 from worker.llm.engine import Message, Request
 
-MOST_LABELS = 8
-"""Each costs the time of some tokens: of more than these the model chooses by itself."""
+MOST_LABELS, MOST_CHARACTERS = 8, 320
+"""Each label costs the time of its tokens: among more, or longer ones, the model chooses itself.
+The characters are those of all labels together."""
+
+ANSWER, SENTENCES = 1.0, 0.5
+"""The weights of a label as the answer, and of the sentences that go on with it together."""
 
 BARE, TUNED = 0.0, 1.0
 """How strong the adapter is."""
@@ -63,9 +69,9 @@ class Choice:
         named = f'"{text}"\n\nIn other words, the {spoken(self.key)}:'
         about = f'"{text}"\n\nThis text is about'
         return (
-            View(rendered(map(asdict, asked)), answers, TUNED, 1.0),
-            View(named, words, BARE, 0.25),
-            View(about, words, BARE, 0.25),
+            View(rendered(map(asdict, asked)), answers, TUNED, ANSWER),
+            View(named, words, BARE, SENTENCES / 2),
+            View(about, words, BARE, SENTENCES / 2),
         )
 
     def answer(self, label: str) -> str:
@@ -74,20 +80,23 @@ class Choice:
 
 
 def choice(request: Request) -> Choice | None:
-    """The choice that a request leaves to the model; None: it asks for something else, for more
-    labels than are weighed, or for draws."""
-    schema, last = request.schema or {}, request.messages[-1]
-    fields = schema.get("properties") or {}
-    if not request.text or request.temperature or len(fields) != 1:
+    """The choice that a request leaves to a tuned model; None: it asks for something else, with
+    examples chosen for its text alone, or for more than is weighed."""
+    last, fields = request.messages[-1], (request.schema or {}).get("properties") or {}
+    if not request.text or request.chosen or not is_tuned(request.model_name) or len(fields) != 1:
         return None
     ((key, field),) = fields.items()
     labels = tuple(field.get("enum", ()))
-    if not 2 <= len(labels) <= MOST_LABELS or not all(isinstance(each, str) for each in labels):
-        return None
-    if not last.content.endswith(request.text):
+    if not _can_be_weighed(labels) or not last.content.endswith(request.text):
         return None
     opened = replace(last, content=last.content.removesuffix(request.text))
     return Choice(key, labels, (*request.messages[:-1], opened))
+
+
+def _can_be_weighed(labels: tuple[Any, ...]) -> bool:
+    words = [label for label in labels if isinstance(label, str) and label.strip()]
+    few = len(labels) == len(words) and 2 <= len(labels) <= MOST_LABELS
+    return few and sum(map(len, words)) <= MOST_CHARACTERS
 
 
 def spoken(name: str) -> str:

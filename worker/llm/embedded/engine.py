@@ -16,13 +16,14 @@ from worker.llm.openai.engine import OpenAIEngine
 
 
 class EmbeddedEngine(OpenAIEngine):
-    """The server at `base_url`, which offers these models. Raises as OpenAIEngine does."""
+    """The server at `base_url`, which offers these models; of it is kept what labels weigh for
+    ordinary texts. Raises as OpenAIEngine does."""
 
     def __init__(self, base_url: str, *, timeout_s: float, models: tuple[str, ...]) -> None:
         dialect = EmbeddedDialect(seeds=True)
         super().__init__(base_url, None, timeout_s=timeout_s, proxied=False, dialect=dialect)
         self._offered = models
-        self._weigher = Weigher(self._client)
+        self._weigher = Weigher(self._client, timeout_s)
 
     async def complete(self, request: Request) -> Completion:
         """Answer one prompt; a label is weighed where that can be. Raises EngineError. The server

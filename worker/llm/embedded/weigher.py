@@ -1,16 +1,17 @@
-"""Weighs the labels of a choice at the embedded model's server: a short call for each."""
+"""Weighs the labels of a choice at the embedded model's server: a short call for each token."""
 
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import httpx2
 
 from worker.llm.bodies import broken, object_in
 from worker.llm.embedded.choice import ORDINARY, Choice, View, heaviest, in_common
-from worker.llm.engine import Completion, Finish, Usage
+from worker.llm.engine import Completion, EngineError, Finish, Usage
+from worker.llm.faults import fault
 from worker.llm.openai.client import Client
 from worker.llm.openai.replies import engine_seconds
 
@@ -20,32 +21,61 @@ MOST_KEPT = 1_024
 FORCED = 1_000.0
 """Added to a token's logit, so that it is the one that is said."""
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class Clock:
-    """What the engine spent on one answer, in seconds."""
+    """What the engine spent on one answer."""
 
-    seconds: float = 0.0
+    calls: int = 0
+    seconds: float | None = 0.0
+    """None: it did not say of every call."""
+
+    def count(self, seconds: float | None) -> None:
+        """One more call, and what it took."""
+        self.calls += 1
+        known = self.seconds is not None and seconds is not None
+        self.seconds = (self.seconds or 0.0) + (seconds or 0.0) if known else None
+
+
+@dataclass(slots=True)
+class _Usual:
+    """What the labels of a choice weigh for ordinary texts, one after the other."""
+
+    found: list[list[float]] = field(default_factory=list)
+    finding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Weigher:
-    """Chooses labels. `client`: of the server, whose address ends in /v1.
+    """Chooses labels. `client`: of the server, whose address ends in /v1; `timeout_s`: the limit
+    for an answer, in seconds. What it keeps is what a question costs only once.
 
-    The tokens of a call are those of the question as it stands and of its answer: the rates of
-    texts are learnt from them. Its seconds are those of all that was read.
+    The tokens of an answer are those of the question as it stands and of the answer itself: the
+    rates of texts are learnt from them. Its seconds are those of all that was read.
     """
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, timeout_s: float) -> None:
+        self._client, self._timeout_s = client, timeout_s
         self._root = str(client.sdk.base_url).rstrip("/").removesuffix("/v1")
         self._ids: dict[str, list[int]] = {}
-        self._usual: dict[Choice, list[float]] = {}
-        self._finding = asyncio.Lock()
+        self._usual: dict[Choice, _Usual] = {}
 
     async def chosen(self, choice: Choice, text: str) -> Completion:
-        """The answer with the label that fits a text best. Raises EngineError."""
-        started, clock = time.perf_counter(), Clock()
+        """The answer with the label that fits a text best. Raises EngineError, with what the calls
+        before it took."""
+        clock = Clock()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._answered(choice, text, clock)
+        except TimeoutError as exc:
+            raise _after(clock, fault(exc, self._client.where)) from exc
+        except EngineError as exc:
+            raise _after(clock, exc) from exc.__cause__
+
+    async def _answered(self, choice: Choice, text: str, clock: Clock) -> Completion:
         usual = await self._usual_weights(choice, clock)
+        started = time.perf_counter()
         weights = await self._weights(choice, text, clock)
         answer = choice.answer(choice.labels[heaviest(weights, usual)])
         read, written = choice.views(text)[0].read, await self._ids_of(answer)
@@ -58,20 +88,21 @@ class Weigher:
         )
 
     async def _usual_weights(self, choice: Choice, clock: Clock) -> list[float]:
-        """What each label weighs for ordinary texts, found once."""
-        async with self._finding:
-            if choice not in self._usual:
-                found = [await self._weights(choice, text, clock) for text in ORDINARY]
-                _make_room(self._usual)
-                self._usual[choice] = [each / len(ORDINARY) for each in _summed(found)]
-            return self._usual[choice]
+        """What each label weighs for ordinary texts. What one answer found out before it was cut
+        off the next one need not."""
+        usual = self._usual.get(choice) or _kept(self._usual, choice, _Usual())
+        async with usual.finding:
+            for text in ORDINARY[len(usual.found) :]:
+                usual.found.append(await self._weights(choice, text, clock))
+        return [each / len(ORDINARY) for each in _summed(usual.found)]
 
     async def _weights(self, choice: Choice, text: str, clock: Clock) -> list[float]:
         """What each label weighs for a text."""
         return _summed([await self.weighed(view, clock) for view in choice.views(text)])
 
     async def weighed(self, view: View, clock: Clock) -> list[float]:
-        """How likely each label is here, as the logarithm, times the weight of the view."""
+        """How likely each label is here, as the logarithm, times the weight of the view. Raises
+        EngineError."""
         endings = [await self._ids_of(ending) for ending in view.endings]
         shared = in_common(endings)
         found = []
@@ -93,7 +124,7 @@ class Weigher:
             "lora": [{"id": 0, "scale": view.strength}],
         }
         reply = await self._said("completions", body)
-        clock.seconds += engine_seconds(reply) or 0.0
+        clock.count(engine_seconds(reply))
         try:
             (said,) = reply["choices"][0]["logprobs"]["content"]
             return float(said["logprob"])
@@ -102,16 +133,15 @@ class Weigher:
 
     async def _ids_of(self, ending: str) -> list[int]:
         """The tokens of an ending."""
-        if ending not in self._ids:
-            found = await self._tokens(ending)
-            _make_room(self._ids)
-            self._ids[ending] = found
-        return self._ids[ending]
+        return self._ids.get(ending) or _kept(self._ids, ending, await self._tokens(ending))
 
     async def _tokens(self, text: str, *, whole: bool = False) -> list[int]:
         """Those of a text; `whole`: of a prompt."""
         body = {"content": text, "add_special": whole, "parse_special": whole}
-        tokens: list[int] = (await self._said(f"{self._root}/tokenize", body))["tokens"]
+        reply = await self._said(f"{self._root}/tokenize", body)
+        tokens = reply.get("tokens")
+        if not isinstance(tokens, list) or not all(isinstance(each, int) for each in tokens):
+            raise broken("it says of no text which tokens it has", self._client.where)
         return tokens
 
     async def _said(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -120,12 +150,21 @@ class Weigher:
         return object_in(raw.content, self._client.where)
 
 
+def _after(clock: Clock, error: EngineError) -> EngineError:
+    """The error that ended an answer for which calls had been made."""
+    if clock.calls:
+        error.maybe_billed, error.engine_seconds = True, clock.seconds
+    return error
+
+
 def _summed(weights: Iterable[Sequence[float]]) -> list[float]:
     """Label by label."""
     return [sum(each) for each in zip(*weights, strict=True)]
 
 
-def _make_room(kept: dict[Any, Any]) -> None:
-    """For one more, by giving up the oldest."""
-    if len(kept) >= MOST_KEPT:
-        del kept[next(iter(kept))]
+def _kept(among: dict[Any, T], key: object, value: T) -> T:
+    """One more value, for which the oldest is given up where there are many."""
+    if len(among) >= MOST_KEPT:
+        del among[next(iter(among))]
+    among[key] = value
+    return value
