@@ -45,6 +45,8 @@ from worker.llm.probe import Traits
 from worker.prompts import manner, task_messages
 from worker.read.pdfium import Document
 from worker.run.verify.same import same
+from worker.tune.synthetic.lot import Lot
+from worker.tune.synthetic.sorting import sorting
 
 HERE = Path(__file__).parent
 SAMPLES, STRANGERS = HERE.parent / "samples", HERE / "strangers"
@@ -52,6 +54,7 @@ PUBLIC = HERE.parent.parent / "shared" / "data" / "extraction_open.jsonl"
 """Receipts of the world, which nothing was trained on; where they are at hand."""
 RECEIPT_ASK = "Find the company, the date, the address and the total."
 TIMEOUT_S = 600.0
+MADE, MADE_FROM = 80, 1_000_000
 SAME_PROMPTS, SAME_TOKENS = 20, 96
 
 
@@ -165,10 +168,18 @@ def public(most: int) -> Iterator[Case]:
         yield Case("public receipts", RECEIPT_ASK, schema, row["text"], row["fields"], row["id"])
 
 
+def made(most: int) -> Iterator[Case]:
+    """Texts to be sorted as the training's are made, of seeds that it did not have."""
+    for seed in range(MADE_FROM, MADE_FROM + min(most, MADE)):
+        task = sorting(Lot(seed))
+        yield Case("made: to be sorted", task.ask, task.schema, task.text, task.answer)
+
+
 PARTS: Mapping[str, Callable[[int], Iterator[Case]]] = {
     "samples": lambda most: samples(),
     "renamed": lambda most: renamed(),
     "strangers": lambda most: strangers(),
+    "made": made,
     "public": public,
 }
 
