@@ -185,6 +185,7 @@ def move_leases(scene: Scene, draw: random.Random) -> None:
         draw.randrange(2),
     )
     scene.exposed += len(moved)
+    scene.begun += len(moved)
 
 
 FAULTS: dict[Kind, Fault] = {

@@ -72,6 +72,7 @@ class Figures:
     refused_by_fault: int
     repeats: int
     exposed: int
+    begun: int
     ledgers: tuple[Ledger, ...]
     seconds: float
 
@@ -90,8 +91,8 @@ class Figures:
 
     @property
     def phantoms(self) -> int:
-        """Lost calls that no fault explains: nobody was in their way, or they were never made."""
-        return max(0, self.lost_calls - self.exposed - self.refused_by_fault)
+        """Lost calls that no fault explains: nobody was in their way, or they were never begun."""
+        return max(0, self.lost_calls - self.begun - self.refused_by_fault)
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -107,7 +108,7 @@ class Figures:
             f"{self.refused_by_fault}, repeats {self.repeats}"
         )
         yield (
-            f"in flight when workers, leases or engines went {self.exposed}, "
+            f"in flight when workers, leases or engines went {self.exposed}, begun {self.begun}, "
             f"lost calls {self.lost_calls}, phantoms {self.phantoms}"
         )
         yield from map(str, self.ledgers)
@@ -163,6 +164,7 @@ def figures(scene: Scene, *, seed: int, wanted: int, seconds: float) -> Figures:
         refused_by_fault=refused,
         repeats=max(0, prompts - distinct - refused),
         exposed=scene.exposed,
+        begun=scene.begun,
         ledgers=(_ledger(scene, "local", scene.local), _ledger(scene, "frontier", scene.frontier)),
         seconds=seconds,
     )

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import redis
 
+from models.words import Zone
 from tests.commands import Docmill, Running
 from tests.embedded_users import (
     POSTGRES,
@@ -116,6 +117,8 @@ class Scene:
     struck: Counter[str] = field(default_factory=Counter)
     exposed: int = 0
     """Calls in flight when a worker, its lease or its engine went away."""
+    begun: int = 0
+    """The same, where a worker had reserved more calls than had come to its engine by then."""
     unexpected_ends: list[str] = field(default_factory=list)
     _documents: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
     _connection: "psycopg.Connection[tuple[Any, ...]] | None" = None
@@ -202,11 +205,27 @@ class Scene:
     @contextmanager
     def exposing(self, *stubs: StubProcess) -> Iterator[None]:
         """Count the calls that are under way at these engines while something is done to them."""
-        before = [stub.stats() for stub in stubs]
+        before = [(stub.stats(), self._reserved(stub)) for stub in stubs]
         yield
-        for stub, was in zip(stubs, before, strict=True):
-            arrived = stub.stats()["requests"] - was["requests"]
-            self.exposed += was["in_flight"] + arrived
+        for stub, (was, reserved) in zip(stubs, before, strict=True):
+            in_flight = was["in_flight"] + stub.stats()["requests"] - was["requests"]
+            self.exposed += in_flight
+            self.begun += max(in_flight, reserved)
+
+    def _reserved(self, stub: StubProcess) -> int:
+        """The most calls that one worker has begun in the ledger at an engine, whether or not they
+        have come there; 0 where Postgres is away, for then none begins."""
+        zone = Zone.LOCAL if stub is self.local else Zone.FRONTIER
+        sql = (
+            "SELECT count(*) AS n FROM calls WHERE state = 'reserved' AND zone = %s "
+            "GROUP BY owner ORDER BY n DESC LIMIT 1"
+        )
+        try:
+            with psycopg.connect(self.postgres_url, connect_timeout=1) as once:
+                found = once.execute(sql, (zone,)).fetchone()
+        except psycopg.OperationalError:
+            return 0
+        return found[0] if found else 0
 
     def end(self) -> None:
         """Wake everybody, then SIGTERM, and wait until all are gone."""
