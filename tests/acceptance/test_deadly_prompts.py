@@ -16,7 +16,9 @@ DOCUMENTS, DEADLY_EVERY = 200, 40
 def test_what_takes_an_engine_down_twice_fails_and_everything_else_is_done(
     tmp_path: Path, database_url: str, redis_url: str, db: Connection
 ) -> None:
-    knobs = ("--models", "phi4-mini", "--deadly", DEADLY, "--latency", "0.01:0.05")
+    # One that was back at once would be found well by a worker that looks too late.
+    dies = ("--deadly", DEADLY, "--down-s", "1")
+    knobs = ("--models", "phi4-mini", *dies, "--latency", "0.01:0.05")
     with stub_process("ollama", *knobs) as ollama:
         urls = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "OLLAMA_HOST": ollama.url}
         docmill = Docmill(tmp_path, urls)
