@@ -20,13 +20,13 @@ from worker.llm.openai.client import Client
 class Server:
     """A client of a server that takes a letter for a token and finds `likely` letters likely."""
 
-    where = "http://model"
+    where = root = "http://model"
 
     def __init__(self, likely: str) -> None:
         self.likely, self.calls, self.reads = likely, 0, Counter[str]()
         self.timings: dict[str, float] = {"prompt_ms": 30.0, "predicted_ms": 20.0}
         self.before: Callable[[str], Any] = lambda read: None
-        self.sdk = SimpleNamespace(base_url="http://model/v1/", post=self._post)
+        self.sdk = SimpleNamespace(post=self._post)
 
     async def send(self, call: Any) -> Any:
         return SimpleNamespace(content=json.dumps(await call).encode())

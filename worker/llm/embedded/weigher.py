@@ -35,8 +35,8 @@ class Clock:
     def count(self, seconds: float | None) -> None:
         """One more call, and what it took."""
         self.calls += 1
-        known = self.seconds is not None and seconds is not None
-        self.seconds = (self.seconds or 0.0) + (seconds or 0.0) if known else None
+        if self.seconds is not None:
+            self.seconds = None if seconds is None else self.seconds + seconds
 
 
 @dataclass(slots=True)
@@ -57,7 +57,6 @@ class Weigher:
 
     def __init__(self, client: Client, timeout_s: float) -> None:
         self._client, self._timeout_s = client, timeout_s
-        self._root = str(client.sdk.base_url).rstrip("/").removesuffix("/v1")
         self._ids: dict[str, list[int]] = {}
         self._usual: dict[Choice, _Usual] = {}
 
@@ -138,7 +137,7 @@ class Weigher:
     async def _tokens(self, text: str, *, whole: bool = False) -> list[int]:
         """Those of a text; `whole`: of a prompt."""
         body = {"content": text, "add_special": whole, "parse_special": whole}
-        reply = await self._said(f"{self._root}/tokenize", body)
+        reply = await self._said(f"{self._client.root}/tokenize", body)
         tokens = reply.get("tokens")
         if not isinstance(tokens, list) or not all(isinstance(each, int) for each in tokens):
             raise broken("it says of no text which tokens it has", self._client.where)

@@ -38,6 +38,11 @@ class Client(SdkClient[openai.AsyncOpenAI]):
         sdk.organization = sdk.project = None
         return sdk
 
+    @property
+    def root(self) -> str:
+        """Where servers of one's own have what is none of OpenAI's API."""
+        return str(self.sdk.base_url).rstrip("/").removesuffix("/v1")
+
     async def stream(self, reply: AbstractAsyncContextManager[Any]) -> AsyncGenerator[bytes, None]:
         """The body of a reply, piece by piece. Raises EngineError."""
         opened = await self.send(reply.__aenter__())

@@ -82,7 +82,7 @@ class OpenAIEngine:
         nothing. Raises EngineError where nobody answers."""
         if not self._in_the_building:
             return Told()
-        root = str(self._client.sdk.base_url).rstrip("/").removesuffix("/v1")
+        root = self._client.root
         told = by_llama_server(await self._said("GET", f"{root}/props"))
         if told is not None:
             return told
